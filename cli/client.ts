@@ -1,0 +1,218 @@
+import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { Fault } from "../fault.ts";
+import type { Output } from "./output.ts";
+import { faultFromAnswer } from "./problem.ts";
+import { changeServers, readServers, type SignIn, serversPath } from "./servers.ts";
+
+export type RequestOptions = {
+  /** Sent as JSON. */
+  body?: unknown;
+  headers?: Record<string, string>;
+  query?: Record<string, string | number | boolean | undefined>;
+  signal?: AbortSignal | undefined;
+  /** Makes a POST safe to repeat. */
+  idempotencyKey?: string;
+  /** Sends no token. */
+  anonymous?: boolean;
+  /** For one try; 30 s when not given. */
+  timeoutMs?: number;
+};
+
+export type Answer = { status: number; headers: Headers; json: unknown };
+
+export type Client = {
+  /** The server's address without a trailing slash. */
+  server: string;
+  /** Whether calls carry a token. */
+  signedIn: boolean;
+  /** Calls `path` (below the server's address, with /v1). Redirects come back as they are. Throws Fault from 400 on. */
+  request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+};
+
+const tries = 5;
+const refreshAheadMs = 30_000;
+const SessionAnswer = t.Object({
+  user: t.Object({ login: t.String() }),
+  accessToken: t.String(),
+  refreshToken: t.String(),
+  expiresInSeconds: t.Number(),
+});
+
+/** Checks a server's address and strips what follows its path. Throws Fault("malformed"). */
+export function parseServer(address: string): string {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
+    throw new Fault("malformed", `Read the server's address: "${address}" is not an http or https URL`, {
+      extra: { usage: true },
+    });
+  }
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
+}
+
+/** Reads an answer of known shape; throws Fault when the server speaks another one. */
+export function readAnswer<Schema extends TSchema>(schema: Schema, json: unknown): Static<Schema> {
+  if (Value.Check(schema, json)) return json;
+  const [first] = Value.Errors(schema, json);
+  throw new Fault(
+    "internal",
+    `Read the server's answer: ${first?.path || "the body"} is not as expected; is it a Sunduk of this version?`,
+  );
+}
+
+/** The sign-in that an answer of login or refresh holds. */
+export function readSession(json: unknown): SignIn {
+  const { user, accessToken, refreshToken, expiresInSeconds } = readAnswer(SessionAnswer, json);
+  return { login: user.login, accessToken, refreshToken, expiresAt: Date.now() + expiresInSeconds * 1000 };
+}
+
+/** Opens the server named by `server`, else SUNDUK_URL, else the last sign-in; SUNDUK_TOKEN overrides kept tokens. */
+export async function openClient(options: {
+  server?: string;
+  output: Output;
+  env?: Record<string, string | undefined>;
+}): Promise<Client> {
+  const env = options.env ?? process.env;
+  const path = serversPath(env);
+  const kept = await readServers(path);
+  const address = options.server ?? env.SUNDUK_URL ?? kept.current;
+  if (!address) {
+    throw new Fault("malformed", "Find the server: none is known; use --server URL, SUNDUK_URL or sunduk login URL", {
+      extra: { usage: true },
+    });
+  }
+  const server = parseServer(address);
+  const fixed = env.SUNDUK_TOKEN && belongsHere(server, env.SUNDUK_URL) ? env.SUNDUK_TOKEN : undefined;
+  let signIn = fixed === undefined ? kept.servers[server] : undefined;
+  let refreshing: Promise<void> | undefined;
+
+  const refresh = (stale: string) => {
+    refreshing ??= renew(stale).finally(() => {
+      refreshing = undefined;
+    });
+    return refreshing;
+  };
+  const renew = async (stale: string) => {
+    const next = await changeServers(path, async (now) => {
+      const found = now.servers[server] ?? signIn;
+      if (!found) return now;
+      // Another process may have renewed while this one waited for the lock.
+      if (found.accessToken !== stale && found.expiresAt > Date.now() + refreshAheadMs) return now;
+      const answer = await callWithRetries(server, "/v1/auth/refresh", {
+        method: "POST",
+        body: { refreshToken: found.refreshToken },
+        repeatable: true,
+      });
+      return { ...now, servers: { ...now.servers, [server]: readSession(answer.json) } };
+    });
+    signIn = next.servers[server] ?? signIn;
+  };
+  const token = async (): Promise<string | undefined> => {
+    if (fixed !== undefined) return fixed;
+    if (signIn && signIn.expiresAt < Date.now() + refreshAheadMs) await refresh(signIn.accessToken).catch(toSignIn);
+    return signIn?.accessToken;
+  };
+
+  return {
+    server,
+    signedIn: fixed !== undefined || signIn !== undefined,
+    async request(method, requestPath, request = {}) {
+      const call = async (bearer: string | undefined) =>
+        callWithRetries(server, requestPath, {
+          ...request,
+          method,
+          bearer,
+          repeatable: method === "GET" || method === "HEAD" || request.idempotencyKey !== undefined,
+        });
+      const bearer = request.anonymous ? undefined : await token();
+      try {
+        return await call(bearer);
+      } catch (error) {
+        const expired = error instanceof Fault && error.status === 401;
+        if (!expired || bearer === undefined || fixed !== undefined) throw error;
+        if (signIn?.accessToken === bearer) await refresh(bearer).catch(toSignIn);
+        return call(signIn?.accessToken);
+      }
+    },
+  };
+
+  function toSignIn(error: unknown): never {
+    if (!(error instanceof Fault) || (error.status !== 401 && error.status !== 403)) throw error;
+    const again = `sunduk login ${server} --login ${signIn?.login ?? "LOGIN"}`;
+    throw new Fault("not-signed-in", `Renew the sign-in: it has ended; sign in again with ${again}`, { cause: error });
+  }
+}
+
+// A token from the environment belongs to the server of the environment: --server elsewhere must not receive it.
+function belongsHere(server: string, named: string | undefined): boolean {
+  return !named || parseServer(named) === server;
+}
+
+type CallOptions = RequestOptions & { method: string; bearer?: string | undefined; repeatable: boolean };
+
+async function callWithRetries(server: string, path: string, options: CallOptions): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await callOnce(server, path, options);
+    if (!(outcome instanceof Fault)) return outcome;
+    const passing = [429, 502, 503, 504].includes(Number(outcome.extra.status)) || outcome.extra.unreached === true;
+    const neverSent = outcome.extra.refused === true;
+    if (attempt >= tries || !passing || !(options.repeatable || neverSent)) throw outcome;
+    const jitterMs = 150 * 2 ** attempt * (0.5 + Math.random());
+    const waitMs = Math.max(jitterMs, (outcome.retryAfterSeconds ?? 0) * 1000);
+    if (waitMs > 30_000) throw outcome;
+    await waitFor(waitMs, options.signal);
+  }
+}
+
+async function callOnce(server: string, path: string, options: CallOptions): Promise<Answer | Fault> {
+  const url = new URL(`${server}${path}`);
+  for (const [name, value] of Object.entries(options.query ?? {})) {
+    if (value !== undefined) url.searchParams.set(name, String(value));
+  }
+  const headers = new Headers({ accept: "application/json, application/problem+json", ...options.headers });
+  if (options.body !== undefined) headers.set("content-type", "application/json");
+  if (options.idempotencyKey) headers.set("idempotency-key", options.idempotencyKey);
+  if (options.bearer) headers.set("authorization", `Bearer ${options.bearer}`);
+  const limit = AbortSignal.timeout(options.timeoutMs ?? 30_000);
+  const where = `${options.method} ${url.pathname}`;
+  try {
+    const response = await fetch(url, {
+      method: options.method,
+      headers,
+      redirect: "manual",
+      signal: options.signal ? AbortSignal.any([limit, options.signal]) : limit,
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+    });
+    const text = await response.text();
+    const isJson = /[/+]json\b/.test(response.headers.get("content-type") ?? "");
+    const json: unknown = isJson && text !== "" ? JSON.parse(text) : undefined;
+    if (response.status < 400) return { status: response.status, headers: response.headers, json };
+    return faultFromAnswer(response.status, json, { where, retryAfterSeconds: retryAfterSeconds(response.headers) });
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    const late = limit.aborted;
+    const refused = error instanceof Error && "code" in error && error.code === "ConnectionRefused";
+    const state = late ? "it did not answer in time" : "it cannot be reached; is it running, is the address right?";
+    return new Fault("unavailable", `Call ${server}: ${state}`, { cause: error, extra: { unreached: true, refused } });
+  }
+}
+
+function retryAfterSeconds(headers: Headers): number | undefined {
+  const told = headers.get("retry-after");
+  if (told === null) return undefined;
+  const seconds = /^\d+$/.test(told) ? Number(told) : (Date.parse(told) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
+}
+
+/** Waits, or throws the signal's reason as soon as it is aborted. */
+export async function waitFor(waitMs: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, waitMs);
+  const stop = () => resolve();
+  signal?.addEventListener("abort", stop, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal?.removeEventListener("abort", stop);
+  signal?.throwIfAborted();
+}

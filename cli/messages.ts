@@ -1,0 +1,123 @@
+/** A count with its noun, in English. */
+function count(amount: number, one: string, many: string): string {
+  return `${amount} ${amount === 1 ? one : many}`;
+}
+
+const russianPlural = new Intl.PluralRules("ru");
+
+/** A count with its noun, in Russian: the forms for 1, for 2 and for 5. */
+function countRu(amount: number, [one, few, many]: readonly [string, string, string]): string {
+  const rule = russianPlural.select(amount);
+  return `${amount} ${rule === "one" ? one : rule === "few" ? few : many}`;
+}
+
+const summaries: Record<string, string | undefined> = {};
+
+const en = {
+  usage: "Usage",
+  commands: "Commands",
+  everyCommand: "Every command takes --json (one object on stdout), --server URL and --help.",
+  unknownCommand: (words: string) => `Unknown command "${words}": see sunduk help`,
+  interrupted: "interrupted; running it again goes on from here",
+  summaries,
+  passwordFor: (login: string) => `Password of ${login}: `,
+  signedIn: (login: string, server: string) => `Signed in to ${server} as ${login}.`,
+  plainHttp: (server: string) => `Careful: ${server} is not https, so the password and tokens can be read on the way.`,
+  reading: (path: string) => `Reading ${path}`,
+  packRead: (name: string, version: string, files: number, references: number) =>
+    `${name} ${version}: ${count(files, "file", "files")}, ${count(references, "reference", "references")}.`,
+  hashing: "Hashing",
+  uploading: "Uploading",
+  mirroring: "Mirroring",
+  publishing: "Publishing",
+  verifying: (left: number) => `The server is verifying ${count(left, "file", "files")}`,
+  newPack: (slug: string, visibility: string) => `Pack ${slug} is new: it becomes ${visibility}.`,
+  firstVersion: "No earlier version in this channel: everything is new.",
+  changes: (added: number, changed: number, removed: number, since: string) =>
+    added + changed + removed === 0
+      ? `No file differs from ${since}.`
+      : `Since ${since}: ${added} added, ${changed} changed, ${removed} removed.`,
+  andMore: (more: number) => `  … and ${more} more`,
+  toUpload: (files: number, size: string) => `To upload: ${count(files, "file", "files")}, ${size}.`,
+  nothingToUpload: "Nothing to upload: the server has every file.",
+  wouldUpload: (files: number, size: string) =>
+    `Dry run: would upload ${count(files, "file", "files")}, ${size}; nothing was created.`,
+  alreadyPublished: (slug: string, version: string) => `${slug} ${version} is already published with these files.`,
+  published: (slug: string, version: string, address: string) => `Published ${slug} ${version}: ${address}`,
+  installWith: (line: string) => `Install it with: ${line}`,
+  noPacks: "No packs.",
+  noVersions: "No versions yet.",
+  yanked: (slug: string, version: string) =>
+    `${slug} ${version} is yanked: gone from latest, still there for those pinned to it.`,
+  bytesToFetch: (size: string) => `${size} to fetch.`,
+  same: "The two versions hold the same files.",
+};
+
+/** Everything that the commands say to people, in one language. */
+export type Messages = typeof en;
+
+const filesRu = ["файл", "файла", "файлов"] as const;
+const linksRu = ["ссылка", "ссылки", "ссылок"] as const;
+
+const ru: Messages = {
+  usage: "Использование",
+  commands: "Команды",
+  everyCommand: "Каждая команда понимает --json (один объект в stdout), --server URL и --help.",
+  unknownCommand: (words) => `Неизвестная команда «${words}»: см. sunduk help`,
+  interrupted: "прервано; повторный запуск продолжит с этого места",
+  summaries: {
+    login: "Войти на сервер и сохранить ключи",
+    up: "Запустить всё на этой машине",
+    demo: "Показать главное: опубликовать, установить, обновить",
+    test: "Прогнать все тесты",
+    doctor: "Проверить машину и настройки",
+    "admin create": "Создать администратора",
+    "pack publish": "Опубликовать сборку: папку packwiz, .mrpack или папку с sunduk.toml",
+    "pack install": "Установить или обновить сборку в папке",
+    "pack verify": "Проверить установленную сборку",
+    "pack list": "Список сборок",
+    "pack show": "Показать сборку и её версии",
+    "pack diff": "Чем отличаются две версии",
+    "pack yank": "Убрать версию из latest",
+  },
+  passwordFor: (login) => `Пароль для ${login}: `,
+  signedIn: (login, server) => `Вход на ${server} выполнен: ${login}.`,
+  plainHttp: (server) => `Осторожно: ${server} без https, пароль и ключи могут прочесть по пути.`,
+  reading: (path) => `Чтение ${path}`,
+  packRead: (name, version, files, references) =>
+    `${name} ${version}: ${countRu(files, filesRu)}, ${countRu(references, linksRu)}.`,
+  hashing: "Подсчёт сумм",
+  uploading: "Отправка",
+  mirroring: "Зеркалирование",
+  publishing: "Публикация",
+  verifying: (left) => `Сервер проверяет: ${countRu(left, filesRu)}`,
+  newPack: (slug, visibility) => `Сборка ${slug} новая, видимость: ${visibility}.`,
+  firstVersion: "Раньше версий в этом канале не было: всё новое.",
+  changes: (added, changed, removed, since) =>
+    added + changed + removed === 0
+      ? `Файлы те же, что в ${since}.`
+      : `После ${since}: добавлено ${added}, изменено ${changed}, убрано ${removed}.`,
+  andMore: (more) => `  … и ещё ${more}`,
+  toUpload: (files, size) => `К отправке: ${countRu(files, filesRu)}, ${size}.`,
+  nothingToUpload: "Отправлять нечего: все файлы уже на сервере.",
+  wouldUpload: (files, size) => `Пробный запуск: ушло бы ${countRu(files, filesRu)}, ${size}; ничего не создано.`,
+  alreadyPublished: (slug, version) => `${slug} ${version} уже опубликована с этими файлами.`,
+  published: (slug, version, address) => `Опубликовано ${slug} ${version}: ${address}`,
+  installWith: (line) => `Установить: ${line}`,
+  noPacks: "Сборок нет.",
+  noVersions: "Версий пока нет.",
+  yanked: (slug, version) => `${slug} ${version} отозвана: её нет в latest, но закреплённые за ней её получат.`,
+  bytesToFetch: (size) => `Скачать придётся ${size}.`,
+  same: "В обеих версиях одни и те же файлы.",
+};
+
+/** The language of the reader, from LC_ALL, LC_MESSAGES or LANG: Russian for `ru…`, else English. */
+export function readerLanguage(env: Record<string, string | undefined>): "en" | "ru" {
+  const locale = env.LC_ALL || env.LC_MESSAGES || env.LANG || "";
+  return locale.toLowerCase().startsWith("ru") ? "ru" : "en";
+}
+
+/** The messages of one language. */
+export function messagesOf(language: "en" | "ru"): Messages {
+  return language === "ru" ? ru : en;
+}
