@@ -1,0 +1,165 @@
+/** Largest file that gets a murmur2, in bytes: its seed holds the filtered length, so the filtered bytes are kept until the end. */
+export const murmurLimitBytes = 64 * 1024 * 1024;
+
+/** What is known of some bytes. Hashes are lowercase hex; `crc32` (as in ZIP) and `murmur2` (CurseForge's) are uint32. */
+export type Digests = {
+  sizeBytes: number;
+  sha1: string;
+  sha256: string;
+  sha512: string;
+  md5: string;
+  murmur2: number | null;
+  crc32: number;
+};
+
+type DigestOptions = {
+  signal?: AbortSignal | undefined;
+  /** Told after each chunk how many bytes have passed in all. */
+  onBytes?: ((totalBytes: number) => void) | undefined;
+};
+
+/**
+ * Computes every digest in one pass over the bytes, in flat memory apart from murmur2's buffer (`murmurLimitBytes`).
+ * `sha256Only` leaves the others out. Rejects with the stream's error, or the signal's reason.
+ */
+export function digestStream(
+  bytes: AsyncIterable<Uint8Array>,
+  options: DigestOptions & { sha256Only: true },
+): Promise<Pick<Digests, "sizeBytes" | "sha256">>;
+export function digestStream(
+  bytes: AsyncIterable<Uint8Array>,
+  options?: DigestOptions & { sha256Only?: false | undefined },
+): Promise<Digests>;
+export async function digestStream(
+  bytes: AsyncIterable<Uint8Array>,
+  options: DigestOptions & { sha256Only?: boolean | undefined } = {},
+): Promise<Digests | Pick<Digests, "sizeBytes" | "sha256">> {
+  const sha256 = new Bun.CryptoHasher("sha256");
+  const more = options.sha256Only ? undefined : startOthers();
+  let sizeBytes = 0;
+  for await (const chunk of readChunks(bytes, options.signal)) {
+    sizeBytes += chunk.byteLength;
+    sha256.update(chunk);
+    more?.update(chunk);
+    options.onBytes?.(sizeBytes);
+  }
+  const first = { sizeBytes, sha256: sha256.digest("hex") };
+  return more === undefined ? first : { ...first, ...more.finish() };
+}
+
+function startOthers() {
+  const sha1 = new Bun.CryptoHasher("sha1");
+  const sha512 = new Bun.CryptoHasher("sha512");
+  const md5 = new Bun.CryptoHasher("md5");
+  const murmur2 = startMurmur2();
+  let crc32 = 0;
+  return {
+    update(chunk: Uint8Array): void {
+      sha1.update(chunk);
+      sha512.update(chunk);
+      md5.update(chunk);
+      murmur2.update(chunk);
+      crc32 = Bun.hash.crc32(chunk, crc32);
+    },
+    finish: () => ({
+      sha1: sha1.digest("hex"),
+      sha512: sha512.digest("hex"),
+      md5: md5.digest("hex"),
+      murmur2: murmur2.finish(),
+      crc32,
+    }),
+  };
+}
+
+/** 1 for a byte that counts, 0 for tab, line feed, carriage return and space. */
+const counts = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte === 9 || byte === 10 || byte === 13 || byte === 32 ? 0 : 1,
+);
+
+/** CurseForge's variant: Appleby's MurmurHash2 (32 bits, seed 1) of the bytes without white space; null above the limit. */
+function startMurmur2() {
+  let kept = new Uint8Array(64 * 1024);
+  let keptBytes = 0;
+  let totalBytes = 0;
+  return {
+    update(chunk: Uint8Array): void {
+      totalBytes += chunk.byteLength;
+      if (totalBytes > murmurLimitBytes) {
+        kept = new Uint8Array(0);
+        return;
+      }
+      if (keptBytes + chunk.byteLength > kept.byteLength) {
+        const wanted = Math.max(kept.byteLength * 2, keptBytes + chunk.byteLength);
+        // Whole words, so that the buffer can be read as words.
+        const grown = new Uint8Array(Math.min(murmurLimitBytes, Math.ceil(wanted / 4) * 4));
+        grown.set(kept.subarray(0, keptBytes));
+        kept = grown;
+      }
+      keptBytes = keep(chunk, kept, keptBytes);
+    },
+    finish: () => (totalBytes > murmurLimitBytes ? null : murmur2(kept, keptBytes)),
+  };
+}
+
+/** Copies what counts behind `end`; returns the new end. Each byte is written and only a counted one moves the end: no branches. */
+function keep(chunk: Uint8Array, kept: Uint8Array, end: number): number {
+  let at = end;
+  for (let index = 0; index < chunk.byteLength; index += 1) {
+    const byte = chunk[index] ?? 0;
+    kept[at] = byte;
+    at += counts[byte] ?? 0;
+  }
+  return at;
+}
+
+function murmur2(kept: Uint8Array<ArrayBuffer>, keptBytes: number): number {
+  const mix = 0x5bd1e995;
+  // Words are little-endian in the format and on every machine that Bun runs on.
+  const words = new Uint32Array(kept.buffer, 0, keptBytes >>> 2);
+  let hash = 1 ^ keptBytes;
+  for (let index = 0; index < words.length; index += 1) {
+    let word = Math.imul(words[index] ?? 0, mix);
+    word ^= word >>> 24;
+    hash = Math.imul(hash, mix) ^ Math.imul(word, mix);
+  }
+  const rest = kept.subarray(keptBytes & ~3, keptBytes);
+  if (rest.byteLength > 0) {
+    hash ^= (rest[0] ?? 0) | ((rest[1] ?? 0) << 8) | ((rest[2] ?? 0) << 16);
+    hash = Math.imul(hash, mix);
+  }
+  hash = Math.imul(hash ^ (hash >>> 13), mix);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+/**
+ * The chunks of a stream; throws the signal's reason as soon as it is aborted, also while a read hangs. A stream that
+ * is left early is told to close, but not waited for: give the signal to whoever opened it too.
+ */
+export async function* readChunks(
+  bytes: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = bytes[Symbol.asyncIterator]();
+  let ended = false;
+  let stop = (_reason: unknown): void => {};
+  const onAbort = (): void => stop(signal?.reason);
+  signal?.addEventListener("abort", onAbort);
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      // Not Promise.race: on one long-lived promise that leaves a reaction behind for every chunk.
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        stop = reject;
+        reader.next().then(resolve, reject);
+      });
+      if (next.done === true) {
+        ended = true;
+        return;
+      }
+      yield next.value;
+    }
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    if (!ended) reader.return?.().catch(() => {});
+  }
+}
