@@ -1,0 +1,135 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { Client } from "minio";
+
+const startTimeoutMs = 90_000;
+const daemonPath = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
+
+export type S3Service = { endpoint: string; bucket: string; accessKey: string; secretKey: string; region: string };
+export type Gateway = { url: string; stop(): Promise<void> };
+export type GatewayOptions = {
+  apiPorts: number[];
+  storagePort: number;
+  /** Where the gateway listens; 0 picks a free port. */
+  port: number;
+  /** Requests a second that one address may send to `/v1/auth/`, "100000r/s" when not given. */
+  authRate?: string;
+};
+export type Services = {
+  redisUrl: string;
+  s3: S3Service;
+  startGateway(options: GatewayOptions): Promise<Gateway>;
+  stop(): Promise<void>;
+};
+
+/** Which services of the cluster can be started on this machine, and which programs are missing for the others. */
+export function findServices(): { redis: boolean; nginx: boolean; s3: boolean; missing: string[] } {
+  const lacks = (programs: string[]) => programs.filter((program) => !Bun.which(program, { PATH: daemonPath }));
+  const redis = lacks(["redis-server"]);
+  const nginx = lacks(["nginx"]);
+  const s3 = lacks(["radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph", "monmaptool"]);
+  const missing = [...redis, ...nginx, ...s3];
+  return { redis: redis.length === 0, nginx: nginx.length === 0, s3: s3.length === 0, missing };
+}
+
+/** `count` TCP ports of 127.0.0.1, free a moment ago and all different. */
+export function pickPorts(count: number): number[] {
+  const hold = () => Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+  const held = Array.from({ length: count }, hold);
+  const ports = held.map((listener) => listener.port);
+  for (const listener of held) listener.stop(true);
+  return ports;
+}
+
+type Part = { script: string; dir: string; env?: Record<string, string> };
+
+/** Runs a service script's start; a guard beside it stops the service when asked to, or when this process ends in any way. */
+async function startPart({ script, dir, env = {} }: Part, args: string[]): Promise<() => Promise<void>> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const path = join(import.meta.dir, script);
+  const guard = Bun.spawn([join(import.meta.dir, "guard.sh"), path, dir], { stdin: "pipe", stdout: "ignore" });
+  guard.unref();
+  const stop = async () => {
+    await guard.stdin.end();
+    await guard.exited;
+  };
+  const start = Bun.spawn([path, "start", dir, ...args], {
+    env: { ...process.env, ...env },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+    timeout: startTimeoutMs,
+  });
+  const told = await new Response(start.stderr).text();
+  if ((await start.exited) === 0) return stop;
+  await stop();
+  throw new Error(`Starting ${script}: failed\n${told}`);
+}
+
+/** Starts a part on ports of its own, and once more on others when somebody took one of them meanwhile. */
+async function startOnPorts<T extends string>(
+  part: Part,
+  names: readonly T[],
+): Promise<[() => Promise<void>, number[]]> {
+  const attempt = async () => {
+    const ports = pickPorts(names.length);
+    return [await startPart(part, ports.map(String)), ports] satisfies [() => Promise<void>, number[]];
+  };
+  return attempt().catch(attempt);
+}
+
+/**
+ * Starts Redis and an S3 server under `dir`, each on free loopback ports, with an empty bucket; gateways on demand.
+ * Everything is gone after `stop()`, and also when this process ends without calling it.
+ */
+export async function startServices(dir: string): Promise<Services> {
+  const accessKey = "sunduk-tests";
+  const secretKey = Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
+  const keys = { S3_ACCESS_KEY: accessKey, S3_SECRET_KEY: secretKey };
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    await Promise.all(stops.splice(0).map((stopPart) => stopPart()));
+  };
+  const starting = await Promise.allSettled([
+    startOnPorts({ script: "redis.sh", dir: join(dir, "redis") }, ["redis"]),
+    startOnPorts({ script: "rgw.sh", dir: join(dir, "rgw"), env: keys }, ["s3", "monitor"]),
+  ]);
+  for (const part of starting) if (part.status === "fulfilled") stops.push(part.value[0]);
+  const [redis, rgw] = starting;
+  if (redis.status === "rejected" || rgw.status === "rejected") {
+    await stop();
+    throw redis.status === "rejected" ? redis.reason : rgw.status === "rejected" ? rgw.reason : new Error();
+  }
+  const [redisPort = 0] = redis.value[1];
+  const [s3Port = 0] = rgw.value[1];
+  const s3 = { endpoint: `http://127.0.0.1:${s3Port}`, bucket: "sunduk", accessKey, secretKey, region: "us-east-1" };
+  const client = new Client({
+    endPoint: "127.0.0.1",
+    port: s3Port,
+    useSSL: false,
+    accessKey,
+    secretKey,
+    region: s3.region,
+  });
+  await client.makeBucket(s3.bucket, s3.region);
+
+  let gateways = 0;
+  const startGateway = async ({
+    apiPorts,
+    storagePort,
+    port,
+    authRate = "100000r/s",
+  }: GatewayOptions): Promise<Gateway> => {
+    gateways += 1;
+    const [listenPort = 0] = port === 0 ? pickPorts(1) : [port];
+    const part = {
+      script: "nginx.sh",
+      dir: join(dir, `gateway-${gateways}`),
+      env: { S3_BUCKET: s3.bucket, AUTH_RATE: authRate },
+    };
+    const stopGateway = await startPart(part, [listenPort, storagePort, ...apiPorts].map(String));
+    stops.push(stopGateway);
+    return { url: `http://127.0.0.1:${listenPort}`, stop: stopGateway };
+  };
+  return { redisUrl: `redis://127.0.0.1:${redisPort}`, s3, startGateway, stop };
+}

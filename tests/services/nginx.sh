@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# nginx.sh start DIR PORT STORAGE_PORT API_PORT… | stop DIR
+# The production gateway (gateway/nginx.conf) on 127.0.0.1:PORT, in front of API processes and of storage on loopback.
+# S3_BUCKET names the bucket (default sunduk), AUTH_RATE the sign-in limit. `nginx.sh render DIR …` writes and tests only.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/process.sh"
+
+usage() { echo "usage: nginx.sh start|render DIR PORT STORAGE_PORT API_PORT… | stop DIR" >&2; exit 2; }
+[ $# -ge 2 ] || usage
+verb=$1 DIR=$(absolute "$2")
+
+# Replaces every ${NAME} of the template by its value, as the nginx image does with envsubst.
+render() {
+  local text name value
+  text=$(cat "$here/../../gateway/nginx.conf")
+  for name in LISTEN API_SERVERS STORAGE_SERVERS S3_BUCKET AUTH_RATE NAMESERVER; do
+    value=${!name}
+    text=${text//"\${$name}"/"$value"}
+  done
+  printf '%s\n' "$text" >"$DIR/nginx.conf"
+}
+
+case $verb in
+stop) halt nginx QUIT ;;
+start | render)
+  [ $# -ge 5 ] || usage
+  need nginx setsid
+  PORT=$3 LISTEN=127.0.0.1:$3 STORAGE_SERVERS="server 127.0.0.1:$4;" API_SERVERS=
+  S3_BUCKET=${S3_BUCKET:-sunduk} AUTH_RATE=${AUTH_RATE:-10r/s} NAMESERVER=127.0.0.1
+  shift 4
+  for port in "$@"; do API_SERVERS="$API_SERVERS server 127.0.0.1:$port max_fails=2 fail_timeout=2s;"; done
+  ready() { [[ "$(ask "$PORT" 'GET /gateway HTTP/1.0\r\n\r\n')" == *" 204 "* ]]; }
+  before=$(cat "$DIR/nginx.conf" 2>/dev/null || true)
+  render
+  nginx=(nginx -p "$DIR/" -c "$DIR/nginx.conf" -e stderr)
+  # As root, nginx would hand its work to another user, who cannot look into DIR.
+  extra="daemon off;"
+  if [ "$(id -u)" = 0 ]; then extra="$extra user root;"; fi
+  "${nginx[@]}" -g "$extra" -t -q >&2 || exit 1
+  if [ "$verb" = render ]; then exit 0; fi
+  if alive nginx && [ "$before" = "$(cat "$DIR/nginx.conf")" ] && ready; then exit 0; fi
+  halt nginx QUIT
+  launch nginx "${nginx[@]}" -g "$extra"
+  wait_for nginx ready || { halt nginx; exit 1; }
+  ;;
+*) usage ;;
+esac
