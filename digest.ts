@@ -76,28 +76,37 @@ const counts = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte === 9 || byte === 10 || byte === 13 || byte === 32 ? 0 : 1,
 );
 
+/** Bytes of one block of the murmur2 buffer: whole words, and blocks instead of one growing buffer, so nothing is copied. */
+const blockBytes = 256 * 1024;
+
 /** CurseForge's variant: Appleby's MurmurHash2 (32 bits, seed 1) of the bytes without white space; null above the limit. */
 function startMurmur2() {
-  let kept = new Uint8Array(64 * 1024);
-  let keptBytes = 0;
+  const blocks: Uint8Array<ArrayBuffer>[] = [];
+  let usedBytes = blockBytes;
   let totalBytes = 0;
   return {
     update(chunk: Uint8Array): void {
       totalBytes += chunk.byteLength;
       if (totalBytes > murmurLimitBytes) {
-        kept = new Uint8Array(0);
+        blocks.length = 0;
         return;
       }
-      if (keptBytes + chunk.byteLength > kept.byteLength) {
-        const wanted = Math.max(kept.byteLength * 2, keptBytes + chunk.byteLength);
-        // Whole words, so that the buffer can be read as words.
-        const grown = new Uint8Array(Math.min(murmurLimitBytes, Math.ceil(wanted / 4) * 4));
-        grown.set(kept.subarray(0, keptBytes));
-        kept = grown;
+      for (let start = 0; start < chunk.byteLength; ) {
+        if (usedBytes === blockBytes) {
+          blocks.push(new Uint8Array(blockBytes));
+          usedBytes = 0;
+        }
+        const block = blocks.at(-1);
+        if (block === undefined) return;
+        const fits = chunk.subarray(start, start + blockBytes - usedBytes);
+        usedBytes = keep(fits, block, usedBytes);
+        start += fits.byteLength;
       }
-      keptBytes = keep(chunk, kept, keptBytes);
     },
-    finish: () => (totalBytes > murmurLimitBytes ? null : murmur2(kept, keptBytes)),
+    finish(): number | null {
+      if (totalBytes > murmurLimitBytes) return null;
+      return murmur2(blocks, blocks.length * blockBytes - (blockBytes - usedBytes));
+    },
   };
 }
 
@@ -112,23 +121,35 @@ function keep(chunk: Uint8Array, kept: Uint8Array, end: number): number {
   return at;
 }
 
-function murmur2(kept: Uint8Array<ArrayBuffer>, keptBytes: number): number {
-  const mix = 0x5bd1e995;
-  // Words are little-endian in the format and on every machine that Bun runs on.
-  const words = new Uint32Array(kept.buffer, 0, keptBytes >>> 2);
+function murmur2(blocks: Uint8Array<ArrayBuffer>[], keptBytes: number): number {
   let hash = 1 ^ keptBytes;
-  for (let index = 0; index < words.length; index += 1) {
-    let word = Math.imul(words[index] ?? 0, mix);
-    word ^= word >>> 24;
-    hash = Math.imul(hash, mix) ^ Math.imul(word, mix);
+  let leftBytes = keptBytes;
+  for (const block of blocks) {
+    const sizeBytes = Math.min(leftBytes, blockBytes);
+    // Words are little-endian in the format and on every machine that Bun runs on.
+    hash = mixWords(hash, new Uint32Array(block.buffer, 0, sizeBytes >>> 2));
+    leftBytes -= sizeBytes;
+    const rest = block.subarray(sizeBytes & ~3, sizeBytes);
+    // Only the last block can end inside a word.
+    if (rest.byteLength > 0) {
+      hash ^= (rest[0] ?? 0) | ((rest[1] ?? 0) << 8) | ((rest[2] ?? 0) << 16);
+      hash = Math.imul(hash, murmurMix);
+    }
   }
-  const rest = kept.subarray(keptBytes & ~3, keptBytes);
-  if (rest.byteLength > 0) {
-    hash ^= (rest[0] ?? 0) | ((rest[1] ?? 0) << 8) | ((rest[2] ?? 0) << 16);
-    hash = Math.imul(hash, mix);
-  }
-  hash = Math.imul(hash ^ (hash >>> 13), mix);
+  hash = Math.imul(hash ^ (hash >>> 13), murmurMix);
   return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+const murmurMix = 0x5bd1e995;
+
+function mixWords(start: number, words: Uint32Array): number {
+  let hash = start;
+  for (let index = 0; index < words.length; index += 1) {
+    let word = Math.imul(words[index] ?? 0, murmurMix);
+    word ^= word >>> 24;
+    hash = Math.imul(hash, murmurMix) ^ Math.imul(word, murmurMix);
+  }
+  return hash;
 }
 
 /**
