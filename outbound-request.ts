@@ -91,7 +91,9 @@ function sendTo(
       clearTimeout(slow);
     });
   });
+  let head: http.IncomingMessage | undefined;
   sent.on("response", (response) => {
+    head = response;
     // A stream that nobody reads yet may fail: the reader learns it from the stream's state.
     response.on("error", () => undefined);
     resolve(response);
@@ -100,8 +102,11 @@ function sendTo(
     socket.destroy();
     reject(new Error("it changes the protocol"));
   });
-  // Stays on after the head has come: a broken connection tells the request too.
-  sent.on("error", reject);
+  sent.on("error", (error) => {
+    // A body without a length would otherwise seem to end well when its connection is reset.
+    head?.destroy(error);
+    reject(error);
+  });
   sent.on("close", () => {
     clearTimeout(slow);
     signal.removeEventListener("abort", stop);

@@ -69,11 +69,11 @@ export async function fetchOutbound(url: string, options: OutboundOptions): Prom
 }
 
 function firstRequest(url: string, { method = "GET", headers = {}, body }: OutboundOptions): OutboundRequest {
-  const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
   return {
     url: parseTarget(url),
     method,
-    headers: Object.fromEntries(lower),
+    // Lower case, and a TypeError for a value that would break out of its line: a mistake of the caller, not of the host.
+    headers: Object.fromEntries(new Headers(headers).entries()),
     body: body === undefined ? undefined : Buffer.from(body),
   };
 }
@@ -139,6 +139,8 @@ function answer(
         limit.signal.throwIfAborted();
         yield bytes;
       }
+      // A body that only the closing ends looks complete also when it was the limit that closed.
+      limit.signal.throwIfAborted();
       if (!response.complete) throw new Error("the connection ended early");
     } catch (error) {
       limit.signal.throwIfAborted();
