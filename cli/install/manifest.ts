@@ -1,0 +1,90 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { Fault } from "../../fault.ts";
+import { checkPath, findPathClashes } from "../../paths.ts";
+import { algorithms, type Digest } from "./digest.ts";
+
+const digest = (length: number) =>
+  Type.Optional(Type.Union([Type.String({ pattern: `^[0-9a-fA-F]{${length}}$` }), Type.Null()]));
+
+const ManifestFile = Type.Object({
+  path: Type.String(),
+  size: Type.Optional(Type.Union([Type.Integer({ minimum: 0 }), Type.Null()])),
+  digests: Type.Object({ sha256: digest(64), sha512: digest(128), sha1: digest(40), md5: digest(32) }),
+  side: Type.Union([Type.Literal("both"), Type.Literal("client"), Type.Literal("server")]),
+  preserve: Type.Optional(Type.Boolean()),
+  reference: Type.Optional(Type.Boolean()),
+  url: Type.String(),
+});
+
+/** The native manifest, as far as an installer reads it; members it does not know are left alone. */
+export const Manifest = Type.Object({
+  formatVersion: Type.Literal(1),
+  pack: Type.Object({ slug: Type.String(), name: Type.String() }),
+  version: Type.String(),
+  channel: Type.String(),
+  files: Type.Array(ManifestFile),
+});
+export type Manifest = Static<typeof Manifest>;
+
+export type Side = "client" | "server";
+
+/** A file that the pack wants in the folder. */
+export type Wanted = {
+  path: string;
+  digest: Digest;
+  /** Null when a reference does not tell its size. */
+  sizeBytes: number | null;
+  preserve: boolean;
+  /** Where a reference is fetched from; undefined for bytes that the server itself keeps. */
+  referenceUrl: string | undefined;
+};
+
+/** Parses a native manifest and checks every path in it, before anything is written. Faults: invalid. */
+export function parseManifest(body: unknown): Manifest {
+  const check = TypeCompiler.Compile(Manifest);
+  if (!check.Check(body)) {
+    const place = check.Errors(body).First();
+    throw new Fault("invalid", "Cannot read the manifest: this program does not know its form, update sunduk", {
+      errors: place === undefined ? [] : [{ pointer: place.path, detail: place.message }],
+    });
+  }
+  const paths = body.files.map((file) => file.path);
+  const bad = [
+    ...paths.flatMap((path) => ({ path, reason: checkPath(path) ?? ownFolder(path) })),
+    ...findPathClashes(paths),
+  ].flatMap(({ path, reason }) => (reason === undefined ? [] : [{ detail: `${JSON.stringify(path)}: ${reason}` }]));
+  if (bad.length > 0) {
+    throw new Fault("invalid", `Cannot install: ${bad.length} path(s) of the pack are not safe, nothing was written`, {
+      errors: bad,
+    });
+  }
+  return body;
+}
+
+/** The files of a manifest that belong to a side. Faults: invalid (a file that no digest vouches for). */
+export function listWanted(manifest: Manifest, side: Side): Wanted[] {
+  return manifest.files
+    .filter((file) => file.side === "both" || file.side === side)
+    .map((file) => {
+      const reference = file.reference === true || /^https?:\/\//i.test(file.url);
+      const algorithm = algorithms.find((name) => typeof file.digests[name] === "string");
+      if (algorithm === undefined || (!reference && algorithm !== "sha256")) {
+        throw new Fault(
+          "invalid",
+          `Cannot install: the pack gives no digest to check ${JSON.stringify(file.path)} with`,
+        );
+      }
+      return {
+        path: file.path,
+        digest: `${algorithm}:${String(file.digests[algorithm]).toLowerCase()}`,
+        sizeBytes: file.size ?? null,
+        preserve: file.preserve ?? false,
+        referenceUrl: reference ? file.url : undefined,
+      };
+    });
+}
+
+function ownFolder(path: string): string | undefined {
+  return path.split("/")[0]?.toLowerCase() === ".sunduk" ? "this folder belongs to the installer" : undefined;
+}

@@ -1,0 +1,65 @@
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
+import { algorithmOf, createDigester, type Digest, digestFile } from "./digest.ts";
+
+/** Bytes that are on their way into the folder: complete and checked, under a name made of their digest. */
+export type Staged = { file: string; digests: Digest[]; sizeBytes: number };
+
+/** Names the file that the bytes of a digest are gathered in. */
+export function partialName(digest: Digest): string {
+  return digest.startsWith("sha256:") ? digest.slice("sha256:".length) : digest.replace(":", "-");
+}
+
+/**
+ * Opens the gathering place of one content. What an earlier run left there is read once, so that the digest can go on
+ * from its end.
+ */
+export async function openPartial(file: string, options: { digest: Digest; resume: boolean; signal: AbortSignal }) {
+  const { digest, signal } = options;
+  const handle = openSync(file, options.resume ? "r+" : "w+");
+  const fresh = () => createDigester([algorithmOf(digest)]);
+  let digester = fresh();
+  let sizeBytes = 0;
+  if (options.resume) {
+    try {
+      sizeBytes = await digestFile(file, { digester, signal });
+    } catch (error) {
+      closeSync(handle);
+      throw error;
+    }
+  }
+  return {
+    get sizeBytes() {
+      return sizeBytes;
+    },
+    append(chunk: Uint8Array) {
+      digester.update(chunk);
+      for (let offset = 0; offset < chunk.length; ) {
+        offset += writeSync(handle, chunk, offset, chunk.length - offset, sizeBytes + offset);
+      }
+      sizeBytes += chunk.length;
+    },
+    /** Throws away what was gathered. */
+    restart() {
+      ftruncateSync(handle, 0);
+      digester = fresh();
+      sizeBytes = 0;
+    },
+    /** Whether the bytes gathered so far are the wanted ones. */
+    matches(): boolean {
+      return digester.digests().includes(digest);
+    },
+    /** The finished bytes, on the disk and not only in its cache, so that a power cut cannot leave an empty file behind. */
+    finish(): Staged {
+      fdatasyncSync(handle);
+      return { file, digests: digester.digests(), sizeBytes: fstatSync(handle).size };
+    },
+    close() {
+      closeSync(handle);
+    },
+    discard() {
+      rmSync(file, { force: true });
+    },
+  };
+}
+
+export type Partial = Awaited<ReturnType<typeof openPartial>>;

@@ -1,0 +1,119 @@
+import { closeSync, copyFileSync, fdatasyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Fault } from "../../fault.ts";
+import { algorithmOf, createDigester, type Digest, digestFile } from "./digest.ts";
+import { download } from "./download.ts";
+import type { Wanted } from "./manifest.ts";
+import { openPartial, partialName, type Staged } from "./partial.ts";
+import type { Plan } from "./plan.ts";
+import type { PackServer } from "./server.ts";
+import { createUrls } from "./urls.ts";
+
+type StageOptions = {
+  root: string;
+  partial: string;
+  server: PackServer;
+  /** At once, to the server's storage. */
+  connections: number;
+  signal: AbortSignal;
+  onBytes(sizeBytes: number): void;
+};
+
+/** At once, to hosts that are not ours: enough for speed, few enough to be a polite guest. */
+const referenceConnections = 16;
+
+/**
+ * Brings all bytes that a plan needs and the folder does not have beside it, checked, without changing the folder.
+ * What could be brought stays for the next run when something fails. Faults: as `download`, naming every file.
+ */
+export async function stagePlan(plan: Plan, options: StageOptions) {
+  mkdirSync(options.partial, { recursive: true });
+  const present = new Set(readdirSync(options.partial));
+  const staged = new Map<Digest, Staged>();
+  const toFetch = new Map<Digest, Wanted>();
+  for (const { wanted, from } of plan.place) {
+    if (staged.has(wanted.digest) || from.kind === "move") continue;
+    const copy = from.kind === "copy" ? await copyLocally(wanted, { ...options, from: from.path }) : undefined;
+    if (copy !== undefined) staged.set(wanted.digest, copy);
+    else toFetch.set(wanted.digest, wanted);
+  }
+  // A file that is renamed serves its other places too.
+  for (const { wanted, from } of plan.place) if (from.kind === "move") toFetch.delete(wanted.digest);
+
+  // The largest first, so that none of them is left alone at the end.
+  const sorted = [...toFetch.values()].sort((one, other) => (other.sizeBytes ?? 0) - (one.sizeBytes ?? 0));
+  const stored = sorted.filter((file) => file.referenceUrl === undefined);
+  const failures: Fault[] = [];
+  const halt = new AbortController();
+  const signal = AbortSignal.any([options.signal, halt.signal]);
+  const urls = createUrls(options.server, {
+    sha256s: stored.map((file) => file.digest.slice("sha256:".length)),
+    signal,
+  });
+  let fetchedBytes = 0;
+  const fetched = new Set<Digest>();
+
+  const fetchOne = async (file: Wanted) => {
+    const name = partialName(file.digest);
+    const partial = await openPartial(join(options.partial, name), {
+      digest: file.digest,
+      resume: present.has(name),
+      signal,
+    });
+    try {
+      options.onBytes(partial.sizeBytes);
+      const sha256 = file.digest.slice("sha256:".length);
+      const onBytes = (sizeBytes: number) => {
+        fetched.add(file.digest);
+        fetchedBytes += Math.max(sizeBytes, 0);
+        options.onBytes(sizeBytes);
+      };
+      const address = async (refused?: string) => file.referenceUrl ?? urls.get(sha256, refused);
+      staged.set(file.digest, await download(file, { partial, address, signal, onBytes }));
+      urls.done(sha256);
+    } catch (error) {
+      // A file that is wrong or missing does not keep the others from coming; a network or a disk that fails does.
+      if (!(error instanceof Fault) || error.mayRetry || failures.push(error) > 20) halt.abort(error);
+    } finally {
+      partial.close();
+    }
+  };
+  const drain = async (queue: Wanted[]) => {
+    for (let file = queue.shift(); file !== undefined && !signal.aborted; file = queue.shift()) await fetchOne(file);
+  };
+  const references = sorted.filter((file) => file.referenceUrl !== undefined);
+  await Promise.all([
+    ...Array.from({ length: options.connections }, () => drain(stored)),
+    ...Array.from({ length: referenceConnections }, () => drain(references)),
+  ]);
+  options.signal.throwIfAborted();
+  if (halt.signal.aborted) throw halt.signal.reason;
+  const [first, ...others] = failures;
+  if (first !== undefined) {
+    throw others.length === 0
+      ? first
+      : new Fault(first.code, `Cannot install: ${failures.length} files cannot be had, the folder is as it was`, {
+          errors: failures.map((failure) => ({ detail: failure.message })),
+        });
+  }
+  return { staged, fetched: fetched.size, fetchedBytes };
+}
+
+/** Copies bytes that are in the folder already; undefined when they turn out to be others. */
+async function copyLocally(
+  wanted: Wanted,
+  options: { root: string; partial: string; from: string; signal: AbortSignal },
+): Promise<Staged | undefined> {
+  const file = join(options.partial, partialName(wanted.digest));
+  copyFileSync(join(options.root, options.from), file);
+  const digester = createDigester([algorithmOf(wanted.digest)]);
+  await digestFile(file, { digester, signal: options.signal });
+  if (!digester.digests().includes(wanted.digest)) {
+    rmSync(file, { force: true });
+    return undefined;
+  }
+  const handle = openSync(file, "r+");
+  fdatasyncSync(handle);
+  closeSync(handle);
+  return { file, digests: digester.digests(), sizeBytes: statSync(file).size };
+}

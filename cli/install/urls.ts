@@ -1,0 +1,45 @@
+import { Fault } from "../../fault.ts";
+import type { PackServer } from "./server.ts";
+
+const atOnce = 1000;
+
+/**
+ * Hands out pre-signed addresses, many for one request. One that the storage refuses is asked for again, together with
+ * all others of its age that are still to come.
+ */
+export function createUrls(server: PackServer, options: { sha256s: string[]; signal: AbortSignal }) {
+  const waiting = new Set(options.sha256s);
+  const urls = new Map<string, string>();
+  let signing: Promise<void> | undefined;
+
+  async function sign(sha256: string) {
+    const batch = [sha256, ...[...waiting].filter((other) => other !== sha256 && !urls.has(other))].slice(0, atOnce);
+    const signed = await server.signUrls(batch, { signal: options.signal });
+    for (const [key, url] of signed) urls.set(key, url);
+    if (!signed.has(sha256)) {
+      throw new Fault("not-found", `Cannot install: the server does not give out the bytes ${sha256}`);
+    }
+  }
+
+  return {
+    /** The address of a blob; `refused` is one that did not work. */
+    async get(sha256: string, refused?: string): Promise<string> {
+      for (let round = 0; round < 8; round++) {
+        const url = urls.get(sha256);
+        if (url !== undefined && url !== refused) return url;
+        // All addresses were signed at about the same time: when one has expired, the others soon will.
+        if (url !== undefined && signing === undefined) urls.clear();
+        signing ??= sign(sha256).finally(() => {
+          signing = undefined;
+        });
+        await signing;
+      }
+      throw new Fault("unavailable", "Cannot install: the storage refuses the addresses that the server signs");
+    },
+    done(sha256: string) {
+      waiting.delete(sha256);
+    },
+  };
+}
+
+export type Urls = ReturnType<typeof createUrls>;
