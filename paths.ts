@@ -78,7 +78,7 @@ function foldComponent(component: string): string {
   return folded
     .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
     .replaceAll("ς", "σ")
-    .replaceAll("i\u0307", "i")
+    .replace(/i\u0307+/gu, "i")
     .normalize("NFC")
     .replace(/[.\s]+$/u, "");
 }
