@@ -30,7 +30,7 @@ const en = {
   uploading: "Uploading",
   mirroring: "Mirroring",
   publishing: "Publishing",
-  verifying: (left: number) => `The server is verifying ${count(left, "file", "files")}`,
+  verifying: "Verifying on the server",
   newPack: (slug: string, visibility: string) => `Pack ${slug} is new: it becomes ${visibility}.`,
   firstVersion: "No earlier version in this channel: everything is new.",
   changes: (added: number, changed: number, removed: number, since: string) =>
@@ -90,7 +90,7 @@ const ru: Messages = {
   uploading: "Отправка",
   mirroring: "Зеркалирование",
   publishing: "Публикация",
-  verifying: (left) => `Сервер проверяет: ${countRu(left, filesRu)}`,
+  verifying: "Проверка на сервере",
   newPack: (slug, visibility) => `Сборка ${slug} новая, видимость: ${visibility}.`,
   firstVersion: "Раньше версий в этом канале не было: всё новое.",
   changes: (added, changed, removed, since) =>

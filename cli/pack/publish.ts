@@ -1,0 +1,247 @@
+import { Fault } from "../../fault.ts";
+import { defineCommand, usageFault } from "../arguments.ts";
+import { type Client, readAnswer } from "../client.ts";
+import { formatBytes, type Output } from "../output.ts";
+import { JobAnswer, Manifest, type Missing, Version } from "../publish/answers.ts";
+import { type Changes, compareWithManifest, type HashedPack, hashFiles } from "../publish/files.ts";
+import { uploadMissing } from "../publish/upload.ts";
+import { waitForJob, waitUntilVerified } from "../publish/wait.ts";
+import { readSource } from "../source/index.ts";
+
+const usage =
+  "pack publish PATH [--slug S] [--version V] [--channel C] [--visibility V] [--changelog FILE] [--mirror] [--dry-run]";
+const channels = ["release", "beta", "alpha"];
+const visibilities = ["private", "unlisted", "public"];
+const namesShown = 5;
+
+/** `sunduk pack publish`: reads a pack, uploads what the server lacks, publishes a version and waits for it. */
+export const command = defineCommand({
+  name: "pack publish",
+  usage,
+  summary: "Publish a pack: a packwiz folder, an .mrpack, or a folder with sunduk.toml",
+  options: {
+    slug: { type: "string" },
+    version: { type: "string" },
+    channel: { type: "string" },
+    visibility: { type: "string" },
+    changelog: { type: "string" },
+    mirror: { type: "boolean" },
+    "dry-run": { type: "boolean" },
+  },
+  positionals: ["PATH"],
+  async run({ values, positionals: [path], output, signal, client: open }) {
+    checkChoice("--channel", values.channel, channels);
+    checkChoice("--visibility", values.visibility, visibilities);
+    const changelog = values.changelog === undefined ? undefined : await readChangelog(values.changelog);
+    const client = await open();
+    const source = await readSource(path, { signal });
+    try {
+      const slug = values.slug ?? source.slug ?? slugFromName(source.name);
+      const version = values.version ?? source.version;
+      if (slug === undefined) {
+        throw usageFault(`Name the pack: "${source.name}" gives no address; use --slug with a-z, 0-9 and -`, usage);
+      }
+      checkSlug(slug);
+      if (version === undefined) throw usageFault("Name the version: the pack tells none; use --version", usage);
+      checkVersion(version);
+      const channel = values.channel ?? source.channel;
+      const references = source.files.filter((file) => file.reference).length;
+      output.say(output.text.packRead(source.name, version, source.files.length, references));
+      const hashed = await hashFiles(source, { output, signal });
+      const flow = { client, output, signal, slug, version, channel };
+      const known = await findPack(flow);
+      const { manifest, changes } = await tellChanges(flow, { known, hashed });
+      if (values["dry-run"]) return tellDryRun(flow, { hashed, manifest, changes });
+      if (!known) {
+        const visibility = values.visibility ?? "private";
+        output.say(output.text.newPack(slug, visibility));
+        await createPack(flow, { name: source.name, summary: source.summary, visibility });
+      }
+      const draft = await createVersion(flow, {
+        minecraft: source.minecraft,
+        loader: source.loader,
+        ...(changelog === undefined ? {} : { changelog }),
+        ...(values.mirror ? { mirror: true } : {}),
+        files: hashed.files,
+      });
+      const uploadedBytes = isPublished(draft)
+        ? 0
+        : await finishVersion(flow, { hashed, missing: draft.missing ?? [] });
+      const address = `${client.server}/v1/packs/${slug}`;
+      output.say(
+        isPublished(draft)
+          ? output.text.alreadyPublished(slug, version)
+          : output.text.published(slug, version, address),
+      );
+      output.say(output.text.installWith(`sunduk pack install ${slug}@${version} DIR --server ${client.server}`));
+      output.result({
+        ok: true,
+        slug,
+        version,
+        channel,
+        address,
+        files: hashed.files.length,
+        uploadedBytes,
+        alreadyPublished: isPublished(draft),
+        changes,
+      });
+      return 0;
+    } finally {
+      await source.close();
+    }
+  },
+});
+
+type Flow = {
+  client: Client;
+  output: Output;
+  signal: AbortSignal;
+  slug: string;
+  version: string;
+  channel: string;
+};
+
+/** The address that a pack's name suggests, or undefined when too little of it is ASCII: `[a-z0-9-]{2,64}`. */
+export function slugFromName(name: string): string | undefined {
+  const slug = name
+    .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, 64)
+    .replace(/^-+|-+$/g, "");
+  return slug.length >= 2 ? slug : undefined;
+}
+
+function checkChoice(option: string, value: string | undefined, allowed: string[]): void {
+  if (value === undefined || allowed.includes(value)) return;
+  throw usageFault(`Read ${option}: "${value}" is none of ${allowed.join(", ")}`, usage);
+}
+
+function checkSlug(slug: string): void {
+  if (/^[a-z0-9-]{2,64}$/.test(slug)) return;
+  throw usageFault(`Name the pack: "${slug}" is not 2 to 64 of a-z, 0-9 and -; use --slug`, usage);
+}
+
+function checkVersion(version: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/.test(version)) return;
+  throw usageFault(
+    `Name the version: "${version}" is not 1 to 64 of letters, digits and . _ + -, letter or digit first; use --version`,
+    usage,
+  );
+}
+
+async function readChangelog(path: string): Promise<string> {
+  const file = Bun.file(path);
+  if (!(await file.exists())) throw new Fault("not-found", `Read the changelog: there is no ${path}`);
+  return file.text();
+}
+
+async function findPack({ client, slug, signal }: Flow): Promise<boolean> {
+  return (await requestOrMissing(client, `/v1/packs/${slug}`, { signal })) !== undefined;
+}
+
+async function requestOrMissing(
+  client: Client,
+  path: string,
+  options: { signal: AbortSignal; query?: Record<string, string> },
+): Promise<unknown> {
+  try {
+    return (await client.request("GET", path, options)).json;
+  } catch (error) {
+    if (error instanceof Fault && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+type Told = { manifest: Manifest | undefined; changes: Changes | undefined };
+
+async function tellChanges(flow: Flow, { known, hashed }: { known: boolean; hashed: HashedPack }): Promise<Told> {
+  const { client, output, signal, slug, channel } = flow;
+  const latest = known
+    ? await requestOrMissing(client, `/v1/packs/${slug}/latest`, { signal, query: { channel } })
+    : undefined;
+  if (latest === undefined) {
+    output.say(output.text.firstVersion);
+    return { manifest: undefined, changes: undefined };
+  }
+  const { version } = readAnswer(Version, latest);
+  const path = `/v1/packs/${slug}/versions/${encodeURIComponent(version)}/manifest`;
+  const manifest = readAnswer(Manifest, (await client.request("GET", path, { signal })).json);
+  const changes = compareWithManifest(hashed.files, manifest);
+  output.say(
+    output.text.changes(changes.added.length, changes.changed.length, changes.removed.length, `${slug} ${version}`),
+  );
+  for (const [sign, paths] of [
+    ["+", changes.added],
+    ["~", changes.changed],
+    ["-", changes.removed],
+  ] as const) {
+    for (const changed of paths.slice(0, namesShown)) output.say(`  ${sign} ${changed}`);
+    if (paths.length > namesShown) output.say(output.text.andMore(paths.length - namesShown));
+  }
+  return { manifest, changes };
+}
+
+function tellDryRun(flow: Flow, { hashed, manifest, changes }: Told & { hashed: HashedPack }): number {
+  const there = new Set(manifest?.files.map((file) => file.digests.sha256));
+  const wanted = [...hashed.bytes].filter(([sha256]) => !there.has(sha256));
+  const uploadBytes = wanted.reduce((sum, [, file]) => sum + file.sizeBytes, 0);
+  flow.output.say(flow.output.text.wouldUpload(wanted.length, formatBytes(uploadBytes)));
+  flow.output.result({
+    ok: true,
+    dryRun: true,
+    slug: flow.slug,
+    version: flow.version,
+    channel: flow.channel,
+    files: hashed.files.length,
+    upload: wanted.map(([sha256, file]) => ({ path: file.path, sha256, size: file.sizeBytes })),
+    uploadBytes,
+    changes,
+  });
+  return 0;
+}
+
+async function createPack(
+  { client, slug, signal }: Flow,
+  { name, summary, visibility }: { name: string; summary: string | undefined; visibility: string },
+): Promise<void> {
+  const body = { slug, name, visibility, ...(summary === undefined ? {} : { summary }) };
+  await client.request("POST", "/v1/packs", { body, signal, idempotencyKey: crypto.randomUUID() });
+}
+
+async function createVersion({ client, slug, version, channel, signal }: Flow, terms: object): Promise<Version> {
+  const answer = await client.request("POST", `/v1/packs/${slug}/versions`, {
+    body: { version, channel, ...terms },
+    signal,
+    idempotencyKey: crypto.randomUUID(),
+  });
+  return readAnswer(Version, answer.json);
+}
+
+function isPublished(version: Version): boolean {
+  return version.state === "published" || typeof version.publishedAt === "string";
+}
+
+async function finishVersion(
+  flow: Flow,
+  { hashed, missing }: { hashed: HashedPack; missing: Missing[] },
+): Promise<number> {
+  const { client, output, signal, slug, version } = flow;
+  const path = `/v1/packs/${slug}/versions/${encodeURIComponent(version)}`;
+  const missingBytes = missing.reduce((sum, file) => sum + file.size, 0);
+  output.say(
+    missing.length === 0
+      ? output.text.nothingToUpload
+      : output.text.toUpload(missing.length, formatBytes(missingBytes)),
+  );
+  const uploadedBytes =
+    missing.length === 0 ? 0 : await uploadMissing(client, { missing, bytes: hashed.bytes, output, signal });
+  await waitUntilVerified(client, { path, output, signal });
+  const answer = await client.request("POST", `${path}/publish`, { signal, idempotencyKey: crypto.randomUUID() });
+  // The same publish, repeated after an interruption, may find the version finished.
+  if (answer.status === 202) {
+    await waitForJob(client, { id: readAnswer(JobAnswer, answer.json).job.id, output, signal });
+  }
+  return uploadedBytes;
+}
