@@ -98,7 +98,8 @@ export async function startServices(dir: string): Promise<Services> {
   const [redis, rgw] = starting;
   if (redis.status === "rejected" || rgw.status === "rejected") {
     await stop();
-    throw redis.status === "rejected" ? redis.reason : rgw.status === "rejected" ? rgw.reason : new Error();
+    const reasons = starting.flatMap((part) => (part.status === "rejected" ? [part.reason] : []));
+    throw new AggregateError(reasons, `Starting the services: failed\n${reasons.map(String).join("\n")}`);
   }
   const [redisPort = 0] = redis.value[1];
   const [s3Port = 0] = rgw.value[1];

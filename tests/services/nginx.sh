@@ -37,7 +37,8 @@ start | render)
   # As root, nginx would hand its work to another user, who cannot look into DIR.
   extra="daemon off;"
   if [ "$(id -u)" = 0 ]; then extra="$extra user root;"; fi
-  "${nginx[@]}" -g "$extra" -t -q >&2 || exit 1
+  # Its standard output is the access log, which has to be a file or a pipe here.
+  "${nginx[@]}" -g "$extra" -t -q >>"$DIR/nginx.out" || exit 1
   if [ "$verb" = render ]; then exit 0; fi
   if alive nginx && [ "$before" = "$(cat "$DIR/nginx.conf")" ] && ready; then exit 0; fi
   halt nginx QUIT
