@@ -75,12 +75,17 @@ function foldComponent(component: string): string {
     // Lower first for ẞ, which is its own capital; then up for ß, ſ and ı; then down again.
     folded = folded.normalize("NFKD").toLowerCase().toUpperCase().toLowerCase().normalize("NFKD");
   }
-  return folded
-    .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
-    .replaceAll("ς", "σ")
-    .replace(/i\u0307+/gu, "i")
-    .normalize("NFC")
-    .replace(/[.\s]+$/u, "");
+  return (
+    folded
+      .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
+      .replaceAll("ς", "σ")
+      // A capital of U+0345 is a letter: whether ᾳ with one more mark is composed before its case is changed decides on
+      // which side of that letter the mark ends, so marks go before iotas.
+      .replace(/ι[ι\p{M}]*/gu, (run) => run.replaceAll("ι", "") + "ι".repeat(run.split("ι").length - 1))
+      .replace(/i\u0307+/gu, "i")
+      .normalize("NFC")
+      .replace(/[.\s]+$/u, "")
+  );
 }
 
 /**

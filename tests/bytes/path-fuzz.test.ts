@@ -108,5 +108,5 @@ for code in range(0x110000):
       }),
       { numRuns: names },
     );
-  });
+  }, 600_000);
 });

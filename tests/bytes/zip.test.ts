@@ -100,19 +100,22 @@ for (const { tool, command } of tools) {
     if (tool === "python3") expect(text).toStartWith("70000");
     if (tool === "jar") expect(text.trimEnd().split("\n")).toHaveLength(70_000);
   });
-
-  test.skipIf(missing || !long)(
-    `zipStream() writes files and offsets beyond 4 GiB, which ${tool} opens${long ? skipped : " (skipped: needs SUNDUK_LONG=1)"}`,
-    async () => {
-      const { code, text } = await run(
-        command(await write("big.zip", [hugeEntry("a/big.bin"), entryOf("b.txt", "after")])),
-      );
-      await rm(join(folder, "big.zip"));
-      expect({ code, text: code === 0 ? "" : text }).toEqual({ code: 0, text: "" });
-    },
-    600_000,
-  );
 }
+
+const present = tools.filter(({ tool }) => Bun.which(tool) !== null);
+const bigSkipped = long ? "" : " (skipped: needs SUNDUK_LONG=1)";
+
+test.skipIf(!long)(
+  `zipStream() writes sizes and offsets beyond 4 GiB, which ${present.map(({ tool }) => tool).join(", ")} open${bigSkipped}`,
+  async () => {
+    const path = await write("big.zip", [hugeEntry("a/big.bin"), entryOf("b.txt", "after")]);
+    for (const { tool, command } of present) {
+      const { code, text } = await run(command(path));
+      expect({ tool, code, text: code === 0 ? "" : text }).toEqual({ tool, code: 0, text: "" });
+    }
+  },
+  600_000,
+);
 
 /** 4 GiB and 1 MiB of zeroes, which are nowhere at once. */
 function hugeEntry(path: string): ZipEntry {
