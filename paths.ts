@@ -19,6 +19,7 @@ const riskyEscape = /%(?:[0189a-f][0-9a-f]|2[5ef]|3a|5c|7f|20$)/iu;
  */
 export function checkPath(path: string): string | undefined {
   if (path === "") return "the path is empty";
+  if (path.length > maxPathLength) return `the path has ${path.length} characters, more than ${maxPathLength}`;
   if (!path.isWellFormed()) return "the path holds an unpaired surrogate";
   if (path.includes("\\")) return "the path holds a backslash: folders are separated by /";
   if (path.startsWith("/")) return "the path is absolute";
@@ -27,7 +28,6 @@ export function checkPath(path: string): string | undefined {
     const reason = checkComponent(component);
     if (reason !== undefined) return reason;
   }
-  if (path.length > maxPathLength) return `the path has ${path.length} characters, more than ${maxPathLength}`;
   return undefined;
 }
 
@@ -90,7 +90,8 @@ function foldComponent(component: string): string {
 
 /**
  * Finds the paths that cannot stand beside the others: repeated, the same file as an earlier one on some system, or a
- * file where another path needs a folder. Without the paths it names, the rest is free of clashes.
+ * file where another path needs a folder. Without the paths it names, the rest is free of clashes. Meant for paths that
+ * `checkPath` accepts: nothing here bounds their length.
  */
 export function findPathClashes(paths: Iterable<string>): { path: string; reason: string }[] {
   const clashes: { path: string; reason: string }[] = [];

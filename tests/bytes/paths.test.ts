@@ -68,7 +68,7 @@ const refused: [path: string, reason: RegExp][] = [
   [".git/x", /git/],
   [".GIT/config", /git/],
   ["a/.Git", /git/],
-  ["a".repeat(256), /256 bytes/],
+  ["a".repeat(256), /256 characters/],
   ["ж".repeat(128), /256 bytes/],
   [`${"a/".repeat(120)}b`, /241 characters/],
   ...Array.from({ length: 0x20 }, (_, code): [string, RegExp] => [`a${String.fromCharCode(code)}b`, /U\+00[01]/]),
