@@ -13,6 +13,7 @@ type End = {
   queue: { at: number; bytes: Uint8Array }[];
   ended: boolean;
   leftBytes: number;
+  towardsClient: boolean;
 };
 
 /**

@@ -47,7 +47,7 @@ export async function download(file: Wanted, options: DownloadOptions): Promise<
     if (size !== null && partial.sizeBytes > size) restart();
     if (partial.sizeBytes > 0 || size === 0) {
       const full = size === null ? partial.matches() : partial.sizeBytes === size;
-      if (full && partial.matches()) return partial.finish();
+      if (full && partial.matches()) return partial.staged();
       if (full) {
         wrong += 1;
         restart();

@@ -1,8 +1,11 @@
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fdatasync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { promisify } from "node:util";
 import { algorithmOf, createDigester, type Digest, digestFile } from "./digest.ts";
 
 /** Bytes that are on their way into the folder: complete and checked, under a name made of their digest. */
 export type Staged = { file: string; digests: Digest[]; sizeBytes: number };
+
+const syncData = promisify(fdatasync);
 
 /** Names the file that the bytes of a digest are gathered in. */
 export function partialName(digest: Digest): string {
@@ -48,17 +51,13 @@ export async function openPartial(file: string, options: { digest: Digest; resum
     matches(): boolean {
       return digester.digests().includes(digest);
     },
-    /** The finished bytes, on the disk and not only in its cache, so that a power cut cannot leave an empty file behind. */
-    finish(): Staged {
-      fdatasyncSync(handle);
-      return { file, digests: digester.digests(), sizeBytes: fstatSync(handle).size };
+    /** What the bytes gathered so far are known by. */
+    staged(): Staged {
+      return { file, digests: digester.digests(), sizeBytes };
     },
-    close() {
-      closeSync(handle);
-    },
-    discard() {
-      rmSync(file, { force: true });
-    },
+    /** Brings the bytes to the disk, not only into its cache, so that a power cut leaves no empty file behind. */
+    sync: () => syncData(handle),
+    close: () => closeSync(handle),
   };
 }
 

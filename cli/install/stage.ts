@@ -4,7 +4,7 @@ import { Fault } from "../../fault.ts";
 import { algorithmOf, createDigester, type Digest, digestFile } from "./digest.ts";
 import { download } from "./download.ts";
 import type { Wanted } from "./manifest.ts";
-import { openPartial, partialName, type Staged } from "./partial.ts";
+import { openPartial, type Partial, partialName, type Staged } from "./partial.ts";
 import type { Plan } from "./plan.ts";
 import type { PackServer } from "./server.ts";
 import { createUrls } from "./urls.ts";
@@ -53,33 +53,39 @@ export async function stagePlan(plan: Plan, options: StageOptions) {
   let fetchedBytes = 0;
   const fetched = new Set<Digest>();
 
-  const fetchOne = async (file: Wanted) => {
-    const name = partialName(file.digest);
-    const partial = await openPartial(join(options.partial, name), {
-      digest: file.digest,
-      resume: present.has(name),
-      signal,
-    });
-    try {
-      options.onBytes(partial.sizeBytes);
-      const sha256 = file.digest.slice("sha256:".length);
-      const onBytes = (sizeBytes: number) => {
-        fetched.add(file.digest);
-        fetchedBytes += Math.max(sizeBytes, 0);
-        options.onBytes(sizeBytes);
-      };
-      const address = async (refused?: string) => file.referenceUrl ?? urls.get(sha256, refused);
-      staged.set(file.digest, await download(file, { partial, address, signal, onBytes }));
-      urls.done(sha256);
-    } catch (error) {
-      // A file that is wrong or missing does not keep the others from coming; a network or a disk that fails does.
-      if (!(error instanceof Fault) || error.mayRetry || failures.push(error) > 20) halt.abort(error);
-    } finally {
-      partial.close();
-    }
+  const fail = (error: unknown) => {
+    // A file that is wrong or missing does not keep the others from coming; a network or a disk that fails does.
+    if (!(error instanceof Fault) || error.mayRetry || failures.push(error) > 20) halt.abort(error);
+  };
+  const fetchOne = async (file: Wanted, partial: Partial) => {
+    const sha256 = file.digest.slice("sha256:".length);
+    const onBytes = (sizeBytes: number) => {
+      fetched.add(file.digest);
+      fetchedBytes += Math.max(sizeBytes, 0);
+      options.onBytes(sizeBytes);
+    };
+    const address = async (refused?: string) => file.referenceUrl ?? urls.get(sha256, refused);
+    options.onBytes(partial.sizeBytes);
+    staged.set(file.digest, await download(file, { partial, address, signal, onBytes }));
+    urls.done(sha256);
   };
   const drain = async (queue: Wanted[]) => {
-    for (let file = queue.shift(); file !== undefined && !signal.aborted; file = queue.shift()) await fetchOne(file);
+    // The disk is at work on one file while the next one arrives.
+    let settling: Promise<void> = Promise.resolve();
+    for (let file = queue.shift(); file !== undefined && !signal.aborted; file = queue.shift()) {
+      const name = partialName(file.digest);
+      const resume = present.has(name);
+      const path = join(options.partial, name);
+      try {
+        const partial = await openPartial(path, { digest: file.digest, resume, signal });
+        const fetching = fetchOne(file, partial);
+        await Promise.allSettled([fetching, settling]);
+        settling = fetching.then(partial.sync).catch(fail).finally(partial.close);
+      } catch (error) {
+        fail(error);
+      }
+    }
+    await settling;
   };
   const references = sorted.filter((file) => file.referenceUrl !== undefined);
   await Promise.all([
