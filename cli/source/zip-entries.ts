@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { BlobReader, type FileEntry, ZipReader } from "@zip.js/zip.js";
+import { BlobReader, type Entry, type FileEntry, ZipReader } from "@zip.js/zip.js";
 import { sourceFault } from "./source.ts";
 
 /** What an archive from elsewhere may cost at most; bytes are counted as they come out, whatever the headers declare. */
@@ -13,6 +13,8 @@ export const zipLimits = {
   ratioFromBytes: 1024 * 1024,
 };
 
+// 6.3, the newest that the note defines (4.4.3.2).
+const newestVersion = 63;
 const endSignature = 0x06054b50;
 const endBytes = 22;
 const zip64LocatorSignature = 0x07064b50;
@@ -47,8 +49,12 @@ export async function openZip(
   try {
     for await (const entry of reader.getEntriesGenerator()) {
       const named = JSON.stringify(entry.filename);
+      if (!hasOneName(entry))
+        throw sourceFault(where, `the name ${named} is not marked as UTF-8, or is something else`);
       if (entry.encrypted) throw sourceFault(where, `${named} is encrypted`);
       if (entry.symlink || isSpecial(entry.unixMode)) throw sourceFault(where, `${named} is a link or a special file`);
+      if (entry.directory !== entry.filename.endsWith("/")) throw sourceFault(where, `${named} is half a folder`);
+      if (entry.version > newestVersion) throw sourceFault(where, `${named} needs a newer way of unpacking`);
       if (entry.directory) continue;
       declaredBytes += entry.uncompressedSize;
       if (declaredBytes > zipLimits.totalBytes) throw sourceFault(where, "it holds more bytes than are allowed");
@@ -103,6 +109,11 @@ async function checkEnd(file: Blob, where: string): Promise<void> {
   if (at < 0 || at + endBytes > tail.length) throw sourceFault(where, "it is not a zip, or it is cut short");
   if (at + endBytes + tail.readUInt16LE(at + 20) !== tail.length) throw sourceFault(where, "its end is ambiguous");
   const plain = { entries: tail.readUInt16LE(at + 10), bytes: tail.readUInt32LE(at + 12) };
+  // A comment may hold another end record; which of the two counts depends on the reader.
+  for (let other = tail.indexOf(signature); other < at && other >= 0; other = tail.indexOf(signature, other + 1)) {
+    if (other + endBytes + tail.readUInt16LE(other + 20) === tail.length)
+      throw sourceFault(where, "its end is ambiguous");
+  }
   const found = readZip64End(tail, at) ?? plain;
   if (found.entries > zipLimits.entries) throw sourceFault(where, `it holds more than ${zipLimits.entries} entries`);
   if (found.bytes > zipLimits.directoryBytes) throw sourceFault(where, "its list of entries is too long");
@@ -130,6 +141,12 @@ function checkOverlaps(entries: FileEntry[], where: string): void {
     if (entry.offset < endsAt) throw sourceFault(where, `${JSON.stringify(entry.filename)} overlaps another entry`);
     endsAt = entry.offset + 30 + entry.rawFilename.byteLength + entry.compressedSize;
   }
+}
+
+// Other readers take CP437 for names without the UTF-8 mark, and some heed an extra field with another name.
+function hasOneName({ rawFilename, filename, bitFlag }: Entry): boolean {
+  if (!bitFlag?.languageEncodingFlag && rawFilename.some((byte) => byte > 0x7e)) return false;
+  return Buffer.compare(Buffer.from(filename), rawFilename) === 0;
 }
 
 function isSpecial(unixMode: number | undefined): boolean {
