@@ -66,16 +66,25 @@ async function startPart({ script, dir, env = {} }: Part, args: string[]): Promi
   throw new Error(`Starting ${script}: failed\n${told}`);
 }
 
-/** Starts a part on ports of its own, and once more on others when somebody took one of them meanwhile. */
-async function startOnPorts<T extends string>(
-  part: Part,
-  names: readonly T[],
-): Promise<[() => Promise<void>, number[]]> {
+type Started = { ports: number[]; stop(): Promise<void> };
+type PortOptions = { ports: number; more?: string[] };
+
+/** Starts a part on free ports, and once more on others when somebody took one of them meanwhile. */
+async function startOnPorts(part: Part, { ports: count, more = [] }: PortOptions): Promise<Started> {
   const attempt = async () => {
-    const ports = pickPorts(names.length);
-    return [await startPart(part, ports.map(String)), ports] satisfies [() => Promise<void>, number[]];
+    const ports = pickPorts(count);
+    return { ports, stop: await startPart(part, [...ports.map(String), ...more]) };
   };
   return attempt().catch(attempt);
+}
+
+/**
+ * Starts a Redis of its own under `dir`, with noeviction and an append-only file unless `options` (of redis-server's
+ * command line, such as `--maxmemory-policy allkeys-lru`) say otherwise.
+ */
+export async function startRedis(dir: string, options: string[] = []): Promise<{ url: string; stop(): Promise<void> }> {
+  const { ports, stop } = await startOnPorts({ script: "redis.sh", dir }, { ports: 1, more: options });
+  return { url: `redis://127.0.0.1:${ports[0]}`, stop };
 }
 
 /**
@@ -91,18 +100,17 @@ export async function startServices(dir: string): Promise<Services> {
     await Promise.all(stops.splice(0).map((stopPart) => stopPart()));
   };
   const starting = await Promise.allSettled([
-    startOnPorts({ script: "redis.sh", dir: join(dir, "redis") }, ["redis"]),
-    startOnPorts({ script: "rgw.sh", dir: join(dir, "rgw"), env: keys }, ["s3", "monitor"]),
+    startRedis(join(dir, "redis")),
+    startOnPorts({ script: "rgw.sh", dir: join(dir, "rgw"), env: keys }, { ports: 2 }),
   ]);
-  for (const part of starting) if (part.status === "fulfilled") stops.push(part.value[0]);
+  for (const part of starting) if (part.status === "fulfilled") stops.push(part.value.stop);
   const [redis, rgw] = starting;
   if (redis.status === "rejected" || rgw.status === "rejected") {
     await stop();
     const reasons = starting.flatMap((part) => (part.status === "rejected" ? [part.reason] : []));
     throw new AggregateError(reasons, `Starting the services: failed\n${reasons.map(String).join("\n")}`);
   }
-  const [redisPort = 0] = redis.value[1];
-  const [s3Port = 0] = rgw.value[1];
+  const [s3Port = 0] = rgw.value.ports;
   const s3 = { endpoint: `http://127.0.0.1:${s3Port}`, bucket: "sunduk", accessKey, secretKey, region: "us-east-1" };
   const client = new Client({
     endPoint: "127.0.0.1",
@@ -132,5 +140,5 @@ export async function startServices(dir: string): Promise<Services> {
     stops.push(stopGateway);
     return { url: `http://127.0.0.1:${listenPort}`, stop: stopGateway };
   };
-  return { redisUrl: `redis://127.0.0.1:${redisPort}`, s3, startGateway, stop };
+  return { redisUrl: redis.value.url, s3, startGateway, stop };
 }

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AwsClient } from "aws4fetch";
 import { Client } from "minio";
 import { findServices, type Gateway, type Services, startServices } from "./cluster.ts";
 
@@ -52,10 +54,10 @@ describe.if(found.missing.length === 0)("the gateway", () => {
     gateway = await services.startGateway({ apiPorts, storagePort: Number(new URL(endpoint).port), port: 0 });
     const port = Number(new URL(gateway.url).port);
     signer = new Client({ endPoint: "127.0.0.1", port, useSSL: false, accessKey, secretKey, region });
-  });
+  }, 60_000);
 
   afterAll(async () => {
-    await services.stop();
+    await services?.stop();
     for (const api of apis) await api.stop(true);
     await rm(dir, { recursive: true, force: true });
   });
@@ -168,15 +170,25 @@ describe.if(found.missing.length === 0)("the gateway", () => {
     await strict.stop();
   });
 
-  test("goes on with the other process when one is gone, and sends no POST twice", async () => {
-    const apiPorts = [serveApi(2, heard), serveApi(3, heard)];
-    const [dead, alive] = apiPorts;
-    const ports = apiPorts.map((api) => api.port ?? 0);
-    const pair = await services.startGateway({ apiPorts: ports, storagePort: 9, port: 0 });
-    await dead?.stop(true);
-    for (let index = 0; index < 10; index += 1) expect((await fetch(`${pair.url}/v1/me`)).status).toBe(200);
-    await alive?.stop(true);
-    const answer = await fetch(`${pair.url}/v1/me`, { method: "POST" });
+  test("goes on with the other process when one breaks off, and sends no POST twice", async () => {
+    let broken = 0;
+    const breakOff = (socket: { end(): void }) => {
+      broken += 1;
+      socket.end();
+    };
+    const breaking = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: breakOff } });
+    const working: Heard[] = [];
+    const api = serveApi(2, working);
+    const pair = await services.startGateway({ apiPorts: [breaking.port, api.port ?? 0], storagePort: 9, port: 0 });
+    const call = async (method: string) => (await fetch(`${pair.url}/v1/me`, { method })).status;
+    const posts = [await call("POST"), await call("POST"), await call("POST")];
+    expect(broken).toBeGreaterThan(0);
+    expect(posts.filter((status) => status === 503)).toHaveLength(broken);
+    expect(working).toHaveLength(posts.length - broken);
+    for (let index = 0; index < 10; index += 1) expect(await call("GET")).toBe(200);
+    breaking.stop(true);
+    await api.stop(true);
+    const answer = await fetch(`${pair.url}/v1/me`);
     expect(answer.status).toBe(503);
     expect(await answer.json()).toMatchObject({ status: 503, code: "unavailable" });
     await pair.stop();
@@ -205,6 +217,25 @@ describe.if(found.missing.length === 0)("the gateway", () => {
     expect(part.status).toBe(206);
     expect(part.headers.get("content-range")).toBe("bytes 1000-1999/3000000");
     expect(Buffer.from(await part.arrayBuffer()).equals(Buffer.from(bytes.subarray(1000, 2000)))).toBe(true);
+  });
+
+  test("leaves a signed length and digest to storage, which refuses other bytes", async () => {
+    const { bucket, accessKey, secretKey: secretAccessKey, region } = services.s3;
+    const signing = new AwsClient({ accessKeyId: accessKey, secretAccessKey, region, service: "s3" });
+    const bytes = Buffer.from("the right bytes");
+    const headers = {
+      "Content-Length": String(bytes.length),
+      "X-Amz-Content-Sha256": createHash("sha256").update(bytes).digest("hex"),
+    };
+    const aws = { signQuery: true, allHeaders: true };
+    const { url } = await signing.sign(`${gateway.url}/${bucket}/exact`, { method: "PUT", headers, aws });
+    const put = async (body: Buffer) => {
+      const sent = { "X-Amz-Content-Sha256": headers["X-Amz-Content-Sha256"] };
+      return (await fetch(url, { method: "PUT", headers: sent, body })).status;
+    };
+    expect(await put(Buffer.from("the right bytes, and more"))).toBe(403);
+    expect(await put(Buffer.from("the wrong bytes"))).toBe(400);
+    expect(await put(bytes)).toBe(200);
   });
 
   test("opens no stored object without its signature, and says nosniff then too", async () => {

@@ -22,10 +22,14 @@ render() {
 }
 
 case $verb in
-stop) halt nginx QUIT ;;
+stop)
+  halt start
+  halt nginx
+  ;;
 start | render)
   [ $# -ge 5 ] || usage
   need nginx setsid
+  begin
   PORT=$3 LISTEN=127.0.0.1:$3 STORAGE_SERVERS="server 127.0.0.1:$4;" API_SERVERS=
   S3_BUCKET=${S3_BUCKET:-sunduk} AUTH_RATE=${AUTH_RATE:-10r/s} NAMESERVER=127.0.0.1
   shift 4
@@ -41,7 +45,7 @@ start | render)
   "${nginx[@]}" -g "$extra" -t -q >>"$DIR/nginx.out" || exit 1
   if [ "$verb" = render ]; then exit 0; fi
   if alive nginx && [ "$before" = "$(cat "$DIR/nginx.conf")" ] && ready; then exit 0; fi
-  halt nginx QUIT
+  halt nginx
   launch nginx "${nginx[@]}" -g "$extra"
   wait_for nginx ready || { halt nginx; exit 1; }
   ;;

@@ -34,9 +34,17 @@ halt() {
       alive "$1" || break
       sleep 0.05
     done
-    if alive "$1"; then kill -KILL "$pid" 2>/dev/null || true; fi
+    # By force, its children too: what `launch` started leads a group.
+    if alive "$1"; then kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null || true; fi
   fi
   rm -f "$DIR/$1.pid"
+}
+
+# Each `start` begins with this: it takes the place of a start of the same DIR that still runs, and a `stop` finds it.
+begin() {
+  halt start
+  echo $$ >"$DIR/start.pid"
+  trap 'rm -f "$DIR/start.pid"' EXIT
 }
 
 # ask PORT REQUEST: the first line that 127.0.0.1:PORT answers, "" when nobody does within 2 s.

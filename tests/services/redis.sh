@@ -11,10 +11,14 @@ verb=$1 DIR=$(absolute "$2")
 shift 2
 
 case $verb in
-stop) halt redis ;;
+stop)
+  halt start
+  halt redis
+  ;;
 start)
   [ $# -ge 1 ] || usage
   need redis-server setsid
+  begin
   PORT=$1
   shift
   # --set-proc-title no: the command line goes on naming DIR, by which we know the process again.

@@ -10,7 +10,10 @@ usage() { echo "usage: S3_ACCESS_KEY=… S3_SECRET_KEY=… rgw.sh start DIR PORT
 verb=$1 DIR=$(absolute "$2")
 
 # Nothing is kept, so nothing is worth a graceful end.
-halt_all() { for name in rgw osd mon; do halt "$name" KILL; done; }
+halt_all() {
+  halt step
+  for name in rgw osd mon; do halt "$name" KILL; done
+}
 
 configure() {
   cat >"$DIR/ceph.conf" <<CONF
@@ -43,6 +46,8 @@ mon_max_pg_per_osd = 1000
 paxos_propose_interval = 0.05
 paxos_min_wait = 0.01
 mon_data_avail_crit = 1
+# What it missed, such as the making of a placement group, the monitor does at its next tick (by itself every 5 s).
+mon_tick_interval = 1
 [mon.a]
 mon_data = $DIR/mon
 [osd.0]
@@ -59,20 +64,29 @@ rgw_thread_pool_size = 64
 CONF
 }
 
-# once COMMAND…: a step of the preparation, quiet unless it fails.
+# once COMMAND…: a step of the preparation, quiet unless it fails or takes over 60 s. A `stop` meanwhile ends it too.
 once() {
-  timeout 60 "$@" >>"$DIR/setup.log" 2>&1 && return 0
-  echo "Starting the S3 server: '$*' failed" >&2
+  timeout --foreground 60 "$@" >>"$DIR/setup.log" 2>&1 &
+  echo $! >"$DIR/step.pid"
+  if wait $!; then
+    rm -f "$DIR/step.pid"
+    return 0
+  fi
+  echo "Starting the S3 server: $1 failed" >&2
   tail -n 5 "$DIR/setup.log" >&2
   halt_all
   exit 1
 }
 
 case $verb in
-stop) halt_all ;;
+stop)
+  halt start
+  halt_all
+  ;;
 start)
   [ $# -eq 4 ] || usage
   need radosgw radosgw-admin ceph-mon ceph-osd ceph monmaptool setsid timeout
+  begin
   PORT=$3 MON_PORT=$4 ACCESS=${S3_ACCESS_KEY:?} SECRET=${S3_SECRET_KEY:?}
   ready() { [[ "$(ask "$PORT" 'GET / HTTP/1.0\r\n\r\n')" == HTTP/* ]]; }
   identity="$PORT $MON_PORT $ACCESS $SECRET"
