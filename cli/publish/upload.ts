@@ -41,7 +41,8 @@ export async function uploadMissing(client: Client, options: UploadOptions): Pro
             advanced += sizeBytes;
             bar.advance(sizeBytes);
           };
-          sentBytes += await uploadFile(client, { sha256: file.sha256, local, signal, advance });
+          const fileBytes = await uploadFile(client, { sha256: file.sha256, local, signal, advance });
+        sentBytes += fileBytes;
           advance(file.size - advanced);
         },
       },

@@ -3,6 +3,7 @@ import { type Client, readAnswer, waitFor } from "../client.ts";
 import type { Output } from "../output.ts";
 import { faultFromAnswer } from "../problem.ts";
 import { Job, Version } from "./answers.ts";
+import type { LocalBytes } from "./files.ts";
 
 type WaitOptions = { output: Output; signal: AbortSignal };
 
@@ -12,7 +13,7 @@ const rejectedStates = ["rejected", "failed"];
 /** Waits until the server has verified every file of a draft and fetched what it mirrors. Throws Fault("invalid") naming what was rejected. */
 export async function waitUntilVerified(
   client: Client,
-  { path, output, signal }: WaitOptions & { path: string },
+  { path, bytes, output, signal }: WaitOptions & { path: string; bytes: Map<string, LocalBytes> },
 ): Promise<void> {
   let bar: ReturnType<Output["progress"]> | undefined;
   let before: number | undefined;
@@ -23,7 +24,9 @@ export async function waitUntilVerified(
       const mirroring = (draft.mirroring ?? []).filter((file) => !["stored", "verified", "done"].includes(file.state));
       const rejected = [
         ...missing.flatMap((file) =>
-          rejectedStates.includes(file.state ?? "") ? [{ detail: `${file.sha256}: ${file.reason ?? "rejected"}` }] : [],
+          rejectedStates.includes(file.state ?? "")
+            ? [{ detail: `${bytes.get(file.sha256)?.path ?? file.sha256}: ${file.reason ?? "rejected"}` }]
+            : [],
         ),
         ...mirroring.flatMap((file) =>
           rejectedStates.includes(file.state)
