@@ -1,0 +1,162 @@
+import { readFileSync } from "node:fs";
+import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { parse as parseToml } from "smol-toml";
+
+const seconds = (fallback: number) => t.Integer({ minimum: 1, default: fallback });
+const count = (fallback: number, maximum = Number.MAX_SAFE_INTEGER) =>
+  t.Integer({ minimum: 1, maximum, default: fallback });
+const list = () => t.Array(t.String(), { default: [] });
+const optional = (description: string) => t.Optional(t.String({ minLength: 1, description }));
+
+/**
+ * Every setting: an environment variable of this name, the same with `_FILE` for a file that holds the value, or a
+ * line of the TOML file given with `--config` (lower or upper case). The environment wins.
+ */
+export const Config = t.Object({
+  HOST: t.String({ default: "127.0.0.1", description: "Address that the API listens on" }),
+  PORT: t.Integer({ default: 8080, minimum: 0, maximum: 65535, description: "Port of the API; 0 picks a free one" }),
+  DATA: t.String({ default: "./data", description: "Folder of the embedded database, objects and secrets" }),
+  PODS: t.Integer({ default: 2, minimum: 1, maximum: 64, description: "Worker processes started by `sunduk up`" }),
+  PUBLIC_URL: optional("Address that people and launchers use, when it is not http://HOST:PORT"),
+  PUBLIC_URL_ALIASES: t.Array(t.String(), { default: [], description: "Former public addresses that stay valid" }),
+  DATABASE_URL: optional("PostgreSQL 15 or newer; the embedded one when not set"),
+  DATABASE_POOL: count(10, 500),
+  REDIS_URL: optional("Redis or Valkey for queues and bus; PostgreSQL carries both when not set"),
+  S3_ENDPOINT: optional("S3 server as the processes reach it; objects are on disk when not set"),
+  S3_PUBLIC_ENDPOINT: optional("S3 server as clients reach it; S3_ENDPOINT when not set"),
+  S3_BUCKET: t.String({ default: "sunduk" }),
+  S3_REGION: t.String({ default: "us-east-1" }),
+  S3_ACCESS_KEY: optional("Access key of the S3 server"),
+  S3_SECRET_KEY: optional("Secret key of the S3 server"),
+  SIGNING_KEY: optional("Private Ed25519 key that signs access tokens, as a JWK"),
+  TOKEN_SECRET: optional("Key of refresh tokens and cookies: 32 random bytes, base64url"),
+  STORAGE_SECRET: optional("Key of the URLs of the embedded storage: 32 random bytes, base64url"),
+  METRICS_TOKEN: optional("Bearer token for /metrics; loopback only when not set"),
+  TRUSTED_PROXIES: t.Array(t.String(), {
+    default: [],
+    description: "Addresses or CIDR blocks whose X-Real-IP is believed",
+  }),
+  LOG_LEVEL: t.Union(
+    ["debug", "info", "warn", "error", "silent"].map((level) => t.Literal(level)),
+    { default: "info" },
+  ),
+  REGISTRATION: t.Union([t.Literal("open"), t.Literal("closed")], { default: "open" }),
+  PACK_CREATORS: t.Union([t.Literal("everyone"), t.Literal("authors")], { default: "everyone" }),
+  OUTBOUND_ALLOW: t.String({
+    default: "",
+    description: "Private addresses that may be fetched from: CIDR or host[:port], comma separated",
+  }),
+  MIRROR_HOSTS: list(),
+  LIMIT_FILE_BYTES: count(4 * 1024 ** 3 - 1),
+  LIMIT_PACK_FILES: count(10_000, 100_000),
+  LIMIT_PACK_BYTES: count(16 * 1024 ** 3),
+  LIMIT_BODY_BYTES: count(8 * 1024 ** 2),
+  LIMIT_USER_BYTES: count(50 * 1024 ** 3),
+  LIMIT_USER_UPLOADS: count(100_000),
+  LIMIT_SIGN_INS_PER_MINUTE: count(30),
+  PART_BYTES: t.Integer({ default: 16 * 1024 ** 2, minimum: 5 * 1024 ** 2, maximum: 5 * 1024 ** 3 }),
+  SINGLE_PUT_BYTES: count(64 * 1024 ** 2),
+  UPLOAD_EXPIRES_SECONDS: seconds(24 * 3600),
+  DRAFT_EXPIRES_SECONDS: seconds(7 * 24 * 3600),
+  SWEEP_GRACE_SECONDS: t.Integer({ default: 24 * 3600, minimum: 0 }),
+  SWEEP_DOOMED_SECONDS: t.Integer({ default: 24 * 3600, minimum: 0 }),
+  SWEEP_MAX_SHARE: t.Number({ default: 0.1, minimum: 0, maximum: 1 }),
+  SWEEP_EVERY_SECONDS: seconds(3600),
+  RESEND_AFTER_SECONDS: seconds(30),
+  RESEND_EVERY_SECONDS: seconds(10),
+  LOCK_SECONDS: t.Integer({
+    default: 30,
+    minimum: 1,
+    description: "A pod that is silent for so long loses its messages",
+  }),
+});
+export type Config = Static<typeof Config>;
+type Name = keyof Config;
+
+/** All that is wrong with the configuration, told at once. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+type Sources = { environment: Record<string, string | undefined>; file?: string };
+
+/**
+ * Reads the configuration: defaults, then the TOML file, then the environment.
+ * Throws `ConfigError` with one line for every wrong, misspelt or contradictory setting.
+ */
+export function readConfig({ environment, file }: Sources): Config {
+  const problems: string[] = [];
+  const given: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(file === undefined ? {} : readToml(file))) {
+    const name = key.toUpperCase();
+    if (!isName(name)) problems.push(`${file}: unknown setting "${key}"${suggest(name)}`);
+    else given[name] = value;
+  }
+  for (const name of names()) {
+    const path = environment[`${name}_FILE`];
+    try {
+      const value = path ? readFileSync(path, "utf8").trim() : environment[name];
+      if (value !== undefined && value !== "") given[name] = parse(Config.properties[name], value);
+    } catch (cause) {
+      problems.push(`${name}_FILE: cannot read ${path}: ${cause instanceof Error ? cause.message : cause}`);
+    }
+  }
+  const completed = Value.Default(Config, given);
+  for (const error of Value.Errors(Config, completed)) {
+    problems.push(`${error.path.split("/")[1]}: ${error.message.toLowerCase()}, found ${JSON.stringify(error.value)}`);
+  }
+  if (problems.length === 0 && Value.Check(Config, completed)) {
+    problems.push(...contradictions(completed));
+    if (problems.length === 0) return completed;
+  }
+  throw new ConfigError(`Cannot start: the configuration is wrong\n${problems.map((line) => `  ${line}`).join("\n")}`);
+}
+
+function contradictions(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.S3_ENDPOINT && !(config.S3_ACCESS_KEY && config.S3_SECRET_KEY)) {
+    problems.push("S3_ENDPOINT: S3_ACCESS_KEY and S3_SECRET_KEY are needed with it");
+  }
+  for (const name of ["PUBLIC_URL", "S3_ENDPOINT", "S3_PUBLIC_ENDPOINT"] as const) {
+    const value = config[name];
+    if (value && !/^https?:\/\/[^/?#]+$/.test(value))
+      problems.push(`${name}: must look like https://host or http://host:port, found ${value}`);
+  }
+  return problems;
+}
+
+function names(): Name[] {
+  return Object.keys(Config.properties).filter(isName);
+}
+
+function isName(name: string): name is Name {
+  return name in Config.properties;
+}
+
+function parse(schema: TSchema, value: string): unknown {
+  if (schema.type === "array")
+    return value
+      .split(",")
+      .map((item) => item.trim())
+      .filter(Boolean);
+  if (schema.type === "integer" || schema.type === "number")
+    return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
+  return value;
+}
+
+function readToml(file: string): Record<string, unknown> {
+  try {
+    return parseToml(readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw new ConfigError(`Cannot read the configuration ${file}: ${cause instanceof Error ? cause.message : cause}`);
+  }
+}
+
+function suggest(name: string): string {
+  const near = names().find(
+    (other) =>
+      other.replaceAll("_", "") === name.replaceAll("_", "") || other.startsWith(name) || name.startsWith(other),
+  );
+  return near ? `: did you mean ${near}?` : "";
+}

@@ -1,0 +1,85 @@
+import { Database } from "bun:sqlite";
+import { chmod, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+
+const marker = "sunduk-data.json";
+
+export type DataFolder = {
+  path: string;
+  /** The secret of that name, made and kept (mode 0600) when it is not there yet. Also the path of its file. */
+  secret: (name: string, make: () => string | Promise<string>) => Promise<{ value: string; file: string }>;
+  /** Tells whoever comes next who holds the folder. */
+  announce: (address: string) => Promise<void>;
+  release: () => void;
+};
+
+/**
+ * Opens the data folder of this machine and locks it. The lock is the operating system's (a SQLite file held
+ * exclusively), so a killed process never leaves it behind. Throws an Error that says who holds the folder, or that it is
+ * not ours.
+ */
+export async function openDataFolder(folder: string): Promise<DataFolder> {
+  const path = resolve(folder);
+  await mkdir(path, { recursive: true, mode: 0o755 });
+  await requireMarker(path);
+  const lock = await holdLock(path);
+  await mkdir(join(path, "secrets"), { recursive: true, mode: 0o700 });
+  return {
+    path,
+    secret: (name, make) => keepSecret(join(path, "secrets", name), make),
+    announce: (address) =>
+      writeFile(
+        join(path, "holder.json"),
+        JSON.stringify({ pid: process.pid, address, since: new Date().toISOString() }),
+      ),
+    release: () => lock.close(),
+  };
+}
+
+/** Reads a secret of a data folder that somebody else may hold. */
+export async function readSecret(folder: string, name: string): Promise<string | undefined> {
+  return readFile(join(resolve(folder), "secrets", name), "utf8").catch(() => undefined);
+}
+
+async function requireMarker(path: string): Promise<void> {
+  const names = await readdir(path);
+  if (names.includes(marker)) return;
+  if (names.length > 0) {
+    throw new Error(`Cannot use ${path}: it holds other files and no ${marker}. Choose an empty folder with --data`);
+  }
+  await writeFile(join(path, marker), JSON.stringify({ format: 1, created: new Date().toISOString() }));
+}
+
+async function holdLock(path: string): Promise<Database> {
+  const lock = new Database(join(path, "lock"), { create: true });
+  try {
+    lock.run("pragma busy_timeout = 0");
+    lock.run("pragma locking_mode = exclusive");
+    lock.run("pragma journal_mode = memory");
+    lock.run("begin exclusive");
+    return lock;
+  } catch (cause) {
+    lock.close();
+    const holder = await readFile(join(path, "holder.json"), "utf8").catch(() => "");
+    const { pid, address, since } = holder ? JSON.parse(holder) : { pid: "unknown", address: "starting", since: "" };
+    throw new Error(
+      `Cannot use ${path}: process ${pid} holds it${since ? ` since ${since}` : ""} (${address}). Stop it first, or choose another folder with --data`,
+      { cause },
+    );
+  }
+}
+
+async function keepSecret(
+  file: string,
+  make: () => string | Promise<string>,
+): Promise<{ value: string; file: string }> {
+  const kept = await readFile(file, "utf8").catch(() => undefined);
+  if (kept) {
+    await chmod(file, 0o600);
+    return { value: kept.trim(), file };
+  }
+  const value = await make();
+  await writeFile(`${file}.new`, value, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+  return { value, file };
+}

@@ -1,0 +1,94 @@
+import { EventEmitter } from "node:events";
+import { Redis } from "ioredis";
+import pg from "pg";
+import type { Log } from "../log.ts";
+
+/** Hints between processes: `job.changed` carries a job's id. At most once, in no order: whoever needs certainty reads the row. */
+export type Bus = {
+  publish: (topic: string, id: string) => void;
+  subscribe: (topic: string, listener: (id: string) => void) => () => void;
+  close: () => Promise<void>;
+};
+
+const channel = "sunduk_bus";
+
+/** Opens the bus on Redis when there is one, else on LISTEN/NOTIFY of PostgreSQL. A lost message is never an error. */
+export async function openBus({
+  redisUrl,
+  databaseUrl,
+  log,
+}: {
+  redisUrl: string | undefined;
+  databaseUrl: string;
+  log: Log;
+}): Promise<Bus> {
+  const local = new EventEmitter().setMaxListeners(0);
+  const deliver = (message: string) => {
+    const [topic = "", id = ""] = message.split(" ", 2);
+    local.emit(topic, id);
+  };
+  const carrier = redisUrl
+    ? await openRedisCarrier(redisUrl, { deliver, log })
+    : openPostgresCarrier(databaseUrl, { deliver, log });
+  return {
+    publish: (topic, id) =>
+      void carrier.send(`${topic} ${id}`).catch((error) => log.debug({ err: error }, "a hint was lost")),
+    subscribe: (topic, listener) => {
+      local.on(topic, listener);
+      return () => local.off(topic, listener);
+    },
+    close: carrier.close,
+  };
+}
+
+type Carrier = { send: (message: string) => Promise<unknown>; close: () => Promise<void> };
+type Receiver = { deliver: (message: string) => void; log: Log };
+
+async function openRedisCarrier(url: string, { deliver, log }: Receiver): Promise<Carrier> {
+  const sender = new Redis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 2_000 });
+  const receiver = new Redis(url, { maxRetriesPerRequest: null });
+  for (const client of [sender, receiver])
+    client.on("error", (error) => log.debug({ err: error }, "the bus lost Redis"));
+  receiver.on("message", (_channel, message) => deliver(message));
+  void receiver.subscribe(channel).catch((error) => log.warn({ err: error }, "the bus cannot subscribe"));
+  return {
+    send: (message) => sender.publish(channel, message),
+    close: async () => {
+      sender.disconnect();
+      receiver.disconnect();
+    },
+  };
+}
+
+function openPostgresCarrier(url: string, { deliver, log }: Receiver): Carrier {
+  let client: pg.Client | undefined;
+  let closed = false;
+  const connect = async () => {
+    const fresh = new pg.Client({ connectionString: url, application_name: "sunduk bus", keepAlive: true });
+    fresh.on("notification", ({ payload }) => deliver(payload ?? ""));
+    fresh.on("error", (error) => log.debug({ err: error }, "the bus lost PostgreSQL"));
+    fresh.on("end", () => {
+      client = undefined;
+      if (!closed) setTimeout(again, 500);
+    });
+    await fresh.connect();
+    await fresh.query(`listen ${channel}`);
+    client = fresh;
+    if (closed) await fresh.end();
+  };
+  const again = () => {
+    if (!closed)
+      connect().catch((error) => {
+        log.debug({ err: error }, "the bus cannot listen");
+        setTimeout(again, 1_000);
+      });
+  };
+  again();
+  return {
+    send: async (message) => client?.query("select pg_notify($1, $2)", [channel, message]),
+    close: async () => {
+      closed = true;
+      await client?.end();
+    },
+  };
+}

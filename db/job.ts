@@ -1,0 +1,176 @@
+import { type Db, many, one, run } from "./query.ts";
+
+export type JobState = "waiting" | "running" | "completed" | "failed";
+
+export type JobRow = {
+  id: string;
+  actor: string;
+  subject: string;
+  payload: unknown;
+  ownerId: string | null;
+  wanted: number;
+  done: number;
+  state: JobState;
+  progress: number;
+  attempts: number;
+  result: Record<string, unknown> | null;
+  problem: Record<string, unknown> | null;
+  createdAt: Date;
+  updatedAt: Date;
+};
+
+type Wish = { id: string; actor: string; subject: string; payload: unknown; ownerId: string | null };
+
+const columns = `id, actor, subject, payload, owner_id as "ownerId", wanted, done, state, progress, attempts, result, problem,
+  created_at as "createdAt", updated_at as "updatedAt"`;
+
+/** Asks for a job, once more when it was asked for before: raises `wanted` in the caller's transaction. */
+export async function insertWish(
+  db: Db,
+  { id, actor, subject, payload, ownerId }: Wish,
+): Promise<{ jobId: string; wanted: number }> {
+  const row = await one<{ jobId: string; wanted: number }>(db, {
+    name: "job_insert_wish",
+    text: `insert into job.job (id, actor, subject, payload, owner_id) values ($1, $2, $3, $4, $5)
+      on conflict (actor, subject) do update set wanted = job.job.wanted + 1, payload = excluded.payload, state = 'waiting', progress = 0,
+        attempts = 0, result = null, problem = null, updated_at = now()
+      returning id as "jobId", wanted`,
+    values: [id, actor, subject, JSON.stringify(payload), ownerId],
+  });
+  if (!row) throw new Error("the wish returned no row");
+  return row;
+}
+
+export function findJob(db: Db, id: string): Promise<JobRow | undefined> {
+  return one<JobRow>(db, { name: "job_find", text: `select ${columns} from job.job where id = $1`, values: [id] });
+}
+
+export function findJobBySubject(
+  db: Db,
+  { actor, subject }: { actor: string; subject: string },
+): Promise<JobRow | undefined> {
+  return one<JobRow>(db, {
+    name: "job_find_by_subject",
+    text: `select ${columns} from job.job where actor = $1 and subject = $2`,
+    values: [actor, subject],
+  });
+}
+
+/** Marks a run of that revision as begun. Undefined when it is settled already: there is nothing to do. */
+export function startJob(db: Db, { jobId, wanted }: { jobId: string; wanted: number }): Promise<JobRow | undefined> {
+  return one<JobRow>(db, {
+    name: "job_start",
+    text: `update job.job set state = 'running', attempts = attempts + 1, updated_at = now()
+      where id = $1 and wanted >= $2 and done < $2 returning ${columns}`,
+    values: [jobId, wanted],
+  });
+}
+
+export function updateProgress(
+  db: Db,
+  { jobId, wanted, progress }: { jobId: string; wanted: number; progress: number },
+): Promise<number> {
+  return run(db, {
+    name: "job_update_progress",
+    text: `update job.job set progress = $3, updated_at = now() where id = $1 and done < $2 and wanted = $2`,
+    values: [jobId, wanted, progress],
+  });
+}
+
+type Settled = { jobId: string; wanted: number; state: "completed" | "failed"; result?: unknown; problem?: unknown };
+
+/** Settles a revision, once: 0 when another run did, or when more was asked for meanwhile (that run settles it). */
+export function settleJob(db: Db, { jobId, wanted, state, result, problem }: Settled): Promise<number> {
+  return run(db, {
+    name: "job_settle",
+    text: `update job.job set done = $2, updated_at = now(),
+        state = case when wanted = $2 then $3 else 'waiting' end,
+        progress = case when wanted = $2 and $3 = 'completed' then 1 else progress end,
+        result = $4, problem = $5
+      where id = $1 and done < $2`,
+    values: [
+      jobId,
+      wanted,
+      state,
+      result === undefined ? null : JSON.stringify(result),
+      problem === undefined ? null : JSON.stringify(problem),
+    ],
+  });
+}
+
+/** Puts a run that failed for now back to waiting, so that it can be seen and sent again. */
+export function postponeJob(
+  db: Db,
+  { jobId, wanted, problem }: { jobId: string; wanted: number; problem: unknown },
+): Promise<number> {
+  return run(db, {
+    name: "job_postpone",
+    text: `update job.job set state = 'waiting', problem = $3, updated_at = now() where id = $1 and done < $2 and wanted = $2`,
+    values: [jobId, wanted, JSON.stringify(problem)],
+  });
+}
+
+/** Wanted, not done, and untouched for that long; oldest first, at most `limit`. */
+export function listStuckJobs(
+  db: Db,
+  { afterSeconds, limit }: { afterSeconds: number; limit: number },
+): Promise<JobRow[]> {
+  return many<JobRow>(db, {
+    name: "job_list_stuck",
+    text: `select ${columns} from job.job where done < wanted and updated_at < now() - make_interval(secs => $1) order by updated_at limit $2`,
+    values: [afterSeconds, limit],
+  });
+}
+
+/** Marks jobs as sent again, so that the next look does not take them at once. */
+export function touchJobs(db: Db, ids: string[]): Promise<number> {
+  return run(db, {
+    name: "job_touch",
+    text: `update job.job set updated_at = now() where id = any($1::uuid[]) and done < wanted`,
+    values: [ids],
+  });
+}
+
+/** Forgets settled jobs that nobody has asked for since. */
+export function deleteOldJobs(db: Db, { afterDays }: { afterDays: number }): Promise<number> {
+  return run(db, {
+    name: "job_delete_old",
+    text: `delete from job.job where done >= wanted and updated_at < now() - make_interval(days => $1)`,
+    values: [afterDays],
+  });
+}
+
+export function sendCanary(db: Db, actor: string): Promise<number> {
+  return run(db, {
+    name: "canary_send",
+    text: `insert into job.canary (actor, sent_at) values ($1, now()) on conflict (actor) do update set sent_at = now()
+      where job.canary.seen_at >= job.canary.sent_at`,
+    values: [actor],
+  });
+}
+
+export function seeCanary(db: Db, actor: string): Promise<number> {
+  return run(db, {
+    name: "canary_see",
+    text: `update job.canary set seen_at = now() where actor = $1`,
+    values: [actor],
+  });
+}
+
+/** Queues whose canary nobody has taken for that long. */
+export async function listSilentQueues(db: Db, afterSeconds: number): Promise<string[]> {
+  const rows = await many<{ actor: string }>(db, {
+    name: "canary_list_silent",
+    text: `select actor from job.canary where sent_at < now() - make_interval(secs => $1) and (seen_at is null or seen_at < sent_at)`,
+    values: [afterSeconds],
+  });
+  return rows.map(({ actor }) => actor);
+}
+
+export function countJobs(db: Db): Promise<{ actor: string; state: JobState; count: number; oldestSeconds: number }[]> {
+  return many(db, {
+    name: "job_count",
+    text: `select actor, state, count(*) as count, coalesce(extract(epoch from now() - min(updated_at)), 0)::float8 as "oldestSeconds"
+      from job.job where done < wanted or state = 'failed' group by actor, state`,
+  });
+}

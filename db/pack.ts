@@ -1,0 +1,237 @@
+import type { Reader } from "./blob.ts";
+import { type Db, many, one, run } from "./query.ts";
+
+export type PackRole = "owner" | "maintainer" | "publisher";
+export type Visibility = "private" | "unlisted" | "public";
+
+export type PackRow = {
+  id: string;
+  slug: string;
+  name: string;
+  summary: string;
+  description: string;
+  licence: string;
+  tags: string[];
+  links: Record<string, string>;
+  iconSha256: string | null;
+  visibility: Visibility;
+  ownerId: string;
+  ownerLogin: string;
+  revision: number;
+  minecraft: string[];
+  loaders: string[];
+  createdAt: Date;
+  updatedAt: Date;
+  /** The role of whoever asked. */
+  role: PackRole | null;
+};
+
+const columns = `p.id, p.slug, p.name, p.summary, p.description, p.licence, p.tags, p.links, p.visibility, p.owner_id as "ownerId", p.revision,
+  p.minecraft, p.loaders, p.created_at as "createdAt", p.updated_at as "updatedAt", u.login as "ownerLogin",
+  (select b.sha256 from blob.blob b where b.id = p.icon_blob_id) as "iconSha256"`;
+
+/** A pack that this reader may see. */
+export function findPack(db: Db, { slug, reader }: { slug: string; reader: Reader }): Promise<PackRow | undefined> {
+  return one<PackRow>(db, {
+    name: "pack_find",
+    text: `select ${columns}, pack.role_of(p, $2, $3) as role from pack.pack p join account."user" u on u.id = p.owner_id
+      where p.slug = $1 and pack.can_read(p, $2, $3)`,
+    values: [slug, reader.userId, reader.roles],
+  });
+}
+
+type Search = {
+  reader: Reader;
+  query: string | null;
+  tag: string | null;
+  minecraft: string | null;
+  loader: string | null;
+  /** Where the page before ended. */
+  after: { updatedAt: string; id: string } | null;
+  limit: number;
+};
+
+/** Public packs and those the reader works on or was let into, last changed first. Unlisted ones are for those who know the slug. */
+export function listPacks(db: Db, { reader, query, tag, minecraft, loader, after, limit }: Search): Promise<PackRow[]> {
+  return many<PackRow>(db, {
+    name: "pack_list",
+    text: `select ${columns}, pack.role_of(p, $1, $2) as role from pack.pack p join account."user" u on u.id = p.owner_id
+      where p.deleted_at is null and pack.can_read(p, $1, $2) and (p.visibility <> 'unlisted' or pack.role_of(p, $1, $2) is not null)
+        and ($3::text is null or p.name ilike $3 or p.slug ilike $3 or p.summary ilike $3)
+        and ($4::text is null or $4 = any (p.tags)) and ($5::text is null or $5 = any (p.minecraft)) and ($6::text is null or $6 = any (p.loaders))
+        and ($7::timestamptz is null or (p.updated_at, p.id) < ($7, $8::uuid))
+      order by p.updated_at desc, p.id desc limit $9`,
+    values: [
+      reader.userId,
+      reader.roles,
+      query,
+      tag,
+      minecraft,
+      loader,
+      after?.updatedAt ?? null,
+      after?.id ?? null,
+      limit,
+    ],
+  });
+}
+
+type NewPack = { id: string; slug: string; name: string; summary: string; visibility: Visibility; ownerId: string };
+
+/** Throws a duplicate error when the slug is, or ever was, taken. */
+export function insertPack(db: Db, pack: NewPack): Promise<number> {
+  return run(db, {
+    name: "pack_insert",
+    text: `insert into pack.pack (id, slug, name, summary, visibility, owner_id) values ($1, $2, $3, $4, $5, $6)`,
+    values: [pack.id, pack.slug, pack.name, pack.summary, pack.visibility, pack.ownerId],
+  });
+}
+
+export type PackChange = {
+  name?: string;
+  summary?: string;
+  description?: string;
+  licence?: string;
+  tags?: string[];
+  links?: Record<string, string>;
+  visibility?: Visibility;
+};
+
+/** Changes what is given, when the revision is still that one. `iconBlobId`: undefined keeps the icon, null removes it. */
+export function updatePack(
+  db: Db,
+  {
+    id,
+    revision,
+    change,
+    iconBlobId,
+  }: { id: string; revision: number; change: PackChange; iconBlobId: string | null | undefined },
+): Promise<number> {
+  return run(db, {
+    name: "pack_update",
+    text: `update pack.pack set name = coalesce($3, name), summary = coalesce($4, summary), description = coalesce($5, description),
+        licence = coalesce($6, licence), tags = coalesce($7, tags), links = coalesce($8, links), visibility = coalesce($9, visibility),
+        icon_blob_id = case when $10 then $11::uuid else icon_blob_id end, revision = revision + 1, updated_at = now()
+      where id = $1 and revision = $2 and deleted_at is null`,
+    values: [
+      id,
+      revision,
+      change.name ?? null,
+      change.summary ?? null,
+      change.description ?? null,
+      change.licence ?? null,
+      change.tags ?? null,
+      change.links ? JSON.stringify(change.links) : null,
+      change.visibility ?? null,
+      iconBlobId !== undefined,
+      iconBlobId ?? null,
+    ],
+  });
+}
+
+/** Hides the pack for good; its slug stays taken and the sweep erases its versions. */
+export function markPackDeleted(db: Db, id: string): Promise<number> {
+  return run(db, {
+    name: "pack_mark_deleted",
+    text: `update pack.pack set deleted_at = now(), icon_blob_id = null, revision = revision + 1 where id = $1 and deleted_at is null`,
+    values: [id],
+  });
+}
+
+export function updatePackOwner(db: Db, { id, ownerId }: { id: string; ownerId: string }): Promise<number> {
+  return run(db, {
+    name: "pack_update_owner",
+    text: `update pack.pack set owner_id = $2, revision = revision + 1, updated_at = now() where id = $1`,
+    values: [id, ownerId],
+  });
+}
+
+export function listMembers(db: Db, packId: string): Promise<{ login: string; role: PackRole }[]> {
+  return many(db, {
+    name: "member_list",
+    text: `select u.login, m.role from pack.member m join account."user" u on u.id = m.user_id where m.pack_id = $1 order by u.login`,
+    values: [packId],
+  });
+}
+
+export function upsertMember(
+  db: Db,
+  { packId, userId, role }: { packId: string; userId: string; role: string },
+): Promise<number> {
+  return run(db, {
+    name: "member_upsert",
+    text: `insert into pack.member (pack_id, user_id, role) values ($1, $2, $3) on conflict (pack_id, user_id) do update set role = excluded.role`,
+    values: [packId, userId, role],
+  });
+}
+
+export function deleteMember(db: Db, { packId, userId }: { packId: string; userId: string }): Promise<number> {
+  return run(db, {
+    name: "member_delete",
+    text: `delete from pack.member where pack_id = $1 and user_id = $2`,
+    values: [packId, userId],
+  });
+}
+
+export async function findAccess(db: Db, packId: string): Promise<{ users: string[]; roles: string[] }> {
+  const row = await one<{ users: string[]; roles: string[] }>(db, {
+    name: "access_find",
+    text: `select array(select u.login from pack.reader_user r join account."user" u on u.id = r.user_id where r.pack_id = $1 order by 1) as users,
+      array(select role from pack.reader_role where pack_id = $1 order by 1) as roles`,
+    values: [packId],
+  });
+  return row ?? { users: [], roles: [] };
+}
+
+/** Replaces the list of readers, in the caller's transaction. */
+export async function replaceAccess(
+  tx: Db,
+  { packId, userIds, roles }: { packId: string; userIds: string[]; roles: string[] },
+): Promise<void> {
+  await run(tx, {
+    name: "access_delete_users",
+    text: `delete from pack.reader_user where pack_id = $1`,
+    values: [packId],
+  });
+  await run(tx, {
+    name: "access_delete_roles",
+    text: `delete from pack.reader_role where pack_id = $1`,
+    values: [packId],
+  });
+  await run(tx, {
+    name: "access_insert_users",
+    text: `insert into pack.reader_user (pack_id, user_id) select $1, unnest($2::uuid[])`,
+    values: [packId, userIds],
+  });
+  await run(tx, {
+    name: "access_insert_roles",
+    text: `insert into pack.reader_role (pack_id, role) select $1, unnest($2::text[])`,
+    values: [packId, roles],
+  });
+}
+
+/** Locks a pack until the transaction ends, so that its versions are numbered one after the other. */
+export function lockPack(
+  tx: Db,
+  id: string,
+): Promise<{ publishedCount: number; slug: string; name: string } | undefined> {
+  return one(tx, {
+    name: "pack_lock",
+    text: `select published_count as "publishedCount", slug, name from pack.pack where id = $1 and deleted_at is null for update`,
+    values: [id],
+  });
+}
+
+/** Notes a published version on its pack: counts it and widens what the pack is found by. */
+export function notePublished(
+  tx: Db,
+  { id, minecraft, loader }: { id: string; minecraft: string; loader: string | null },
+): Promise<number> {
+  return run(tx, {
+    name: "pack_note_published",
+    text: `update pack.pack set published_count = published_count + 1, updated_at = now(),
+        minecraft = array(select distinct unnest(minecraft || $2::text)),
+        loaders = case when $3::text is null then loaders else array(select distinct unnest(loaders || $3::text)) end
+      where id = $1`,
+    values: [id, minecraft, loader],
+  });
+}

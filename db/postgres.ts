@@ -1,0 +1,53 @@
+import pg from "pg";
+import type { Log } from "../log.ts";
+import type { Db } from "./query.ts";
+
+export type Postgres = Db & {
+  /** Runs `work` in one READ COMMITTED transaction: committed when it returns, rolled back when it throws. */
+  transaction: <T>(work: (tx: Db) => Promise<T>) => Promise<T>;
+  close: () => Promise<void>;
+};
+
+const bigint = 20;
+/** Sizes and counts stay below 2^53, so bigint columns are numbers here. */
+const types = {
+  getTypeParser: (oid: number, format?: "text" | "binary") =>
+    oid === bigint && format !== "binary" ? Number : pg.types.getTypeParser(oid, format),
+};
+
+/** Opens the pool of one process. `max` connections; a wait for one longer than 5 s and a statement longer than 30 s fail. */
+export function openPostgres(url: string, { max, log, name }: { max: number; log: Log; name: string }): Postgres {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    application_name: `sunduk ${name}`,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 60_000,
+    statement_timeout: 30_000,
+    idle_in_transaction_session_timeout: 60_000,
+    keepAlive: true,
+    types,
+  });
+  pool.on("error", (error) => log.warn({ err: error }, "a database connection broke"));
+  return {
+    query: (statement) => pool.query(statement),
+    transaction: async (work) => {
+      const client = await pool.connect();
+      let broken: Error | undefined;
+      try {
+        await client.query("begin");
+        const result = await work(client);
+        await client.query("commit");
+        return result;
+      } catch (error) {
+        await client.query("rollback").catch((cause: Error) => {
+          broken = cause;
+        });
+        throw error;
+      } finally {
+        client.release(broken);
+      }
+    },
+    close: () => pool.end(),
+  };
+}

@@ -1,0 +1,363 @@
+import { type Db, many, one, run } from "./query.ts";
+
+export type Channel = "release" | "beta" | "alpha";
+export type Side = "both" | "client" | "server";
+export type VersionState = "draft" | "publishing" | "published" | "withdrawn";
+export type DigestName = "sha1" | "sha256" | "sha512" | "md5" | "murmur2";
+
+export type VersionRow = {
+  id: string;
+  packId: string;
+  version: string;
+  channel: Channel;
+  minecraft: string;
+  loaderName: string | null;
+  loaderVersion: string | null;
+  changelog: string;
+  state: VersionState;
+  contentDigest: string;
+  revision: number;
+  number: number | null;
+  createdBy: string;
+  createdAt: Date;
+  publishedAt: Date | null;
+  yankedAt: Date | null;
+  withdrawnReason: string | null;
+  manifestSha256: string | null;
+  fileCount: number;
+  sizeBytes: number;
+};
+
+/** A file of a version with what is known of its bytes: its blob's digests, or what its author says of a reference. */
+export type VersionFileRow = {
+  path: string;
+  side: Side;
+  optional: boolean;
+  preserve: boolean;
+  sha256: string | null;
+  sizeBytes: number | null;
+  blobId: string | null;
+  url: string | null;
+  digests: Partial<Record<DigestName, string>> | null;
+  mirror: "wanted" | "refused" | null;
+  mirrorReason: string | null;
+  sha1: string | null;
+  sha512: string | null;
+  md5: string | null;
+  murmur2: number | null;
+  crc32: number | null;
+  key: string | null;
+};
+
+/** What an author declares of a file: bytes by their digest, or a reference by its address. */
+export type DeclaredFile = {
+  path: string;
+  side: Side;
+  optional: boolean;
+  preserve: boolean;
+  sha256: string | null;
+  sizeBytes: number | null;
+  url: string | null;
+  digests: Partial<Record<DigestName, string>> | null;
+  mirror: "wanted" | "refused" | null;
+  mirrorReason: string | null;
+};
+
+const columns = `v.id, v.pack_id as "packId", v.version, v.channel, v.minecraft, v.loader_name as "loaderName", v.loader_version as "loaderVersion",
+  v.changelog, v.state, v.content_digest as "contentDigest", v.revision, v.number, v.created_by as "createdBy", v.created_at as "createdAt",
+  v.published_at as "publishedAt", v.yanked_at as "yankedAt", v.withdrawn_reason as "withdrawnReason", v.manifest_sha256 as "manifestSha256",
+  (select count(*) from pack.version_file f where f.version_id = v.id) as "fileCount",
+  (select coalesce(sum(f.size_bytes), 0)::bigint from pack.version_file f where f.version_id = v.id) as "sizeBytes"`;
+
+export function findVersion(
+  db: Db,
+  { packId, version }: { packId: string; version: string },
+): Promise<VersionRow | undefined> {
+  return one<VersionRow>(db, {
+    name: "version_find",
+    text: `select ${columns} from pack.version v where v.pack_id = $1 and v.version = $2`,
+    values: [packId, version],
+  });
+}
+
+export function findVersionById(db: Db, id: string): Promise<VersionRow | undefined> {
+  return one<VersionRow>(db, {
+    name: "version_find_by_id",
+    text: `select ${columns} from pack.version v where v.id = $1`,
+    values: [id],
+  });
+}
+
+/** The last published version of a channel that is neither yanked nor withdrawn. */
+export function findLatest(
+  db: Db,
+  { packId, channel }: { packId: string; channel: Channel },
+): Promise<VersionRow | undefined> {
+  return one<VersionRow>(db, {
+    name: "version_find_latest",
+    text: `select ${columns} from pack.version v where v.pack_id = $1 and v.channel = $2 and v.state = 'published' and v.yanked_at is null
+      order by v.number desc limit 1`,
+    values: [packId, channel],
+  });
+}
+
+/** Newest first by publishing, drafts (for those who work on the pack) before all. `before` is the number the page before ended with. */
+export function listVersions(
+  db: Db,
+  { packId, before, limit }: { packId: string; before: number | null; limit: number },
+): Promise<VersionRow[]> {
+  return many<VersionRow>(db, {
+    name: "version_list",
+    text: `select ${columns} from pack.version v where v.pack_id = $1 and v.state = 'published' and ($2::integer is null or v.number < $2)
+      order by v.number desc limit $3`,
+    values: [packId, before, limit],
+  });
+}
+
+export function listUnpublished(db: Db, packId: string): Promise<VersionRow[]> {
+  return many<VersionRow>(db, {
+    name: "version_list_unpublished",
+    text: `select ${columns} from pack.version v where v.pack_id = $1 and v.state <> 'published' order by v.created_at desc limit 100`,
+    values: [packId],
+  });
+}
+
+export type NewVersion = {
+  id: string;
+  packId: string;
+  version: string;
+  channel: Channel;
+  minecraft: string;
+  loaderName: string | null;
+  loaderVersion: string | null;
+  changelog: string;
+  contentDigest: string;
+  createdBy: string;
+  expiresSeconds: number;
+};
+
+/** Throws a duplicate error when the pack has that version. */
+export function insertVersion(tx: Db, version: NewVersion): Promise<number> {
+  return run(tx, {
+    name: "version_insert",
+    text: `insert into pack.version (id, pack_id, version, channel, minecraft, loader_name, loader_version, changelog, content_digest, created_by, expires_at)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + make_interval(secs => $11))`,
+    values: [
+      version.id,
+      version.packId,
+      version.version,
+      version.channel,
+      version.minecraft,
+      version.loaderName,
+      version.loaderVersion,
+      version.changelog,
+      version.contentDigest,
+      version.createdBy,
+      version.expiresSeconds,
+    ],
+  });
+}
+
+/** Changes a draft, when it is one and the revision is still that one (any, when not given). */
+export function updateDraft(
+  tx: Db,
+  draft: Omit<NewVersion, "packId" | "version" | "createdBy"> & { revision: number | null },
+): Promise<number> {
+  return run(tx, {
+    name: "version_update_draft",
+    text: `update pack.version set channel = $2, minecraft = $3, loader_name = $4, loader_version = $5, changelog = $6, content_digest = $7,
+        expires_at = now() + make_interval(secs => $8), revision = revision + 1, updated_at = now()
+      where id = $1 and state = 'draft' and ($9::integer is null or revision = $9)`,
+    values: [
+      draft.id,
+      draft.channel,
+      draft.minecraft,
+      draft.loaderName,
+      draft.loaderVersion,
+      draft.changelog,
+      draft.contentDigest,
+      draft.expiresSeconds,
+      draft.revision,
+    ],
+  });
+}
+
+export function deleteDraft(db: Db, id: string): Promise<number> {
+  return run(db, {
+    name: "version_delete_draft",
+    text: `delete from pack.version where id = $1 and state = 'draft'`,
+    values: [id],
+  });
+}
+
+/** Replaces the files of a draft that the caller has locked by updating it, and gives them the blobs they may have already. */
+export async function replaceFiles(
+  tx: Db,
+  { versionId, files }: { versionId: string; files: DeclaredFile[] },
+): Promise<void> {
+  await run(tx, {
+    name: "version_file_delete",
+    text: `delete from pack.version_file where version_id = $1`,
+    values: [versionId],
+  });
+  await run(tx, {
+    name: "version_file_insert",
+    text: `insert into pack.version_file (version_id, path, side, optional, preserve, sha256, size_bytes, url, digests, mirror, mirror_reason)
+      select $1, path, side, optional, preserve, sha256, "sizeBytes", url, digests, mirror, "mirrorReason"
+      from jsonb_to_recordset($2::jsonb) as f (path text, side text, optional boolean, preserve boolean, sha256 text, "sizeBytes" bigint, url text,
+        digests jsonb, mirror text, "mirrorReason" text)`,
+    values: [versionId, JSON.stringify(files)],
+  });
+}
+
+/** Gives files of a draft their blobs, where the digest and the size agree. Only for digests that its author may read. */
+export function linkFiles(tx: Db, { versionId, sha256 }: { versionId: string; sha256: string[] }): Promise<number> {
+  return run(tx, {
+    name: "version_file_link",
+    text: `update pack.version_file f set blob_id = b.id from blob.blob b
+      where f.version_id = $1 and f.blob_id is null and f.url is null and f.sha256 = any ($2) and b.sha256 = f.sha256 and b.size_bytes = f.size_bytes`,
+    values: [versionId, sha256],
+  });
+}
+
+/** Gives the drafts of somebody who has sent these bytes the blob they have waited for. */
+export function linkDraftsOf(
+  tx: Db,
+  { userId, sha256, blobId }: { userId: string; sha256: string; blobId: string },
+): Promise<number> {
+  return run(tx, {
+    name: "version_file_link_drafts_of",
+    text: `update pack.version_file f set blob_id = $3 from pack.version v, blob.blob b
+      where v.id = f.version_id and v.state = 'draft' and v.created_by = $1 and f.blob_id is null and f.url is null and f.sha256 = $2
+        and b.id = $3 and b.size_bytes = f.size_bytes`,
+    values: [userId, sha256, blobId],
+  });
+}
+
+export function listFiles(db: Db, versionId: string): Promise<VersionFileRow[]> {
+  return many<VersionFileRow>(db, {
+    name: "version_file_list",
+    text: `select f.path, f.side, f.optional, f.preserve, coalesce(b.sha256, f.sha256) as sha256, coalesce(b.size_bytes, f.size_bytes) as "sizeBytes",
+        f.blob_id as "blobId", f.url, f.digests, f.mirror, f.mirror_reason as "mirrorReason", b.sha1, b.sha512, b.md5, b.murmur2, b.crc32, b.key
+      from pack.version_file f left join blob.blob b on b.id = f.blob_id where f.version_id = $1 order by f.path collate "C"`,
+    values: [versionId],
+  });
+}
+
+/** Digests whose bytes a draft still lacks, with the state of the last upload of them by the draft's author. */
+export function listMissing(
+  db: Db,
+  versionId: string,
+): Promise<{ sha256: string; sizeBytes: number; state: string | null; reason: string | null; paths: string[] }[]> {
+  return many(db, {
+    name: "version_file_list_missing",
+    text: `select f.sha256, f.size_bytes as "sizeBytes", u.state, u.reason, array_agg(f.path order by f.path collate "C") as paths
+      from pack.version_file f join pack.version v on v.id = f.version_id
+      left join lateral (select state, reason from blob.upload u where u.owner_id = v.created_by and u.sha256 = f.sha256 and u.size_bytes = f.size_bytes
+        order by u.id desc limit 1) u on true
+      where f.version_id = $1 and f.blob_id is null and f.url is null
+      group by f.sha256, f.size_bytes, u.state, u.reason order by f.sha256`,
+    values: [versionId],
+  });
+}
+
+/** draft → publishing, once. */
+export function startPublishing(tx: Db, id: string): Promise<number> {
+  return run(tx, {
+    name: "version_start_publishing",
+    text: `update pack.version set state = 'publishing', revision = revision + 1, updated_at = now() where id = $1 and state = 'draft'`,
+    values: [id],
+  });
+}
+
+/** publishing → draft, when publishing turned out to be impossible. */
+export function stopPublishing(tx: Db, id: string): Promise<number> {
+  return run(tx, {
+    name: "version_stop_publishing",
+    text: `update pack.version set state = 'draft', revision = revision + 1, updated_at = now() where id = $1 and state = 'publishing'`,
+    values: [id],
+  });
+}
+
+/** publishing → published, once: freezes the manifest and takes the next number of the pack, which the caller has locked. */
+export function settlePublished(
+  tx: Db,
+  settled: { id: string; number: number; publishedAt: Date; manifest: Uint8Array; manifestSha256: string },
+): Promise<number> {
+  return run(tx, {
+    name: "version_settle_published",
+    text: `update pack.version set state = 'published', number = $2, published_at = $3, manifest = $4, manifest_sha256 = $5, expires_at = null,
+        revision = revision + 1, updated_at = now() where id = $1 and state = 'publishing'`,
+    values: [settled.id, settled.number, settled.publishedAt, settled.manifest, settled.manifestSha256],
+  });
+}
+
+export function findManifest(db: Db, versionId: string): Promise<{ manifest: Uint8Array; sha256: string } | undefined> {
+  return one(db, {
+    name: "version_find_manifest",
+    text: `select manifest, manifest_sha256 as sha256 from pack.version where id = $1 and state = 'published'`,
+    values: [versionId],
+  });
+}
+
+export function updateYanked(db: Db, { id, yanked }: { id: string; yanked: boolean }): Promise<number> {
+  return run(db, {
+    name: "version_update_yanked",
+    text: `update pack.version set yanked_at = case when $2 then coalesce(yanked_at, now()) end, revision = revision + 1 where id = $1 and state = 'published'`,
+    values: [id, yanked],
+  });
+}
+
+/** published → withdrawn: its archives go, its files stay named so that their digests can be blocked. */
+export async function withdrawVersion(tx: Db, { id, reason }: { id: string; reason: string }): Promise<number> {
+  const withdrawn = await run(tx, {
+    name: "version_withdraw",
+    text: `update pack.version set state = 'withdrawn', withdrawn_at = now(), withdrawn_reason = $2, revision = revision + 1 where id = $1 and state = 'published'`,
+    values: [id, reason],
+  });
+  await run(tx, {
+    name: "archive_delete_of_version",
+    text: `delete from pack.archive where version_id = $1`,
+    values: [id],
+  });
+  return withdrawn;
+}
+
+/** Settles the mirroring of a reference: its bytes are here now. 0 when the draft is gone or says something else by now. */
+export function settleMirrored(
+  tx: Db,
+  mirrored: { versionId: string; path: string; url: string; blobId: string },
+): Promise<number> {
+  return run(tx, {
+    name: "version_file_settle_mirrored",
+    text: `update pack.version_file f set blob_id = $4, mirror = null, mirror_reason = null
+      where version_id = $1 and path = $2 and url = $3 and mirror = 'wanted'
+        and exists (select from pack.version v where v.id = f.version_id and v.state in ('draft', 'publishing'))`,
+    values: [mirrored.versionId, mirrored.path, mirrored.url, mirrored.blobId],
+  });
+}
+
+/** Settles the mirroring of a reference that cannot be mirrored, with the reason. */
+export function settleUnmirrored(
+  db: Db,
+  refused: { versionId: string; path: string; url: string; reason: string },
+): Promise<number> {
+  return run(db, {
+    name: "version_file_settle_unmirrored",
+    text: `update pack.version_file set mirror = 'refused', mirror_reason = $4 where version_id = $1 and path = $2 and url = $3 and mirror = 'wanted'`,
+    values: [refused.versionId, refused.path, refused.url, refused.reason],
+  });
+}
+
+export function findFile(
+  db: Db,
+  { versionId, path }: { versionId: string; path: string },
+): Promise<VersionFileRow | undefined> {
+  return one<VersionFileRow>(db, {
+    name: "version_file_find",
+    text: `select f.path, f.side, f.optional, f.preserve, f.sha256, f.size_bytes as "sizeBytes", f.blob_id as "blobId", f.url, f.digests, f.mirror,
+        f.mirror_reason as "mirrorReason", null as sha1, null as sha512, null as md5, null::bigint as murmur2, null::bigint as crc32, null as key
+      from pack.version_file f where f.version_id = $1 and f.path = $2`,
+    values: [versionId, path],
+  });
+}

@@ -1,0 +1,31 @@
+import { pino } from "pino";
+
+export type Log = pino.Logger;
+
+/** Names of fields that never reach a log line, wherever they stand. */
+const secretFields = [
+  "password",
+  "token",
+  "accessToken",
+  "refreshToken",
+  "authorization",
+  "cookie",
+  "secret",
+  "signature",
+];
+
+/**
+ * Opens the log of one process: JSON lines on standard error, standard output being for people and results.
+ * `level` is pino's; `service` names the role of the process.
+ */
+export function openLog({ level, service }: { level: string; service: string }): Log {
+  return pino(
+    {
+      level,
+      base: { service, pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: "[redacted]" },
+    },
+    pino.destination({ dest: 2, sync: true }),
+  );
+}

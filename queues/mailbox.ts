@@ -1,0 +1,87 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { insertWish } from "../db/job.ts";
+import type { Db } from "../db/query.ts";
+import { Fault } from "../fault.ts";
+import type { Log } from "../log.ts";
+import type { Actor, Message } from "./actor.ts";
+import type { AnyQueue, Queues } from "./connection.ts";
+
+/** The only producer of messages. */
+export type Mailbox = {
+  /** Sends a message; one that cannot be sent is logged, and sent again by `resend-stuck`. */
+  send: (actorName: string, message: Message, options?: { again?: boolean }) => Promise<void>;
+  /** A run of a periodic actor, at most one for each period. */
+  sendTick: (actorName: string, bucket: number) => Promise<void>;
+  /** A message that only proves that somebody takes messages from this queue. */
+  sendCanary: (actorName: string) => Promise<void>;
+  /** BullMQ's queues, for looking at. */
+  queues: readonly AnyQueue[];
+  close: () => Promise<void>;
+};
+
+const sendTimeoutMs = 2_000;
+const kept = { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { age: 7 * 24 * 3_600, count: 1_000 } };
+
+type Asked<Schema extends TSchema> = { name: string; subject: (payload: Static<Schema>) => string; payload: Schema };
+
+/** Raises the wish for a job in the caller's transaction. Send the message it returns after the commit. */
+export function want<Schema extends TSchema>(
+  tx: Db,
+  actor: Asked<Schema>,
+  { payload, ownerId = null }: { payload: Static<Schema>; ownerId?: string | null },
+): Promise<Message> {
+  return insertWish(tx, {
+    id: Bun.randomUUIDv7(),
+    actor: actor.name,
+    subject: actor.subject(payload),
+    payload,
+    ownerId,
+  });
+}
+
+/** Opens a queue for each actor. */
+export function openMailbox({ queues, actors, log }: { queues: Queues; actors: readonly Actor[]; log: Log }): Mailbox {
+  const opened = new Map(actors.map((actor) => [actor.name, { actor, queue: queues.openQueue(actor.name) }]));
+  const add = async (name: string, data: object, options: object) => {
+    const entry = opened.get(name);
+    if (!entry) throw new Error(`there is no actor ${name}`);
+    const { retry } = entry.actor;
+    try {
+      await within(
+        entry.queue.add(name, data, {
+          ...kept,
+          attempts: retry.attempts,
+          backoff: { type: "exponential", delay: retry.backoffMs, jitter: 0.5 },
+          ...options,
+        }),
+      );
+    } catch (error) {
+      log.warn({ err: error, actor: name }, "a message was not sent: it will be sent again");
+    }
+  };
+  return {
+    // The revision is part of the key: a wish raised while its predecessor runs is another message.
+    send: (name, message, { again = false } = {}) =>
+      add(name, message, { deduplication: { id: `${message.jobId}.${message.wanted}${again ? ".again" : ""}` } }),
+    sendTick: (name, bucket) => add(name, { tick: bucket }, { jobId: `tick-${bucket}`, attempts: 1 }),
+    sendCanary: (name) =>
+      add(name, { canary: true }, { attempts: 1, deduplication: { id: "canary", ttl: 5_000 }, removeOnComplete: true }),
+    queues: [...opened.values()].map(({ queue }) => queue),
+    close: async () => {
+      await Promise.all([...opened.values()].map(({ queue }) => queue.close()));
+    },
+  };
+}
+
+async function within<T>(sending: Promise<T>): Promise<T> {
+  let timer: Timer | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Fault("unavailable", "Cannot send: the queue does not answer")), sendTimeoutMs);
+  });
+  sending.catch(() => undefined); // told by the race; a late failure is nobody's
+  try {
+    return await Promise.race([sending, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,166 @@
+import { constants } from "node:fs";
+import { copyFile, link, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
+import { Fault, hasCode } from "../fault.ts";
+import type { DiskSigner } from "./disk-signer.ts";
+import type { Part, Storage, StoredObject } from "./index.ts";
+import { receiveFile, syncFolder } from "./receive-file.ts";
+
+export type DiskStorage = Storage & {
+  /** Path of an object, for the server that sends and takes its bytes. Throws when the key leaves the folder. */
+  pathOf: (key: string) => string;
+  /** Takes the bytes of a signed PUT: all of them, durable, or nothing. */
+  receive: (key: string, bytes: AsyncIterable<Uint8Array>, sizeBytes: number) => Promise<void>;
+};
+
+/** Objects as files below one folder. Bytes land in `tmp/`, are synced, and renamed to their place. */
+export function openDiskStorage({ folder, signer }: { folder: string; signer: DiskSigner }): DiskStorage {
+  const root = resolve(folder);
+  const pathOf = (key: string) => {
+    const path = join(root, key);
+    if (!path.startsWith(root + sep) || key.split("/").some((part) => part === "" || part === "." || part === "..")) {
+      throw new Fault("not-found", "There is no such object");
+    }
+    return path;
+  };
+  const temporary = () => join(root, "tmp", Bun.randomUUIDv7());
+  const receive: DiskStorage["receive"] = (key, bytes, sizeBytes) =>
+    receiveFile({ bytes, sizeBytes, temporary: temporary(), path: pathOf(key), makeFolder: !key.startsWith("parts/") });
+  const partsFolder = (partsId: string) => pathOf(`parts/${partsId}`);
+  const listParts = async (_key: string, partsId: string): Promise<Part[]> => {
+    const names = await readdir(partsFolder(partsId)).catch(() => []);
+    const numbers = names
+      .map(Number)
+      .filter(Number.isInteger)
+      .sort((a, b) => a - b);
+    return Promise.all(
+      numbers.map(async (number) => ({
+        number,
+        sizeBytes: (await stat(join(partsFolder(partsId), String(number)))).size,
+        etag: "",
+      })),
+    );
+  };
+  return {
+    kind: "disk",
+    pathOf,
+    receive,
+    signPut: async ({ key, sizeBytes, expiresSeconds }) => ({
+      method: "PUT",
+      url: signer.sign({ method: "PUT", key, expiresSeconds, sizeBytes }),
+      headers: { "content-length": String(sizeBytes) },
+    }),
+    signGet: async ({ key, method, fileName, cacheControl, expiresSeconds, signedAt }) =>
+      signer.sign({
+        method,
+        key,
+        expiresSeconds,
+        cacheControl,
+        ...(fileName && { fileName }),
+        ...(signedAt && { signedAt }),
+      }),
+    openParts: async () => {
+      const partsId = Bun.randomUUIDv7();
+      await mkdir(partsFolder(partsId), { recursive: true });
+      return partsId;
+    },
+    signPart: async ({ partsId, number, sizeBytes, expiresSeconds }) => ({
+      method: "PUT",
+      url: signer.sign({ method: "PUT", key: `parts/${partsId}/${number}`, expiresSeconds, sizeBytes }),
+      headers: { "content-length": String(sizeBytes) },
+    }),
+    listParts,
+    completeParts: async (key, partsId) => {
+      const taken = join(root, "tmp", `parts-${partsId}`);
+      // Renamed first: a part that is still arriving finds its folder gone and cannot change what is joined here.
+      await rename(partsFolder(partsId), taken).catch((error) => {
+        if (!hasCode(error, "ENOENT")) throw error;
+      });
+      const numbers = (await readdir(taken).catch(() => [])).map(Number).sort((a, b) => a - b);
+      if (numbers.length === 0) return;
+      await receiveFile({
+        bytes: joinFiles(numbers.map((number) => join(taken, String(number)))),
+        temporary: temporary(),
+        path: pathOf(key),
+      });
+      await rm(taken, { recursive: true, force: true });
+    },
+    abortParts: async (_key, partsId) => {
+      await rm(partsFolder(partsId), { recursive: true, force: true });
+      await rm(join(root, "tmp", `parts-${partsId}`), { recursive: true, force: true });
+    },
+    listOpenParts: async function* () {
+      for (const partsId of await readdir(join(root, "parts")).catch(() => [])) {
+        const found = await stat(join(root, "parts", partsId)).catch(() => undefined);
+        if (found) yield { key: "", partsId, startedAt: found.birthtime };
+      }
+    },
+    copy: async (from, to) => {
+      const target = pathOf(to);
+      await mkdir(dirname(target), { recursive: true });
+      try {
+        await link(pathOf(from), target);
+      } catch (error) {
+        if (hasCode(error, "EEXIST")) return;
+        if (hasCode(error, "ENOENT")) throw new Fault("not-found", "There is no such object", { cause: error });
+        const fresh = temporary(); // a file system without links
+        await mkdir(dirname(fresh), { recursive: true });
+        await copyFile(pathOf(from), fresh, constants.COPYFILE_FICLONE);
+        await rename(fresh, target);
+      }
+      await syncFolder(dirname(target));
+    },
+    stat: async (key) => {
+      const found = await stat(pathOf(key)).catch(() => undefined);
+      return found?.isFile() ? { key, sizeBytes: found.size, modifiedAt: found.mtime } : undefined;
+    },
+    read: async (key, { signal }) => {
+      try {
+        const handle = await open(pathOf(key));
+        return handle.createReadStream({ highWaterMark: 1024 ** 2, signal });
+      } catch (cause) {
+        throw hasCode(cause, "ENOENT") ? new Fault("not-found", "There is no such object", { cause }) : cause;
+      }
+    },
+    write: async (key, bytes, { sizeBytes }) =>
+      receiveFile({ bytes, temporary: temporary(), path: pathOf(key), ...(sizeBytes !== undefined && { sizeBytes }) }),
+    remove: async (keys) => {
+      for (const key of keys) {
+        await rm(pathOf(key), { force: true });
+        await removeEmptyFolder(dirname(pathOf(key)), root);
+      }
+    },
+    list: (prefix) => walk(root, prefix),
+    check: async () => {
+      const key = `probe/${Bun.randomUUIDv7()}`;
+      await receive(key, new Blob(["probe"]).stream(), 5);
+      const bytes = await Bun.file(pathOf(key)).text();
+      await rm(pathOf(key), { force: true });
+      if (bytes !== "probe") throw new Fault("unavailable", "Cannot use the storage: a probe came back changed");
+    },
+  };
+}
+
+async function* joinFiles(paths: string[]): AsyncGenerator<Uint8Array> {
+  for (const path of paths) yield* Bun.file(path).stream();
+}
+
+async function* walk(root: string, prefix: string): AsyncGenerator<StoredObject> {
+  const folder = join(root, prefix);
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    const key = join(prefix, entry.name);
+    if (entry.isDirectory()) yield* walk(root, key);
+    else {
+      const found = await stat(join(root, key)).catch(() => undefined);
+      if (found) yield { key: key.split(sep).join("/"), sizeBytes: found.size, modifiedAt: found.mtime };
+    }
+  }
+}
+
+async function removeEmptyFolder(folder: string, root: string): Promise<void> {
+  if (folder === root || dirname(folder) === root) return;
+  await rmdir(folder).catch((error) => {
+    if (!hasCode(error, "ENOTEMPTY", "ENOENT", "EEXIST")) throw error;
+  });
+}

@@ -1,0 +1,224 @@
+import { Readable } from "node:stream";
+import { AwsV4Signer } from "aws4fetch";
+import { Client, S3Error } from "minio";
+import { Fault } from "../fault.ts";
+import { contentDisposition, type Part, type SignedRequest, type Storage } from "./index.ts";
+
+export type S3Options = {
+  /** As our processes reach it, and as clients do: URLs are signed for the second. */
+  endpoint: string;
+  publicEndpoint: string;
+  bucket: string;
+  region: string;
+  accessKey: string;
+  secretKey: string;
+};
+
+const callTimeoutMs = 15_000;
+/** A server-side copy or the joining of parts takes the storage longer than a look. */
+const copyTimeoutMs = 120_000;
+const writePartBytes = 16 * 1024 ** 2;
+
+/** The client keeps `listParts` to its family. */
+class PartsClient extends Client {
+  listUploadParts(bucket: string, key: string, partsId: string) {
+    return this.listParts(bucket, key, partsId);
+  }
+}
+
+/** Objects on any S3 server through the `minio` client; addresses signed with Signature Version 4 by `aws4fetch`. */
+export function openS3Storage(options: S3Options): Storage {
+  const { bucket, region } = options;
+  const client = openClient(options);
+  const sign = openSigner(options);
+  const listParts = async (key: string, partsId: string): Promise<Part[]> => {
+    const parts = await within(client.listUploadParts(bucket, key, partsId), callTimeoutMs);
+    return parts.map(({ part, size, etag }) => ({ number: part, sizeBytes: size, etag }));
+  };
+  const remove = async (keys: string[]) => {
+    for (let start = 0; start < keys.length; start += 1000) {
+      await within(client.removeObjects(bucket, keys.slice(start, start + 1000)), copyTimeoutMs);
+    }
+  };
+  const write: Storage["write"] = async (key, bytes, { sizeBytes, signal }) => {
+    const source = Readable.from(bytes, { objectMode: false, highWaterMark: 1024 ** 2, signal });
+    await translate(client.putObject(bucket, key, source, sizeBytes));
+  };
+  return {
+    kind: "s3",
+    signPut: ({ key, sizeBytes, sha256, expiresSeconds }) =>
+      sign({
+        method: "PUT",
+        key,
+        query: {},
+        headers: { "content-length": String(sizeBytes), "x-amz-content-sha256": sha256 },
+        expiresSeconds,
+      }),
+    signGet: async ({ key, method, fileName, cacheControl, expiresSeconds, signedAt }) => {
+      const query: Record<string, string> = {
+        "response-cache-control": cacheControl,
+        "response-content-type": "application/octet-stream",
+      };
+      if (fileName) query["response-content-disposition"] = contentDisposition(fileName);
+      const { url } = await sign({ method, key, query, headers: {}, expiresSeconds, ...(signedAt && { signedAt }) });
+      return url;
+    },
+    openParts: (key) => within(client.initiateNewMultipartUpload(bucket, key, {}), callTimeoutMs),
+    signPart: ({ key, partsId, number, sizeBytes, expiresSeconds }) =>
+      sign({
+        method: "PUT",
+        key,
+        query: { partNumber: String(number), uploadId: partsId },
+        headers: { "content-length": String(sizeBytes) },
+        expiresSeconds,
+      }),
+    listParts,
+    completeParts: async (key, partsId) => {
+      const parts = await listParts(key, partsId);
+      const etags = parts.map(({ number, etag }) => ({ part: number, etag }));
+      await within(client.completeMultipartUpload(bucket, key, partsId, etags), copyTimeoutMs);
+    },
+    abortParts: (key, partsId) =>
+      within(client.abortMultipartUpload(bucket, key, partsId), callTimeoutMs).catch(ignoreMissing),
+    listOpenParts: async function* () {
+      for await (const item of client.listIncompleteUploads(bucket, "", true)) {
+        if (item.key) yield { key: item.key, partsId: item.uploadId, startedAt: item.initiated };
+      }
+    },
+    copy: async (from, to) => {
+      await within(client.copyObject(bucket, to, `/${bucket}/${encodeURI(from)}`), copyTimeoutMs);
+    },
+    stat: async (key) => {
+      const found = await within(client.statObject(bucket, key), callTimeoutMs).catch(ignoreMissing);
+      return found && { key, sizeBytes: found.size, modifiedAt: found.lastModified };
+    },
+    read: async (key, { signal }) => {
+      const stream = await within(client.getObject(bucket, key), callTimeoutMs);
+      signal.addEventListener("abort", () => stream.destroy(new Error("aborted")), { once: true });
+      return stream;
+    },
+    write,
+    remove,
+    list: async function* (prefix) {
+      for await (const { name, size, lastModified } of client.listObjectsV2(bucket, prefix, true)) {
+        if (name && lastModified) yield { key: name, sizeBytes: size, modifiedAt: lastModified };
+      }
+    },
+    check: async () => {
+      const key = `probe/${Bun.randomUUIDv7()}`;
+      const probe = Buffer.from("probe");
+      await within(client.putObject(bucket, key, probe), callTimeoutMs);
+      const stream = await within(client.getObject(bucket, key), callTimeoutMs);
+      const bytes = await new Response(Readable.toWeb(stream)).text();
+      await remove([key]);
+      if (bytes !== "probe" || region === "")
+        throw new Fault("unavailable", "Cannot use the storage: a probe came back changed");
+    },
+  };
+}
+
+/** Makes the bucket, private to its owner, when there is none. */
+export async function createBucket(options: S3Options): Promise<boolean> {
+  const client = openClient(options);
+  if (await within(client.bucketExists(options.bucket), callTimeoutMs)) return false;
+  await within(client.makeBucket(options.bucket, options.region), callTimeoutMs);
+  return true;
+}
+
+function openClient({ endpoint, accessKey, secretKey, region }: S3Options): PartsClient {
+  const { hostname, port, protocol } = new URL(endpoint);
+  const useSSL = protocol === "https:";
+  return new PartsClient({
+    endPoint: hostname,
+    port: Number(port) || (useSSL ? 443 : 80),
+    useSSL,
+    accessKey,
+    secretKey,
+    region,
+    pathStyle: true,
+    partSize: writePartBytes,
+  });
+}
+
+type Sign<Method> = {
+  method: Method;
+  key: string;
+  query: Record<string, string>;
+  headers: Record<string, string>;
+  expiresSeconds: number;
+  signedAt?: Date;
+};
+
+/** Signs all given headers, so that a request with another length or digest is refused by the storage. */
+function openSigner({ publicEndpoint, bucket, region, accessKey, secretKey }: S3Options) {
+  const cache = new Map<string, ArrayBuffer>();
+  return async <Method extends string>({
+    method,
+    key,
+    query,
+    headers,
+    expiresSeconds,
+    signedAt = new Date(),
+  }: Sign<Method>) => {
+    const url = new URL(`${publicEndpoint}/${bucket}/${encodeURI(key)}`);
+    for (const [name, value] of Object.entries({ ...query, "X-Amz-Expires": String(expiresSeconds) }))
+      url.searchParams.set(name, value);
+    if (cache.size > 8) cache.clear(); // one signing key a day
+    const signer = new AwsV4Signer({
+      method,
+      url: url.href,
+      headers,
+      accessKeyId: accessKey,
+      secretAccessKey: secretKey,
+      region,
+      service: "s3",
+      signQuery: true,
+      allHeaders: true,
+      datetime: signedAt.toISOString().replace(/[:-]|\.\d{3}/g, ""),
+      cache,
+    });
+    const signed = await signer.sign();
+    return { method, url: signed.url.href, headers } satisfies Omit<SignedRequest, "method"> & { method: Method };
+  };
+}
+
+async function within<T>(call: Promise<T>, limitMs: number): Promise<T> {
+  let timer: Timer | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new Fault("unavailable", "Cannot reach the storage: it does not answer in time", { retryAfterSeconds: 5 }),
+        ),
+      limitMs,
+    );
+  });
+  try {
+    return await translate(Promise.race([call, limit]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const missing = ["NoSuchKey", "NotFound", "NoSuchUpload"];
+
+async function translate<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause;
+    if (cause instanceof S3Error && missing.includes(cause.code ?? ""))
+      throw new Fault("not-found", "There is no such object", { cause });
+    if (cause instanceof S3Error && cause.code === "QuotaExceeded")
+      throw new Fault("storage-full", "The storage is full: ask the operator for room", { cause });
+    throw new Fault("unavailable", "Cannot use the storage: it refuses or does not answer", {
+      cause,
+      retryAfterSeconds: 5,
+    });
+  }
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (error instanceof Fault && error.code === "not-found") return undefined;
+  throw error;
+}

@@ -1,0 +1,101 @@
+import { FormatRegistry } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { type Job, UnrecoverableError } from "bullmq";
+import { type JobRow, postponeJob, seeCanary, settleJob, startJob, updateProgress } from "../db/job.ts";
+import type { Deps } from "../deps.ts";
+import { Fault } from "../fault.ts";
+import { type Actor, Message } from "../queues/actor.ts";
+import type { AnyWorker } from "../queues/connection.ts";
+
+/** A failure that goes on for so many runs is final, whatever its kind. */
+const giveUpAfterRuns = 25;
+const progressEveryMs = 250;
+
+/** Runs one actor: takes its messages, hands each to its handler, and settles the job's row. */
+export async function runActor(actor: Actor, deps: Deps): Promise<AnyWorker> {
+  const { handle } = await actor.handler();
+  const payloads = TypeCompiler.Compile(actor.payload);
+  if (!FormatRegistry.Has("uuid"))
+    FormatRegistry.Set("uuid", (text) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text));
+  const messages = TypeCompiler.Compile(Message);
+  const lockMs = deps.config.LOCK_SECONDS * 1000;
+  const needed = Object.fromEntries(actor.needs.map((need) => [need, deps[need]]));
+
+  // Three parameters, or BullMQ makes no signal.
+  const process = async (job: Job, _token: string | undefined, cancelled: AbortSignal | undefined) => {
+    const limit = AbortSignal.timeout(actor.timeoutMs);
+    const signal = cancelled ? AbortSignal.any([cancelled, limit]) : limit;
+    if (job.data?.canary) return void (await seeCanary(deps.db, actor.name));
+    if (job.data?.tick) {
+      await handle({
+        payload: { scope: "all" },
+        wanted: 0,
+        deps: needed,
+        signal,
+        progress: () => undefined,
+        log: deps.log.child({ actor: actor.name }),
+      } as never);
+      return;
+    }
+    if (!messages.Check(job.data)) throw new UnrecoverableError("the message is not one of ours");
+    const row = await startJob(deps.db, job.data);
+    if (!row) return; // settled by another run
+    await runJob(row, job.data.wanted, signal);
+  };
+
+  const runJob = async (row: JobRow, wanted: number, signal: AbortSignal) => {
+    const { id: jobId } = row;
+    const log = deps.log.child({ actor: actor.name, jobId });
+    const progress = throttle((share: number) => {
+      void updateProgress(deps.db, { jobId, wanted, progress: share })
+        .then(() => deps.bus.publish("job.changed", jobId))
+        .catch((error) => log.debug({ err: error }, "progress was not written"));
+    });
+    try {
+      if (!payloads.Check(row.payload))
+        throw new Fault("invalid", "Cannot run: the payload is not what this actor takes");
+      deps.bus.publish("job.changed", jobId);
+      const result = await handle({ payload: row.payload, wanted, deps: needed, signal, progress, log } as never);
+      await settleJob(deps.db, { jobId, wanted, state: "completed", result: result ?? {} });
+    } catch (error) {
+      const fault =
+        error instanceof Fault
+          ? error
+          : new Fault("internal", "Something went wrong here: the operator finds it in the log", { cause: error });
+      const final = !fault.mayRetry || row.attempts >= giveUpAfterRuns;
+      log[final ? "warn" : "info"]({ err: fault, cause: fault.cause, final }, "a run failed");
+      const problem = {
+        code: fault.code,
+        title: fault.title,
+        detail: fault.message,
+        errors: fault.errors,
+        ...fault.extra,
+      };
+      if (final) await settleJob(deps.db, { jobId, wanted, state: "failed", problem });
+      else await postponeJob(deps.db, { jobId, wanted, problem });
+      deps.bus.publish("job.changed", jobId);
+      throw final ? new UnrecoverableError(fault.message) : fault;
+    }
+    deps.bus.publish("job.changed", jobId);
+  };
+
+  return deps.queues.openWorker(actor.name, process, {
+    concurrency: actor.concurrency,
+    lockDuration: lockMs,
+    stalledInterval: lockMs,
+    maxStalledCount: 10,
+    drainDelay: 5,
+    removeOnComplete: { age: 3_600, count: 1_000 },
+    removeOnFail: { age: 7 * 24 * 3_600, count: 1_000 },
+  });
+}
+
+function throttle(write: (share: number) => void): (share: number) => void {
+  let last = 0;
+  return (share) => {
+    const now = performance.now();
+    if (now - last < progressEveryMs) return;
+    last = now;
+    write(Math.min(1, Math.max(0, share)));
+  };
+}
