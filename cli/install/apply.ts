@@ -53,11 +53,12 @@ export function applyPlan(root: string, { plan, found, staged, places, made, sta
   }
   for (const path of plan.remove) {
     const stat = look(root, path);
-    if (stat !== undefined && !untouched(path, stat)) changed.push(path);
-    else {
-      if (stat !== undefined) unlinkSync(join(root, path));
+    // What was moved to a new name is gone already.
+    if (stat === undefined) continue;
+    if (untouched(path, stat)) {
+      unlinkSync(join(root, path));
       removed.push(path);
-    }
+    } else changed.push(path);
   }
   const needed = new Set(plan.place.flatMap(({ wanted }) => listParents(wanted.path)));
   for (const folder of [...made].sort((one, other) => other.length - one.length)) {

@@ -1,9 +1,10 @@
+import { existsSync } from "node:fs";
 import { Fault } from "../../fault.ts";
 import { withFolder } from "./index.ts";
 import { listWanted, parseManifest } from "./manifest.ts";
 import { planInstall } from "./plan.ts";
 import { scanFolder } from "./scan.ts";
-import { type InstalledState, readClaims, readState } from "./state.ts";
+import { type InstalledState, placesOf, readClaims, readState } from "./state.ts";
 
 /** How a folder differs from the version that was installed into it; the lists hold paths. */
 export type VerifyResult = {
@@ -18,11 +19,11 @@ export type VerifyResult = {
 
 /** Reads every installed file and compares it with its digest; changes nothing, asks no server. Faults: not-found. */
 export async function verifyFolder(dir: string, options: { signal: AbortSignal }): Promise<VerifyResult> {
+  const nothing = new Fault("not-found", `Cannot verify ${dir}: no pack is installed there; run sunduk pack install`);
+  if (!existsSync(placesOf(dir).own)) throw nothing;
   return withFolder(dir, async (root, places) => {
     const state = readState(places);
-    if (state === undefined) {
-      throw new Fault("not-found", `Cannot verify ${dir}: no pack is installed there; run sunduk pack install`);
-    }
+    if (state === undefined) throw nothing;
     const wanted = listWanted(parseManifest(state.manifest), state.side);
     const { claims } = readClaims(places, state);
     const found = await scanFolder(root, { wanted, claims, state, full: true, signal: options.signal });
