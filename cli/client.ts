@@ -129,12 +129,19 @@ export async function openClient(options: {
         return await call(bearer);
       } catch (error) {
         const expired = error instanceof Fault && error.status === 401;
+        if (expired && bearer === undefined && !request.anonymous) throw signInFirst(error);
         if (!expired || bearer === undefined || fixed !== undefined) throw error;
         if (signIn?.accessToken === bearer) await refresh(bearer).catch(toSignIn);
         return call(signIn?.accessToken);
       }
     },
   };
+
+  function signInFirst(cause: Fault): Fault {
+    return new Fault("not-signed-in", `Call ${server}: not signed in; use sunduk login ${server} --login LOGIN`, {
+      cause,
+    });
+  }
 
   function toSignIn(error: unknown): never {
     if (!(error instanceof Fault) || (error.status !== 401 && error.status !== 403)) throw error;

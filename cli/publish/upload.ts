@@ -42,7 +42,7 @@ export async function uploadMissing(client: Client, options: UploadOptions): Pro
             bar.advance(sizeBytes);
           };
           const fileBytes = await uploadFile(client, { sha256: file.sha256, local, signal, advance });
-        sentBytes += fileBytes;
+          sentBytes += fileBytes;
           advance(file.size - advanced);
         },
       },
@@ -122,12 +122,16 @@ type PutOptions = { target: Target; path: string; sizeBytes: number; signal: Abo
 
 // Storage gets exactly the signed headers and never our token.
 async function put(body: Blob, { target, path, sizeBytes, signal }: PutOptions): Promise<Fault | undefined> {
+  // A file as the body would be read into memory whole over https; its stream is not, and needs the length told.
+  const headers = new Headers(target.headers);
+  headers.set("content-length", String(sizeBytes));
+  if (!headers.has("content-type")) headers.set("content-type", "application/octet-stream");
   const limit = AbortSignal.timeout(60_000 + (sizeBytes / slowestBytesPerSecond) * 1000);
   try {
     const response = await fetch(target.url, {
       method: target.method,
-      headers: target.headers,
-      body,
+      headers,
+      body: body.stream(),
       redirect: "error",
       signal: AbortSignal.any([limit, signal]),
     });
