@@ -4,6 +4,7 @@ import { type Client, readAnswer } from "../client.ts";
 import { formatBytes, type Output } from "../output.ts";
 import { JobAnswer, Manifest, type Missing, Version } from "../publish/answers.ts";
 import { type Changes, compareWithManifest, type HashedPack, hashFiles } from "../publish/files.ts";
+import { checkChoice, checkSlug, checkVersion, slugFromName } from "../publish/names.ts";
 import { uploadMissing } from "../publish/upload.ts";
 import { waitForJob, waitUntilVerified } from "../publish/wait.ts";
 import { readSource } from "../source/index.ts";
@@ -30,8 +31,8 @@ export const command = defineCommand({
   },
   positionals: ["PATH"],
   async run({ values, positionals: [path], output, signal, client: open }) {
-    checkChoice("--channel", values.channel, channels);
-    checkChoice("--visibility", values.visibility, visibilities);
+    checkChoice(values.channel, { option: "--channel", allowed: channels, usage });
+    checkChoice(values.visibility, { option: "--visibility", allowed: visibilities, usage });
     const changelog = values.changelog === undefined ? undefined : await readChangelog(values.changelog);
     const client = await open();
     const source = await readSource(path, { signal });
@@ -41,9 +42,9 @@ export const command = defineCommand({
       if (slug === undefined) {
         throw usageFault(`Name the pack: "${source.name}" gives no address; use --slug with a-z, 0-9 and -`, usage);
       }
-      checkSlug(slug);
+      checkSlug(slug, usage);
       if (version === undefined) throw usageFault("Name the version: the pack tells none; use --version", usage);
-      checkVersion(version);
+      checkVersion(version, usage);
       const channel = values.channel ?? source.channel;
       const references = source.files.filter((file) => file.reference).length;
       output.say(output.text.packRead(source.name, version, source.files.length, references));
@@ -100,36 +101,6 @@ type Flow = {
   version: string;
   channel: string;
 };
-
-/** The address that a pack's name suggests, or undefined when too little of it is ASCII: `[a-z0-9-]{2,64}`. */
-export function slugFromName(name: string): string | undefined {
-  const slug = name
-    .normalize("NFKD")
-    .replace(/\p{M}/gu, "")
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .slice(0, 64)
-    .replace(/^-+|-+$/g, "");
-  return slug.length >= 2 ? slug : undefined;
-}
-
-function checkChoice(option: string, value: string | undefined, allowed: string[]): void {
-  if (value === undefined || allowed.includes(value)) return;
-  throw usageFault(`Read ${option}: "${value}" is none of ${allowed.join(", ")}`, usage);
-}
-
-function checkSlug(slug: string): void {
-  if (/^[a-z0-9-]{2,64}$/.test(slug)) return;
-  throw usageFault(`Name the pack: "${slug}" is not 2 to 64 of a-z, 0-9 and -; use --slug`, usage);
-}
-
-function checkVersion(version: string): void {
-  if (/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/.test(version)) return;
-  throw usageFault(
-    `Name the version: "${version}" is not 1 to 64 of letters, digits and . _ + -, letter or digit first; use --version`,
-    usage,
-  );
-}
 
 async function readChangelog(path: string): Promise<string> {
   const file = Bun.file(path);
