@@ -161,7 +161,10 @@ async function callWithRetries(server: string, path: string, options: CallOption
   for (let attempt = 1; ; attempt += 1) {
     const outcome = await callOnce(server, path, options);
     if (!(outcome instanceof Fault)) return outcome;
-    const passing = [429, 502, 503, 504].includes(Number(outcome.extra.status)) || outcome.extra.unreached === true;
+    const status = Number(outcome.extra.status);
+    // The first try may have been cut while the server still works on it: it says 409, and when to ask again.
+    const inFlight = status === 409 && attempt > 1 && outcome.retryAfterSeconds !== undefined;
+    const passing = inFlight || [429, 502, 503, 504].includes(status) || outcome.extra.unreached === true;
     const neverSent = outcome.extra.refused === true;
     if (attempt >= tries || !passing || !(options.repeatable || neverSent)) throw outcome;
     const jitterMs = 150 * 2 ** attempt * (0.5 + Math.random());

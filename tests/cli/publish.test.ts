@@ -174,3 +174,13 @@ test("a token from the environment is not sent to another server", async () => {
   const elsewhere = { ...env, SUNDUK_URL: "https://sunduk.example" };
   expect((await sunduk(["pack", "publish", root, "--server", server.url], { env: elsewhere })).code).toBe(4);
 });
+
+test("help tells the commands in the reader's language, and unknown ones are a wrong usage", async () => {
+  const help = await sunduk(["help", "pack"], { env: { LANG: "ru_RU.UTF-8" } });
+  expect(help.code).toBe(0);
+  expect(help.stdout).toContain("sunduk pack publish PATH");
+  expect(help.stdout).toContain("Опубликовать сборку");
+  expect(help.stdout).not.toContain("sunduk login");
+  expect((await sunduk(["--version"])).stdout).toMatch(/^sunduk \d+\.\d+\.\d+\n$/);
+  expect(await sunduk(["pakc", "list"])).toMatchObject({ code: 2, stdout: "" });
+});
