@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { Value } from "@sinclair/typebox/value";
 import { Fault } from "../../fault.ts";
 import { checkPath, findPathClashes } from "../../paths.ts";
 import { algorithms, type Digest } from "./digest.ts";
@@ -42,9 +42,8 @@ export type Wanted = {
 
 /** Parses a native manifest and checks every path in it, before anything is written. Faults: invalid. */
 export function parseManifest(body: unknown): Manifest {
-  const check = TypeCompiler.Compile(Manifest);
-  if (!check.Check(body)) {
-    const place = check.Errors(body).First();
+  if (!Value.Check(Manifest, body)) {
+    const place = Value.Errors(Manifest, body).First();
     throw new Fault("invalid", "Cannot read the manifest: this program does not know its form, update sunduk", {
       errors: place === undefined ? [] : [{ pointer: place.path, detail: place.message }],
     });

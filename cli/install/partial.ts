@@ -18,23 +18,22 @@ export function partialName(digest: Digest): string {
  */
 export async function openPartial(file: string, options: { digest: Digest; resume: boolean; signal: AbortSignal }) {
   const { digest, signal } = options;
-  const handle = openSync(file, options.resume ? "r+" : "w+");
+  // A fresh file is made when its first bytes arrive, so that the requests for many do not wait for the disk.
+  let opened: number | undefined;
+  const open = () => {
+    opened ??= openSync(file, options.resume ? "r+" : "w+");
+    return opened;
+  };
   const fresh = () => createDigester([algorithmOf(digest)]);
   let digester = fresh();
   let sizeBytes = 0;
-  if (options.resume) {
-    try {
-      sizeBytes = await digestFile(file, { digester, signal });
-    } catch (error) {
-      closeSync(handle);
-      throw error;
-    }
-  }
+  if (options.resume) sizeBytes = await digestFile(file, { digester, signal });
   return {
     get sizeBytes() {
       return sizeBytes;
     },
     append(chunk: Uint8Array) {
+      const handle = open();
       digester.update(chunk);
       for (let offset = 0; offset < chunk.length; ) {
         offset += writeSync(handle, chunk, offset, chunk.length - offset, sizeBytes + offset);
@@ -43,7 +42,7 @@ export async function openPartial(file: string, options: { digest: Digest; resum
     },
     /** Throws away what was gathered. */
     restart() {
-      ftruncateSync(handle, 0);
+      ftruncateSync(open(), 0);
       digester = fresh();
       sizeBytes = 0;
     },
@@ -56,8 +55,10 @@ export async function openPartial(file: string, options: { digest: Digest; resum
       return { file, digests: digester.digests(), sizeBytes };
     },
     /** Brings the bytes to the disk, not only into its cache, so that a power cut leaves no empty file behind. */
-    sync: () => syncData(handle),
-    close: () => closeSync(handle),
+    sync: () => syncData(open()),
+    close() {
+      if (opened !== undefined) closeSync(opened);
+    },
   };
 }
 

@@ -1,7 +1,9 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { Fault } from "../../fault.ts";
 import type { PackServer } from "./server.ts";
 
 const atOnce = 1000;
+const tries = 5;
 
 /**
  * Hands out pre-signed addresses, many for one request. One that the storage refuses is asked for again, together with
@@ -14,10 +16,24 @@ export function createUrls(server: PackServer, options: { sha256s: string[]; sig
 
   async function sign(sha256: string) {
     const batch = [sha256, ...[...waiting].filter((other) => other !== sha256 && !urls.has(other))].slice(0, atOnce);
-    const signed = await server.signUrls(batch, { signal: options.signal });
+    const signed = await signPatiently(batch);
     for (const [key, url] of signed) urls.set(key, url);
     if (!signed.has(sha256)) {
       throw new Fault("not-found", `Cannot install: the server does not give out the bytes ${sha256}`);
+    }
+  }
+
+  // Signing changes nothing on the server, so a try that failed may be repeated.
+  async function signPatiently(batch: string[]) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await server.signUrls(batch, options);
+      } catch (error) {
+        if (!(error instanceof Fault) || !error.mayRetry || attempt >= tries) throw error;
+        const backoffMs = 150 * 2 ** attempt * (0.5 + Math.random());
+        const askedMs = Math.min(1000 * (error.retryAfterSeconds ?? 0), 30_000);
+        await wait(Math.max(backoffMs, askedMs), undefined, { signal: options.signal });
+      }
     }
   }
 

@@ -96,6 +96,14 @@ describe("an install over a bad line", () => {
     server.behaviour.signature = 1;
   });
 
+  test("asks again for addresses when the server is busy", async () => {
+    using folder = makeFolder();
+    server.publish("1", [{ path: "a.txt", bytes: "patience" }]);
+    server.behaviour.refuseSigning = 1;
+    expect(await install(server, folder.dir)).toMatchObject({ fetched: 1 });
+    expect(server.behaviour.refuseSigning).toBe(0);
+  });
+
   test("tries again after a 503 and after a connection that ends early", async () => {
     using folder = makeFolder();
     server.publish("1", [{ path: "a.txt", bytes: "right" }]);

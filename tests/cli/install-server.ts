@@ -30,10 +30,11 @@ export function startInstallServer() {
   const manifests = new Map<string, { etag: string; text: string }>();
   const calls: string[] = [];
   const times = new Map<string, number>();
-  const behaviour: { mischief: Mischief | undefined; latest: string; signature: number } = {
+  const behaviour: { mischief: Mischief | undefined; latest: string; signature: number; refuseSigning: number } = {
     mischief: undefined,
     latest: "",
     signature: 1,
+    refuseSigning: 0,
   };
 
   const storage = async (request: Request, sha256: string) => {
@@ -80,6 +81,10 @@ export function startInstallServer() {
         POST: async (request) => {
           const asked = [...(await request.text()).matchAll(/[0-9a-f]{64}/g)].map(([digest]) => digest);
           calls.push(`POST urls ${asked.length}`);
+          if (behaviour.refuseSigning > 0) {
+            behaviour.refuseSigning -= 1;
+            return Response.json({ code: "unavailable", detail: "busy" }, { status: 503 });
+          }
           const signed = asked.filter((digest) => blobs.has(digest));
           const address = (digest: string) => `/storage/${digest}?signature=${behaviour.signature}`;
           return Response.json({ urls: Object.fromEntries(signed.map((digest) => [digest, address(digest)])) });
