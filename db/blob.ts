@@ -107,16 +107,22 @@ export function deleteAttempt(db: Db, id: string): Promise<number> {
   return run(db, { name: "attempt_delete", text: `delete from blob.attempt where id = $1`, values: [id] });
 }
 
-/** Leaves an object to the sweep. */
+/** Leaves an object to the sweep. 0 when a blob lives under this key, or it is doomed already. */
 export function insertDoomed(
   db: Db,
   doomed: { key: string; sizeBytes: number; reason: string; afterSeconds: number },
 ): Promise<number> {
   return run(db, {
     name: "doomed_insert",
-    text: `insert into blob.doomed (key, size_bytes, reason, remove_after) values ($1, $2, $3, now() + make_interval(secs => $4)) on conflict do nothing`,
+    text: `insert into blob.doomed (key, size_bytes, reason, remove_after)
+      select $1, $2::bigint, $3, now() + make_interval(secs => $4) where not exists (select from blob.blob where key = $1) on conflict do nothing`,
     values: [doomed.key, doomed.sizeBytes, doomed.reason, doomed.afterSeconds],
   });
+}
+
+/** Forgets doomed keys whose objects are gone. */
+export function deleteDoomed(db: Db, keys: string[]): Promise<number> {
+  return run(db, { name: "doomed_delete", text: `delete from blob.doomed where key = any ($1)`, values: [keys] });
 }
 
 export function findBlocked(db: Db, sha256: string): Promise<{ reason: string } | undefined> {

@@ -81,6 +81,15 @@ export function startVerifying(tx: Db, id: string): Promise<{ id: string } | und
   });
 }
 
+/** Locks an upload that is being verified until the transaction ends. Undefined when another run settled it. */
+export function lockVerifying(tx: Db, id: string): Promise<{ id: string } | undefined> {
+  return one<{ id: string }>(tx, {
+    name: "upload_lock_verifying",
+    text: `select id from blob.upload where id = $1 and state = 'verifying' for update`,
+    values: [id],
+  });
+}
+
 /** verifying → verified or rejected, once: 0 when another run settled it. */
 export function settleUpload(
   tx: Db,

@@ -11,6 +11,6 @@ export const verifyUpload = actor({
   retry: { attempts: 5, backoffMs: 1_000 },
   concurrency: 4,
   timeoutMs: 15 * 60_000,
-  needs: ["db", "storage", "mailbox"],
+  needs: ["db", "storage"],
   handler: () => import("../workers/verify-upload.ts"),
 });

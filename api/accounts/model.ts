@@ -1,0 +1,28 @@
+import { t } from "elysia";
+
+export const Login = t.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{1,31}$",
+  description: "2 to 32 letters, digits and _ . -; upper and lower case are one",
+});
+export const Password = t.String({ minLength: 8, maxLength: 256 });
+
+export const Register = t.Object(
+  { login: Login, email: t.Optional(t.String({ format: "email", maxLength: 254 })), password: Password },
+  { additionalProperties: false },
+);
+export const SignIn = t.Object(
+  { login: t.String({ minLength: 1, maxLength: 254 }), password: t.String({ minLength: 1, maxLength: 256 }) },
+  { additionalProperties: false },
+);
+export const Refresh = t.Object(
+  { refreshToken: t.String({ minLength: 1, maxLength: 500 }) },
+  { additionalProperties: false },
+);
+
+export const SignedIn = t.Object({
+  user: t.Object({ id: t.String(), login: t.String(), roles: t.Array(t.String()) }),
+  accessToken: t.String(),
+  refreshToken: t.String(),
+  expiresInSeconds: t.Integer(),
+});
+export type SignedIn = typeof SignedIn.static;

@@ -1,0 +1,49 @@
+import { Elysia, t } from "elysia";
+import type { Api } from "../api.ts";
+import { callers, toReader } from "../caller.ts";
+import { describe } from "../describe.ts";
+import { Sha256 } from "../uploads/model.ts";
+import { signMany, signReadable } from "./service.ts";
+
+const params = t.Object({ sha256: Sha256 });
+const Url = t.Object({ url: t.String() });
+const Urls = t.Object({ urls: t.Record(t.String(), t.String()), missing: t.Array(t.String()) });
+
+/** Bytes by their digest: never through us, always by a fresh signed address. */
+export function blobs(api: Api) {
+  return new Elysia({ prefix: "/v1/blobs", tags: ["blobs"] })
+    .use(callers(api.tokens))
+    .get("/:sha256", ({ params: { sha256 }, caller, request }) => answer("GET", { sha256, caller, request }), {
+      params,
+      detail: {
+        summary: "Redirect to the bytes; JSON {url} for callers who accept JSON",
+        responses: { ...describe({ 200: Url }), 307: { description: "Location is the signed address" } },
+      },
+    })
+    .head("/:sha256", ({ params: { sha256 }, caller, request }) => answer("HEAD", { sha256, caller, request }), {
+      params,
+      detail: { hide: true },
+    })
+    .post(
+      "/urls",
+      async ({ body, caller, set }) => {
+        set.headers["cache-control"] = "private, no-store";
+        const urls = await signMany(api, { sha256: body.sha256, reader: toReader(caller) });
+        return { urls, missing: body.sha256.filter((digest) => !(digest in urls)) };
+      },
+      {
+        body: t.Object({ sha256: t.Array(Sha256, { minItems: 1, maxItems: 1000 }) }, { additionalProperties: false }),
+        response: { 200: Urls },
+        detail: { summary: "Signed addresses of many files at once" },
+      },
+    );
+
+  type Asked = { sha256: string; caller: Parameters<typeof toReader>[0]; request: Request };
+  async function answer(method: "GET" | "HEAD", { sha256, caller, request }: Asked): Promise<Response> {
+    const url = await signReadable(api, { sha256, reader: toReader(caller), method });
+    const headers = { "cache-control": "no-store", "referrer-policy": "no-referrer" };
+    const wantsJson = caller && method === "GET" && request.headers.get("accept")?.includes("application/json");
+    if (wantsJson) return Response.json({ url }, { headers });
+    return new Response(null, { status: 307, headers: { ...headers, location: url } });
+  }
+}

@@ -1,0 +1,66 @@
+import { listReadableBlobs, type ReadableBlob, type Reader } from "../../db/blob.ts";
+import type { Deps } from "../../deps.ts";
+import { Fault } from "../../fault.ts";
+
+const privateSeconds = 300;
+const publicSeconds = 900;
+const roundMs = 300_000;
+
+export const cacheControl = {
+  public: "public, max-age=31536000, immutable, no-transform",
+  private: "private, no-store",
+} as const;
+
+type Signing = {
+  storage: Deps["storage"];
+  blob: Pick<ReadableBlob, "key" | "access">;
+  method: "GET" | "HEAD";
+  fileName?: string;
+};
+
+/**
+ * Signs the address of an object: 5 minutes, or for public bytes 15 from a time rounded to 5, so that addresses repeat and
+ * caches hit.
+ */
+export function signBlob({ storage, blob, method, fileName }: Signing): Promise<string> {
+  const name = fileName === undefined ? {} : { fileName };
+  if (blob.access === "private")
+    return storage.signGet({
+      key: blob.key,
+      method,
+      cacheControl: cacheControl.private,
+      expiresSeconds: privateSeconds,
+      ...name,
+    });
+  const signedAt = new Date(Math.floor(Date.now() / roundMs) * roundMs);
+  return storage.signGet({
+    key: blob.key,
+    method,
+    cacheControl: cacheControl.public,
+    expiresSeconds: publicSeconds,
+    signedAt,
+    ...name,
+  });
+}
+
+/** Address of a blob for a reader who may read it; 404 for everybody else, whether it is here or not. */
+export async function signReadable(
+  { db, storage }: Pick<Deps, "db" | "storage">,
+  { sha256, reader, method }: { sha256: string; reader: Reader; method: "GET" | "HEAD" },
+): Promise<string> {
+  const [blob] = await listReadableBlobs(db, { sha256: [sha256], reader });
+  if (!blob) throw new Fault("not-found", "There is no such file that you may read");
+  return signBlob({ storage, blob, method });
+}
+
+/** Addresses of many blobs, each checked. Those that the reader may not read are left out. */
+export async function signMany(
+  { db, storage }: Pick<Deps, "db" | "storage">,
+  { sha256, reader }: { sha256: string[]; reader: Reader },
+): Promise<Record<string, string>> {
+  const blobs = await listReadableBlobs(db, { sha256, reader });
+  const signed = await Promise.all(
+    blobs.map(async (blob) => [blob.sha256, await signBlob({ storage, blob, method: "GET" })] as const),
+  );
+  return Object.fromEntries(signed);
+}

@@ -1,0 +1,83 @@
+import { BlockList, isIP } from "node:net";
+import { Elysia } from "elysia";
+import { Fault } from "../fault.ts";
+
+/** Reads bodies itself: JSON only, and never more than `maxBytes`, declared or counted. */
+export function bodyLimits(maxBytes: number) {
+  return new Elysia({ name: "body-limits" })
+    .onParse(async ({ request, contentType }) => {
+      if (contentType !== "application/json") {
+        throw new Fault("malformed", "Cannot read the body: send JSON with Content-Type: application/json");
+      }
+      const text = await readText(request, maxBytes);
+      try {
+        return JSON.parse(text);
+      } catch (cause) {
+        throw new Fault("malformed", "Cannot read the body: it is not valid JSON", { cause });
+      }
+    })
+    .as("global");
+}
+
+async function readText(request: Request, maxBytes: number): Promise<string> {
+  const tooLarge = () => new Fault("too-large", `Cannot read the body: it is larger than ${maxBytes} bytes`);
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
+  if (request.headers.has("content-encoding"))
+    throw new Fault("malformed", "Cannot read the body: send it without Content-Encoding");
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for await (const chunk of request.body ?? []) {
+    total += chunk.byteLength;
+    if (total > maxBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+export type RateLimiter = {
+  /** Counts one call of `key`; throws `Fault("too-many")` past the limit. */
+  take: (key: string) => void;
+};
+
+/** At most `perMinute` calls for each key in any window of a minute (two-window estimate), bounded memory, this process only. */
+export function openRateLimiter(perMinute: number): RateLimiter {
+  let window = { start: 0, counts: new Map<string, number>(), before: new Map<string, number>() };
+  return {
+    take: (key) => {
+      const now = performance.now();
+      const minute = Math.floor(now / 60_000);
+      if (minute !== window.start)
+        window = { start: minute, counts: new Map(), before: minute === window.start + 1 ? window.counts : new Map() };
+      const share = 1 - (now % 60_000) / 60_000;
+      const used = (window.counts.get(key) ?? 0) + (window.before.get(key) ?? 0) * share;
+      if (used >= perMinute) {
+        throw new Fault("too-many", "Too many tries: wait a minute", {
+          retryAfterSeconds: Math.ceil(60 - (now % 60_000) / 1000),
+        });
+      }
+      if (window.counts.size < 100_000) window.counts.set(key, (window.counts.get(key) ?? 0) + 1);
+    },
+  };
+}
+
+/** Decides the address of a client: X-Real-IP of a proxy that is trusted, else the other end of the socket. IPv6 counts by its /64. */
+export function openAddresses(trusted: string[]): (request: Request, peer: string | undefined) => string {
+  const proxies = new BlockList();
+  for (const entry of trusted) {
+    const [address = "", prefix] = entry.split("/");
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+    if (isIP(address) === 0)
+      throw new Error(`Cannot start: TRUSTED_PROXIES has "${entry}", which is neither an address nor a CIDR block`);
+    if (prefix === undefined) proxies.addAddress(address, family);
+    else proxies.addSubnet(address, Number(prefix), family);
+  }
+  return (request, peer = "") => {
+    const plain = peer.replace(/^::ffff:/, "");
+    const named = request.headers.get("x-real-ip") ?? "";
+    const address =
+      isIP(named) !== 0 && isIP(plain) !== 0 && proxies.check(plain, isIP(plain) === 6 ? "ipv6" : "ipv4")
+        ? named
+        : plain;
+    return isIP(address) === 6 ? address.split(":").slice(0, 4).join(":") : address;
+  };
+}

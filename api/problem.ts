@@ -1,0 +1,94 @@
+import { Elysia, type ValidationError } from "elysia";
+import { isDuplicate } from "../db/query.ts";
+import { Fault, type FaultPlace, hasCode } from "../fault.ts";
+import type { Log } from "../log.ts";
+import { traceOf } from "./trace.ts";
+
+/** Makes every failure of the API an `application/problem+json` (RFC 9457). The only place that turns faults into HTTP. */
+export function problems(log: Log) {
+  return new Elysia({ name: "problems" })
+    .onError(({ code, error, request }) => {
+      const fault = toFault(code, error);
+      const traceId = traceOf(request);
+      if (fault.status >= 500)
+        log.error({ err: fault, cause: fault.cause, traceId, path: new URL(request.url).pathname }, "a request failed");
+      return problemResponse(fault, traceId);
+    })
+    .as("global");
+}
+
+/** The problem document of a fault as a response. */
+export function problemResponse(fault: Fault, traceId: string): Response {
+  const body = {
+    type: "about:blank",
+    title: fault.title,
+    status: fault.status,
+    detail: fault.message,
+    code: fault.code,
+    traceId,
+    ...(fault.errors.length > 0 && { errors: fault.errors }),
+    ...fault.extra,
+  };
+  const headers: Record<string, string> = { "content-type": "application/problem+json", "cache-control": "no-store" };
+  if (fault.status === 401) headers["www-authenticate"] = "Bearer";
+  const wait = fault.retryAfterSeconds ?? (fault.status === 503 ? 2 : undefined);
+  if (wait !== undefined) headers["retry-after"] = String(wait);
+  return new Response(JSON.stringify(body), { status: fault.status, headers });
+}
+
+const databaseAway = [
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "57P01",
+  "57P02",
+  "57P03",
+  "53300",
+  "08006",
+  "08001",
+  "08003",
+  "57014",
+  "53100",
+];
+
+function toFault(code: unknown, error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  if (code === "NOT_FOUND")
+    return new Fault("not-found", "There is nothing at this address: see /openapi for what there is");
+  if (code === "PARSE") return new Fault("malformed", "Cannot read the body: it is not valid JSON");
+  if (isValidation(code, error)) return fromValidation(error);
+  if (isDuplicate(error))
+    return new Fault("conflict", "Somebody else did the same at this moment: look again", { cause: error });
+  const lost =
+    error instanceof Error &&
+    /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/.test(
+      error.message,
+    );
+  if (lost || hasCode(error, ...databaseAway))
+    return new Fault("unavailable", "The database does not answer: try again in a moment", { cause: error });
+  return new Fault("internal", "Something went wrong here: the operator finds it in the log by the trace id", {
+    cause: error,
+  });
+}
+
+function isValidation(code: unknown, error: unknown): error is ValidationError {
+  return code === "VALIDATION" && error instanceof Error && "all" in error;
+}
+
+function fromValidation(error: ValidationError): Fault {
+  if (error.type === "response")
+    return new Fault("internal", "Something went wrong here: the answer is not as described", { cause: error });
+  const errors: FaultPlace[] = [];
+  for (const item of error.all.slice(0, 20)) {
+    const path = "path" in item && typeof item.path === "string" ? item.path : "";
+    const detail = "message" in item && typeof item.message === "string" ? item.message : "is not valid";
+    errors.push(error.type === "body" ? { pointer: path, detail } : { parameter: path.slice(1), detail });
+  }
+  const where = errors.map((place) => place.pointer ?? place.parameter).join(", ");
+  if (error.type === "body")
+    return new Fault("invalid", `Cannot accept the body: ${where || "it"} is not as described`, { errors });
+  if (error.type === "params") return new Fault("not-found", "There is nothing at this address", { errors });
+  return new Fault("malformed", `Cannot accept the request: ${where || "a parameter"} is unknown or not as described`, {
+    errors,
+  });
+}

@@ -1,0 +1,90 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { type Static, Type as t } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { createLocalJWKSet, importJWK, type JWK, jwtVerify } from "jose";
+import type { Keys } from "../keys.ts";
+
+/** Who calls, as an access token says. */
+export type Caller = { userId: string; login: string; roles: string[]; sessionId: string };
+
+export const accessLifetimeSeconds = 600;
+export const issuer = "sunduk";
+export const audience = "sunduk-api";
+export const accessType = "at+jwt";
+
+const Claims = t.Object({
+  sub: t.String(),
+  sid: t.String(),
+  login: t.String(),
+  roles: t.Array(t.String()),
+  exp: t.Number(),
+});
+const maxRemembered = 20_000;
+const maxTokenLength = 4_096;
+
+export type Tokens = {
+  /** The public keys, as /.well-known/jwks.json shows them. */
+  publicKeys: { keys: JWK[] };
+  /** The caller of a bearer token, or undefined when it is forged, expired or meant for something else. */
+  readAccess: (token: string) => Promise<Caller | undefined>;
+  /** `sid.n.mac`: n-th refresh token of a session (DESIGN: the row holds only salt and counter). */
+  makeRefresh: (session: { id: string; salt: string; counter: number }) => string;
+  parseRefresh: (token: string) => { sessionId: string; counter: number; mac: string } | undefined;
+  isRefreshGenuine: (parsed: { sessionId: string; counter: number; mac: string }, salt: string) => boolean;
+};
+
+/** Verifies access tokens: Ed25519 only, whatever the header asks for. A verified token is remembered until it expires. */
+export async function openTokens({ signingKey, tokenSecret }: Keys): Promise<Tokens> {
+  const publicKey = toPublic(signingKey);
+  const keySet = createLocalJWKSet({ keys: [publicKey] });
+  const claims = TypeCompiler.Compile(Claims);
+  const remembered = new Map<string, { caller: Caller; expiresAt: number }>();
+  const mac = (sessionId: string, counter: number, salt: string) =>
+    createHmac("sha256", tokenSecret).update(`refresh.${sessionId}.${counter}.${salt}`).digest("base64url");
+  await importJWK(signingKey, "EdDSA"); // fails now rather than at the first sign-in
+  return {
+    publicKeys: { keys: [publicKey] },
+    readAccess: async (token) => {
+      if (token.length > maxTokenLength) return undefined;
+      const known = remembered.get(token);
+      if (known) return known.expiresAt > Date.now() ? known.caller : undefined;
+      const verified = await jwtVerify(token, keySet, {
+        algorithms: ["EdDSA"],
+        issuer,
+        audience,
+        typ: accessType,
+        requiredClaims: ["exp"],
+      }).catch(() => undefined);
+      if (!verified || !claims.Check(verified.payload)) return undefined;
+      const { sub, sid, login, roles, exp }: Static<typeof Claims> = verified.payload;
+      if (remembered.size >= maxRemembered)
+        for (const old of [...remembered.keys()].slice(0, maxRemembered / 4)) remembered.delete(old);
+      const caller = { userId: sub, login, roles, sessionId: sid };
+      remembered.set(token, { caller, expiresAt: exp * 1000 });
+      return caller;
+    },
+    makeRefresh: ({ id, salt, counter }) => `${id}.${counter}.${mac(id, counter, salt)}`,
+    parseRefresh: (token) => {
+      const [sessionId, counter, given, ...rest] = token.split(".");
+      if (
+        !sessionId ||
+        !counter ||
+        !given ||
+        rest.length > 0 ||
+        !/^[0-9a-f-]{36}$/.test(sessionId) ||
+        !/^\d{1,9}$/.test(counter)
+      )
+        return undefined;
+      return { sessionId, counter: Number(counter), mac: given };
+    },
+    isRefreshGenuine: (parsed, salt) => {
+      const right = Buffer.from(mac(parsed.sessionId, parsed.counter, salt));
+      const given = Buffer.from(parsed.mac);
+      return right.length === given.length && timingSafeEqual(right, given);
+    },
+  };
+}
+
+function toPublic({ kty, crv, x, kid }: JWK): JWK {
+  return { ...(kty && { kty }), ...(crv && { crv }), ...(x && { x }), ...(kid && { kid }), alg: "EdDSA", use: "sig" };
+}
