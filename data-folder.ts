@@ -8,6 +8,8 @@ export type DataFolder = {
   path: string;
   /** The secret of that name, made and kept (mode 0600) when it is not there yet. Also the path of its file. */
   secret: (name: string, make: () => string | Promise<string>) => Promise<{ value: string; file: string }>;
+  /** Writes a secret that is not ours to make, and says where. */
+  keep: (name: string, value: string) => Promise<string>;
   /** Tells whoever comes next who holds the folder. */
   announce: (address: string) => Promise<void>;
   release: () => void;
@@ -27,6 +29,7 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   return {
     path,
     secret: (name, make) => keepSecret(join(path, "secrets", name), make),
+    keep: (name, value) => writeSecret(join(path, "secrets", name), value),
     announce: (address) =>
       writeFile(
         join(path, "holder.json"),
@@ -79,7 +82,11 @@ async function keepSecret(
     return { value: kept.trim(), file };
   }
   const value = await make();
+  return { value, file: await writeSecret(file, value) };
+}
+
+async function writeSecret(file: string, value: string): Promise<string> {
   await writeFile(`${file}.new`, value, { mode: 0o600 });
   await rename(`${file}.new`, file);
-  return { value, file };
+  return file;
 }

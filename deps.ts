@@ -41,7 +41,7 @@ export async function openDeps({ config, log, name, publicUrl }: Options): Promi
     return resource;
   };
   const db = opened(openPostgres(databaseUrl, { max: config.DATABASE_POOL, log, name }));
-  const bus = opened(await openBus({ redisUrl: config.REDIS_URL, databaseUrl, log }));
+  const bus = opened(await openBus({ redisUrl: config.REDIS_URL, databaseUrl, db, log }));
   const disk = config.S3_ENDPOINT ? undefined : openDisk(config, publicUrl);
   const storage = disk ? disk.storage : openS3Storage(readS3Options(config));
   const queues = opened(await openQueues({ redisUrl: config.REDIS_URL, databaseUrl, log }));

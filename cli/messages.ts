@@ -20,6 +20,12 @@ const en = {
   unknownCommand: (words: string) => `Unknown command "${words}": see sunduk help`,
   interrupted: "interrupted; running it again goes on from here",
   summaries,
+  startingDatabase: "Starting the database ...",
+  ready: (url: string) => `Sunduk is ready at ${url}`,
+  firstAdmin: (data: string) =>
+    `Nobody is an admin yet. Make the first one, in another terminal: ./sunduk admin create --login NAME${data}`,
+  stillServing: (url: string) => `Still serving at ${url}. Ctrl-C stops it.`,
+  stopping: "Stopping ...",
   passwordFor: (login: string) => `Password of ${login}: `,
   signedIn: (login: string, server: string) => `Signed in to ${server} as ${login}.`,
   plainHttp: (server: string) => `Careful: ${server} is not https, so the password and tokens can be read on the way.`,
@@ -65,6 +71,12 @@ const ru: Messages = {
   everyCommand: "Каждая команда понимает --json (один объект в stdout), --server URL и --help.",
   unknownCommand: (words) => `Неизвестная команда «${words}»: см. sunduk help`,
   interrupted: "прервано; повторный запуск продолжит с этого места",
+  startingDatabase: "Запускаю базу данных ...",
+  ready: (url) => `Сундук готов: ${url}`,
+  firstAdmin: (data) =>
+    `Администратора ещё нет. Создайте первого в другом терминале: ./sunduk admin create --login ИМЯ${data}`,
+  stillServing: (url) => `Сервер работает: ${url}. Остановить: Ctrl-C.`,
+  stopping: "Останавливаюсь ...",
   summaries: {
     login: "Войти на сервер и сохранить ключи",
     up: "Запустить всё на этой машине",

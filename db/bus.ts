@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import { Redis } from "ioredis";
 import pg from "pg";
 import type { Log } from "../log.ts";
+import { type Db, run } from "./query.ts";
 
 /** Hints between processes: `job.changed` carries a job's id. At most once, in no order: whoever needs certainty reads the row. */
 export type Bus = {
@@ -16,10 +17,12 @@ const channel = "sunduk_bus";
 export async function openBus({
   redisUrl,
   databaseUrl,
+  db,
   log,
 }: {
   redisUrl: string | undefined;
   databaseUrl: string;
+  db: Db;
   log: Log;
 }): Promise<Bus> {
   const local = new EventEmitter().setMaxListeners(0);
@@ -29,7 +32,7 @@ export async function openBus({
   };
   const carrier = redisUrl
     ? await openRedisCarrier(redisUrl, { deliver, log })
-    : openPostgresCarrier(databaseUrl, { deliver, log });
+    : openPostgresCarrier(databaseUrl, { deliver, log, db });
   return {
     publish: (topic, id) =>
       void carrier.send(`${topic} ${id}`).catch((error) => log.debug({ err: error }, "a hint was lost")),
@@ -60,7 +63,7 @@ async function openRedisCarrier(url: string, { deliver, log }: Receiver): Promis
   };
 }
 
-function openPostgresCarrier(url: string, { deliver, log }: Receiver): Carrier {
+function openPostgresCarrier(url: string, { deliver, log, db }: Receiver & { db: Db }): Carrier {
   let client: pg.Client | undefined;
   let closed = false;
   const connect = async () => {
@@ -85,7 +88,7 @@ function openPostgresCarrier(url: string, { deliver, log }: Receiver): Carrier {
   };
   again();
   return {
-    send: async (message) => client?.query("select pg_notify($1, $2)", [channel, message]),
+    send: (message) => run(db, { name: "bus_send", text: `select pg_notify($1, $2)`, values: [channel, message] }),
     close: async () => {
       closed = true;
       await client?.end();

@@ -1,3 +1,4 @@
+import type { Reader } from "./blob.ts";
 import { type Db, many, one, run } from "./query.ts";
 
 export type Channel = "release" | "beta" | "alpha";
@@ -359,5 +360,17 @@ export function findFile(
         f.mirror_reason as "mirrorReason", null as sha1, null as sha512, null as md5, null::bigint as murmur2, null::bigint as crc32, null as key
       from pack.version_file f where f.version_id = $1 and f.path = $2`,
     values: [versionId, path],
+  });
+}
+
+/** The pack of a published version that this reader may see. */
+export function findVersionPack(
+  db: Db,
+  { versionId, reader }: { versionId: string; reader: Reader },
+): Promise<{ slug: string } | undefined> {
+  return one(db, {
+    name: "version_find_pack",
+    text: `select p.slug from pack.version v join pack.pack p on p.id = v.pack_id where v.id = $1 and v.state = 'published' and pack.can_read(p, $2, $3)`,
+    values: [versionId, reader.userId, reader.roles],
   });
 }

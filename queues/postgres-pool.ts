@@ -27,6 +27,7 @@ export function openQueuePool(databaseUrl: string, log: Log): PgPool & { options
   pool.on("error", (error) => log.debug({ err: error }, "a queue connection broke"));
   const borrowers = new Set<EventEmitter>();
   let listener: Promise<pg.Client> | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
   let ended = false;
 
   const openListener = async (): Promise<pg.Client> => {
@@ -47,13 +48,20 @@ export function openQueuePool(databaseUrl: string, log: Log): PgPool & { options
     await client.connect();
     return client;
   };
-  const listen = async (text: string) => {
+  // One statement at a time on the one connection.
+  const listen = (text: string) => {
     listener ??= openListener();
     const opening = listener;
+    const before = turn.catch(() => undefined);
+    const listening = opening.then(async (client) => {
+      await before;
+      await client.query(text);
+    });
+    turn = listening;
     opening.catch(() => {
       if (listener === opening) listener = undefined;
     });
-    return (await opening).query(text);
+    return listening;
   };
 
   const ask = async <R>(text: string, values?: readonly unknown[]): Promise<PgQueryResult<R>> => {
@@ -65,7 +73,7 @@ export function openQueuePool(databaseUrl: string, log: Log): PgPool & { options
     borrowers.add(events);
     const client: PgPoolClient = {
       query: async <R>(text: string, values?: readonly unknown[]): Promise<PgQueryResult<R>> => {
-        if (/^\s*(un)?listen\b/i.test(text)) {
+        if (/^\s*(un)?listen\s/im.test(text)) {
           await listen(text);
           return { rows: [] };
         }

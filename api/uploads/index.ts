@@ -1,4 +1,4 @@
-import { Elysia, t } from "elysia";
+import { Elysia } from "elysia";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
 import { describe } from "../describe.ts";
@@ -39,7 +39,6 @@ export function uploads(api: Api) {
       },
       {
         params: UploadParams,
-        body: t.Optional(t.Any()),
         response: { 202: UploadAccepted },
         detail: { summary: "Hand the bytes over to be verified" },
       },

@@ -1,0 +1,30 @@
+import type { Deps } from "../../deps.ts";
+
+export type PartCheck = { part: string; ok: boolean; required: boolean; detail?: string };
+
+const limitMs = 2_000;
+
+/** Looks at each part; storage and queues being away is degraded, not dead: manifests are still served. */
+export function checkParts({ db, storage, mailbox }: Pick<Deps, "db" | "storage" | "mailbox">): Promise<PartCheck[]> {
+  const [queue] = mailbox.queues;
+  return Promise.all([
+    check({ part: "database", required: true }, () => db.query({ name: "ping", text: "select 1", values: [] })),
+    check({ part: "storage", required: false }, () => storage.stat("probe/none")),
+    check({ part: "queues", required: false }, async () => queue?.getJobCounts("waiting")),
+  ]);
+}
+
+async function check(about: { part: string; required: boolean }, look: () => Promise<unknown>): Promise<PartCheck> {
+  let timer: Timer | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs);
+  });
+  try {
+    await Promise.race([look(), limit]);
+    return { ...about, ok: true };
+  } catch (error) {
+    return { ...about, ok: false, detail: error instanceof Error ? error.message : "it failed" };
+  } finally {
+    clearTimeout(timer);
+  }
+}

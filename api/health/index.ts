@@ -1,0 +1,72 @@
+import { Elysia, t } from "elysia";
+import { Fault } from "../../fault.ts";
+import manifest from "../../package.json" with { type: "json" };
+import type { Api } from "../api.ts";
+import { checkParts } from "./checks.ts";
+import { openMetrics } from "./metrics.ts";
+
+/** Health, numbers and public keys, at the root. */
+export function health(api: Api) {
+  const metrics = openMetrics(api);
+  const startedAt = new Date();
+  return new Elysia({ tags: ["health"] })
+    .get(
+      "/status",
+      () => ({
+        name: "sunduk",
+        version: manifest.version,
+        startedAt: startedAt.toISOString(),
+        parts: { database: "postgres", queues: api.config.REDIS_URL ? "redis" : "postgres", storage: api.storage.kind },
+      }),
+      { detail: { summary: "What this server is" } },
+    )
+    .get(
+      "/livez",
+      ({ set }) => {
+        set.headers["cache-control"] = "no-store";
+        return { status: "ok" };
+      },
+      { detail: { summary: "Whether the process answers" } },
+    )
+    .get(
+      "/readyz",
+      async ({ query, set }) => {
+        const checks = await checkParts(api);
+        const ready = checks.every(({ ok, required }) => ok || !required);
+        set.status = ready ? 200 : 503;
+        set.headers["cache-control"] = "no-store";
+        return {
+          status: !ready ? "unavailable" : checks.every(({ ok }) => ok) ? "ok" : "degraded",
+          ...(query.verbose !== undefined && { checks }),
+        };
+      },
+      {
+        query: t.Object({ verbose: t.Optional(t.String()) }),
+        detail: { summary: "Whether the process can do its work; ?verbose says what cannot" },
+      },
+    )
+    .get(
+      "/metrics",
+      async ({ request, server }) => {
+        const peer = server?.requestIP(request)?.address ?? "";
+        const token = api.config.METRICS_TOKEN;
+        const direct = !request.headers.has("x-forwarded-for") && !request.headers.has("x-real-ip");
+        const allowed = token
+          ? request.headers.get("authorization") === `Bearer ${token}`
+          : direct && ["127.0.0.1", "::1", "::ffff:127.0.0.1"].includes(peer);
+        if (!allowed) throw new Fault("not-found", "There is nothing at this address");
+        return new Response(await metrics.render(), {
+          headers: { "content-type": metrics.contentType, "cache-control": "no-store" },
+        });
+      },
+      { detail: { summary: "Numbers for Prometheus: with METRICS_TOKEN, or from loopback when none is set" } },
+    )
+    .get(
+      "/.well-known/jwks.json",
+      ({ set }) => {
+        set.headers["cache-control"] = "public, max-age=300";
+        return api.tokens.publicKeys;
+      },
+      { detail: { summary: "Public keys of access tokens (RFC 7517)" } },
+    );
+}

@@ -1,0 +1,126 @@
+import { Value } from "@sinclair/typebox/value";
+import { Elysia, t } from "elysia";
+import { findJob, type JobRow } from "../../db/job.ts";
+import { findVersionPack } from "../../db/version.ts";
+import { Fault } from "../../fault.ts";
+import { BuildArchive, buildArchive } from "../../queues/build-archive.ts";
+import type { Api } from "../api.ts";
+import { callers, toReader } from "../caller.ts";
+import type { Caller } from "../tokens.ts";
+
+const params = t.Object({ id: t.String({ format: "uuid" }) });
+const Job = t.Object({
+  id: t.String(),
+  actor: t.String(),
+  state: t.Union([t.Literal("waiting"), t.Literal("running"), t.Literal("completed"), t.Literal("failed")]),
+  progress: t.Number({ minimum: 0, maximum: 1 }),
+  attempts: t.Integer(),
+  result: t.Union([t.Record(t.String(), t.Unknown()), t.Null()]),
+  problem: t.Union([t.Record(t.String(), t.Unknown()), t.Null()]),
+  createdAt: t.String(),
+  updatedAt: t.String(),
+});
+
+const heartbeatMs = 5_000;
+/** A hint may get lost, so the row is read so often besides. */
+const lookMs = 2_000;
+
+/** Jobs: what long work is at. */
+export function jobs(api: Api) {
+  return new Elysia({ prefix: "/v1/jobs", tags: ["jobs"] })
+    .use(callers(api.tokens))
+    .get("/:id", async ({ params: { id }, caller }) => describeJob(await getJob(api, { id, caller })), {
+      params,
+      response: { 200: Job },
+      detail: { summary: "State of a job" },
+    })
+    .get(
+      "/:id/events",
+      async ({ params: { id }, caller, request }) => {
+        await getJob(api, { id, caller });
+        const headers = {
+          "content-type": "text/event-stream",
+          "cache-control": "private, no-store",
+          "x-accel-buffering": "no",
+        };
+        return new Response(
+          streamJob(api, { id, signal: request.signal, seen: request.headers.get("last-event-id") }),
+          { headers },
+        );
+      },
+      { params, detail: { summary: "Changes of a job as server-sent events, until it has ended" } },
+    );
+}
+
+async function getJob({ db }: Pick<Api, "db">, { id, caller }: { id: string; caller: Caller | null }): Promise<JobRow> {
+  const job = await findJob(db, id);
+  if (!job || !(await maySee({ db }, { job, caller }))) throw new Fault("not-found", "There is no such job of yours");
+  return job;
+}
+
+/** Its owner and operators; an archive's job, whoever may read the pack. */
+async function maySee(
+  { db }: Pick<Api, "db">,
+  { job, caller }: { job: JobRow; caller: Caller | null },
+): Promise<boolean> {
+  if (caller && (job.ownerId === caller.userId || caller.roles.some((role) => role === "admin" || role === "operator")))
+    return true;
+  if (job.actor !== buildArchive.name || !Value.Check(BuildArchive, job.payload)) return false;
+  return (await findVersionPack(db, { versionId: job.payload.versionId, reader: toReader(caller) })) !== undefined;
+}
+
+function describeJob(job: JobRow): typeof Job.static {
+  const { id, actor, state, progress, attempts, result, problem } = job;
+  const shown = state === "failed" ? problem : null; // a problem of a run that is tried again is no answer yet
+  return {
+    id,
+    actor,
+    state,
+    progress,
+    attempts,
+    result,
+    problem: shown,
+    createdAt: job.createdAt.toISOString(),
+    updatedAt: job.updatedAt.toISOString(),
+  };
+}
+
+type Watch = { id: string; signal: AbortSignal; seen: string | null };
+
+function streamJob({ db, bus }: Pick<Api, "db" | "bus">, { id, signal, seen }: Watch): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let last = seen;
+  let stop = () => {};
+  return new ReadableStream({
+    start(controller) {
+      const write = (text: string) => controller.enqueue(encoder.encode(text));
+      let ended = false;
+      const look = async () => {
+        const job = await findJob(db, id);
+        if (ended) return;
+        if (!job) return stop();
+        const version = `${job.wanted}-${job.state}-${job.progress}-${job.attempts}`;
+        const event =
+          version === last ? "" : `id: ${version}\nevent: job\ndata: ${JSON.stringify(describeJob(job))}\n\n`;
+        last = version;
+        if (event) write(event);
+        if (job.state === "completed" || job.state === "failed") stop();
+      };
+      const lookSafely = () => void look().catch(() => stop()); // the client connects again with Last-Event-ID
+      const unsubscribe = bus.subscribe("job.changed", (changed) => {
+        if (changed === id) lookSafely();
+      });
+      const timers = [setInterval(lookSafely, lookMs), setInterval(() => write(": still here\n\n"), heartbeatMs)];
+      stop = () => {
+        if (ended) return;
+        ended = true;
+        unsubscribe();
+        for (const timer of timers) clearInterval(timer);
+        controller.close();
+      };
+      signal.addEventListener("abort", stop, { once: true });
+      lookSafely();
+    },
+    cancel: () => stop(),
+  });
+}

@@ -1,0 +1,191 @@
+import { Elysia, t } from "elysia";
+import { deleteMember, findAccess, listMembers, type PackRow, upsertMember } from "../../db/pack.ts";
+import { Fault } from "../../fault.ts";
+import type { Api } from "../api.ts";
+import { callers, requireCaller } from "../caller.ts";
+import { describe } from "../describe.ts";
+import { isUnchanged, readRevision, requireRevision, revisionTag } from "../etag.ts";
+import { answerOnce } from "../idempotency.ts";
+import { linkNext } from "../pages.ts";
+import {
+  Access,
+  DeletePack,
+  Member,
+  MemberParams,
+  Members,
+  NewPack,
+  Pack,
+  PackChange,
+  PackQuery,
+  Packs,
+  SlugParams,
+} from "./model.ts";
+import {
+  changePack,
+  createPack,
+  deletePack,
+  describePack,
+  getPack,
+  getPackAs,
+  requireUser,
+  searchPacks,
+  setAccess,
+} from "./service.ts";
+
+/** Packs: their pages, who may read them, who works on them. */
+export function packs(api: Api) {
+  return new Elysia({ prefix: "/v1/packs", tags: ["packs"] })
+    .use(callers(api.tokens))
+    .get(
+      "",
+      async ({ query, caller, request, set }) => {
+        const page = await searchPacks(api, { caller, ...query });
+        Object.assign(set.headers, linkNext(request, page.nextCursor), {
+          "cache-control": caller ? "private, no-store" : "public, no-cache",
+        });
+        return page;
+      },
+      { query: PackQuery, response: { 200: Packs }, detail: { summary: "Packs that the caller may see" } },
+    )
+    .post(
+      "",
+      ({ body, caller, request }) => {
+        const owner = requireCaller(caller);
+        return answerOnce({ db: api.db, request, caller: owner, body }, async () => {
+          const pack = await createPack(api, { caller: owner, ...body });
+          return {
+            status: 201,
+            body: describePack(pack),
+            headers: { location: `/v1/packs/${pack.slug}`, etag: revisionTag(pack.revision) },
+          };
+        });
+      },
+      { body: NewPack, detail: { summary: "Create a pack", responses: describe({ 201: Pack }) } },
+    )
+    .get(
+      "/:slug",
+      async ({ params, caller, request }) => answer(await getPack(api, { slug: params.slug, caller }), request),
+      {
+        params: SlugParams,
+        detail: { summary: "A pack's page", responses: describe({ 200: Pack }) },
+      },
+    )
+    .patch(
+      "/:slug",
+      async ({ params, body, caller, request }) => {
+        const revision = requireRevision(request);
+        return answer(
+          await changePack(api, { caller: requireCaller(caller), slug: params.slug, revision, change: body }),
+          request,
+        );
+      },
+      {
+        params: SlugParams,
+        body: PackChange,
+        detail: { summary: "Change a pack's page (If-Match)", responses: describe({ 200: Pack }) },
+      },
+    )
+    .delete(
+      "/:slug",
+      async ({ params, body, caller, request, status }) => {
+        await deletePack(api, {
+          caller: requireCaller(caller),
+          slug: params.slug,
+          confirmed: body.slug,
+          revision: readRevision(request),
+        });
+        return status(204, undefined);
+      },
+      {
+        params: SlugParams,
+        body: DeletePack,
+        detail: { summary: "Delete a pack: hidden at once, its slug never used again" },
+      },
+    )
+    .get(
+      "/:slug/access",
+      async ({ params, caller }) =>
+        findAccess(
+          api.db,
+          (await getPackAs(api, { slug: params.slug, caller: requireCaller(caller), role: "maintainer" })).id,
+        ),
+      {
+        params: SlugParams,
+        response: { 200: t.Object({ users: t.Array(t.String()), roles: t.Array(t.String()) }) },
+        detail: { summary: "Who may read a private pack" },
+      },
+    )
+    .put(
+      "/:slug/access",
+      async ({ params, body, caller }) => {
+        await setAccess(api, { caller: requireCaller(caller), slug: params.slug, ...body });
+        return findAccess(api.db, (await getPack(api, { slug: params.slug, caller })).id);
+      },
+      {
+        params: SlugParams,
+        body: Access,
+        response: { 200: t.Object({ users: t.Array(t.String()), roles: t.Array(t.String()) }) },
+        detail: { summary: "Say who may read a private pack" },
+      },
+    )
+    .get(
+      "/:slug/members",
+      async ({ params, caller }) =>
+        describeMembers(await getPackAs(api, { slug: params.slug, caller: requireCaller(caller), role: "publisher" })),
+      {
+        params: SlugParams,
+        response: { 200: Members },
+        detail: { summary: "Who works on a pack" },
+      },
+    )
+    .put(
+      "/:slug/members",
+      async ({ params, body, caller }) => {
+        const pack = await getPackAs(api, {
+          slug: params.slug,
+          caller: requireCaller(caller),
+          role: body.role === "publisher" ? "maintainer" : "owner",
+        });
+        const userId = await requireUser(api.db, body.login);
+        if (userId === pack.ownerId) throw new Fault("conflict", `"${body.login}" is the owner already`);
+        await upsertMember(api.db, { packId: pack.id, userId, role: body.role });
+        return describeMembers(pack);
+      },
+      {
+        params: SlugParams,
+        body: Member,
+        response: { 200: Members },
+        detail: { summary: "Let somebody work on a pack" },
+      },
+    )
+    .delete(
+      "/:slug/members/:login",
+      async ({ params, caller, status }) => {
+        const signedIn = requireCaller(caller);
+        const leaves = params.login.toLowerCase() === signedIn.login;
+        const pack = await getPackAs(api, {
+          slug: params.slug,
+          caller: signedIn,
+          role: leaves ? "publisher" : "owner",
+        });
+        const gone = await deleteMember(api.db, { packId: pack.id, userId: await requireUser(api.db, params.login) });
+        if (gone === 0) throw new Fault("not-found", `"${params.login}" is no member of "${params.slug}"`);
+        return status(204, undefined);
+      },
+      { params: MemberParams, detail: { summary: "Let somebody go" } },
+    );
+
+  async function describeMembers(pack: PackRow) {
+    return { owner: pack.ownerLogin, items: await listMembers(api.db, pack.id) };
+  }
+}
+
+function answer(pack: PackRow, request: Request): Response {
+  const etag = revisionTag(pack.revision);
+  const headers = {
+    etag,
+    "cache-control": pack.visibility === "public" && pack.role === null ? "public, no-cache" : "private, no-cache",
+  };
+  if (request.method === "GET" && isUnchanged(request, etag)) return new Response(null, { status: 304, headers });
+  return Response.json(describePack(pack), { headers });
+}

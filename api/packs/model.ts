@@ -1,0 +1,90 @@
+import { t } from "elysia";
+import { Login } from "../accounts/model.ts";
+import { PageQuery } from "../pages.ts";
+import { Sha256 } from "../uploads/model.ts";
+
+const Name = t.String({ minLength: 1, maxLength: 512 });
+const Summary = t.String({ maxLength: 2048 });
+const Tag = t.String({ pattern: "^[a-z0-9][a-z0-9-]{0,31}$" });
+const HttpUrl = t.String({ pattern: "^https?://", maxLength: 2000 });
+const strict = { additionalProperties: false } as const;
+
+export const Slug = t.String({ pattern: "^[a-z0-9-]{2,64}$" });
+export const SlugParams = t.Object({ slug: Slug });
+export const Visibility = t.Union([t.Literal("private"), t.Literal("unlisted"), t.Literal("public")]);
+export const MemberRole = t.Union([t.Literal("maintainer"), t.Literal("publisher")]);
+
+export const NewPack = t.Object(
+  { slug: Slug, name: Name, summary: t.Optional(Summary), visibility: t.Optional(Visibility) },
+  strict,
+);
+
+export const PackChange = t.Object(
+  {
+    name: t.Optional(Name),
+    summary: t.Optional(Summary),
+    description: t.Optional(t.String({ maxLength: 100_000, description: "Markdown" })),
+    licence: t.Optional(t.String({ maxLength: 200 })),
+    tags: t.Optional(t.Array(Tag, { maxItems: 20, uniqueItems: true })),
+    links: t.Optional(
+      t.Record(t.String({ pattern: "^[a-z][a-z0-9-]{0,31}$" }), HttpUrl, {
+        maxProperties: 20,
+        additionalProperties: false,
+      }),
+    ),
+    visibility: t.Optional(Visibility),
+    icon: t.Optional(
+      t.Union([Sha256, t.Null()], { description: "Digest of bytes that you may read; null removes the icon" }),
+    ),
+    owner: t.Optional(
+      t.String({ minLength: 1, maxLength: 64, description: "Login of the new owner: hands the pack over" }),
+    ),
+  },
+  { additionalProperties: false, minProperties: 1 },
+);
+
+export const DeletePack = t.Object({ slug: Slug }, strict);
+export const Access = t.Object(
+  {
+    users: t.Array(Login, { maxItems: 1000 }),
+    roles: t.Array(t.String({ pattern: "^[a-z][a-z0-9-]{0,31}$" }), { maxItems: 50 }),
+  },
+  strict,
+);
+export const Member = t.Object({ login: Login, role: MemberRole }, strict);
+export const Members = t.Object({
+  owner: t.String(),
+  items: t.Array(t.Object({ login: t.String(), role: t.String() })),
+});
+export const MemberParams = t.Object({ slug: Slug, login: Login });
+
+export const PackQuery = t.Object(
+  {
+    query: t.Optional(t.String({ maxLength: 200 })),
+    tag: t.Optional(t.String({ maxLength: 64 })),
+    minecraft: t.Optional(t.String({ maxLength: 64 })),
+    loader: t.Optional(t.String({ maxLength: 64 })),
+    ...PageQuery,
+  },
+  strict,
+);
+
+export const Pack = t.Object({
+  slug: t.String(),
+  name: t.String(),
+  summary: t.String(),
+  description: t.String(),
+  licence: t.String(),
+  tags: t.Array(t.String()),
+  links: t.Record(t.String(), t.String()),
+  icon: t.Union([t.Object({ sha256: t.String(), url: t.String() }), t.Null()]),
+  visibility: Visibility,
+  owner: t.String(),
+  role: t.Union([t.Literal("owner"), MemberRole, t.Null()], { description: "The caller's" }),
+  minecraft: t.Array(t.String()),
+  loaders: t.Array(t.String()),
+  createdAt: t.String(),
+  updatedAt: t.String(),
+});
+export type Pack = typeof Pack.static;
+export const Packs = t.Object({ items: t.Array(Pack), nextCursor: t.Union([t.String(), t.Null()]) });

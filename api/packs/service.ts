@@ -1,0 +1,210 @@
+import { listUserIds } from "../../db/account.ts";
+import { findBlob, listReadableBlobs } from "../../db/blob.ts";
+import {
+  findPack,
+  insertPack,
+  listPacks,
+  markPackDeleted,
+  type PackChange,
+  type PackRole,
+  type PackRow,
+  replaceAccess,
+  updatePack,
+  updatePackOwner,
+  type Visibility,
+} from "../../db/pack.ts";
+import { type Db, isDuplicate } from "../../db/query.ts";
+import type { Deps } from "../../deps.ts";
+import { Fault } from "../../fault.ts";
+import { toReader } from "../caller.ts";
+import { readCursor, writeCursor } from "../pages.ts";
+import type { Caller } from "../tokens.ts";
+import type { Pack } from "./model.ts";
+
+type Packs = Pick<Deps, "db" | "config">;
+const ranks: Record<PackRole, number> = { publisher: 1, maintainer: 2, owner: 3 };
+
+/** A pack that the caller may see. Private ones do not exist for strangers. */
+export async function getPack(
+  { db }: Pick<Packs, "db">,
+  { slug, caller }: { slug: string; caller: Caller | null },
+): Promise<PackRow> {
+  const pack = await findPack(db, { slug, reader: toReader(caller) });
+  if (!pack) throw new Fault("not-found", `There is no pack "${slug}" that you may see`);
+  return pack;
+}
+
+/** A pack in which the caller has at least that role: 404 when he may not see it, 403 when he has a lesser one. */
+export async function getPackAs(
+  packs: Pick<Packs, "db">,
+  { slug, caller, role }: { slug: string; caller: Caller; role: PackRole },
+): Promise<PackRow> {
+  const pack = await getPack(packs, { slug, caller });
+  if (!pack.role || ranks[pack.role] < ranks[role])
+    throw new Fault("not-allowed", `Not allowed: this needs the role ${role} in "${slug}"`);
+  return pack;
+}
+
+export async function createPack(
+  { db, config }: Packs,
+  { caller, ...pack }: { caller: Caller; slug: string; name: string; summary?: string; visibility?: Visibility },
+): Promise<PackRow> {
+  if (config.PACK_CREATORS === "authors" && !caller.roles.some((role) => role === "author" || role === "admin")) {
+    throw new Fault(
+      "not-allowed",
+      "Cannot create a pack: on this server only authors may. Ask the operator for the role",
+    );
+  }
+  try {
+    await insertPack(db, {
+      id: Bun.randomUUIDv7(),
+      summary: "",
+      visibility: "private",
+      ...pack,
+      ownerId: caller.userId,
+    });
+  } catch (error) {
+    if (isDuplicate(error))
+      throw new Fault("conflict", `Cannot create "${pack.slug}": the slug is taken, or was once`, {
+        cause: error,
+        errors: [{ pointer: "/slug", detail: "is taken" }],
+      });
+    throw error;
+  }
+  return getPack({ db }, { slug: pack.slug, caller });
+}
+
+type Search = {
+  caller: Caller | null;
+  query?: string;
+  tag?: string;
+  minecraft?: string;
+  loader?: string;
+  limit?: number;
+  cursor?: string;
+};
+
+export async function searchPacks(
+  { db }: Pick<Packs, "db">,
+  { caller, query, tag, minecraft, loader, limit = 50, cursor }: Search,
+): Promise<{ items: Pack[]; nextCursor: string | null }> {
+  const [updatedAt, id] = readCursor(cursor) ?? [];
+  const after = updatedAt !== undefined && id !== undefined ? { updatedAt: String(updatedAt), id: String(id) } : null;
+  const pattern = query ? `%${query.replace(/[\\%_]/g, "\\$&")}%` : null;
+  const rows = await listPacks(db, {
+    reader: toReader(caller),
+    query: pattern,
+    tag: tag ?? null,
+    minecraft: minecraft ?? null,
+    loader: loader ?? null,
+    after,
+    limit: limit + 1,
+  });
+  const last = rows.length > limit ? rows[limit - 1] : undefined;
+  return {
+    items: rows.slice(0, limit).map(describePack),
+    nextCursor: last ? writeCursor([last.updatedAt.toISOString(), last.id]) : null,
+  };
+}
+
+type Change = PackChange & { icon?: string | null; owner?: string };
+
+/** Changes the page, the icon or the owner; only the owner hands the pack over or shows it to others. */
+export async function changePack(
+  packs: Packs,
+  { caller, slug, revision, change }: { caller: Caller; slug: string; revision: number; change: Change },
+): Promise<PackRow> {
+  const { icon, owner, ...page } = change;
+  const pack = await getPackAs(packs, {
+    slug,
+    caller,
+    role: owner !== undefined || page.visibility ? "owner" : "maintainer",
+  });
+  const iconBlobId = icon == null ? icon : await findReadableBlob(packs.db, { sha256: icon, caller });
+  await packs.db.transaction(async (tx) => {
+    if ((await updatePack(tx, { id: pack.id, revision, change: page, iconBlobId })) === 0) throw changedMeanwhile(slug);
+    if (owner !== undefined) await updatePackOwner(tx, { id: pack.id, ownerId: await requireUser(tx, owner) });
+  });
+  const changed = await findPack(packs.db, { slug, reader: toReader(caller) });
+  return changed ?? { ...pack, role: null, revision: revision + 2 };
+}
+
+/** Hides a pack at once and for good. */
+export async function deletePack(
+  packs: Pick<Packs, "db">,
+  {
+    caller,
+    slug,
+    confirmed,
+    revision,
+  }: { caller: Caller; slug: string; confirmed: string; revision: number | undefined },
+): Promise<void> {
+  const pack = await getPackAs(packs, { slug, caller, role: "owner" });
+  if (confirmed !== slug)
+    throw new Fault("invalid", `Cannot delete "${slug}": repeat its slug in the body`, {
+      errors: [{ pointer: "/slug", detail: `is not "${slug}"` }],
+    });
+  if (revision !== undefined && revision !== pack.revision) throw changedMeanwhile(slug);
+  await markPackDeleted(packs.db, pack.id);
+}
+
+export async function setAccess(
+  packs: Pick<Packs, "db">,
+  { caller, slug, users, roles }: { caller: Caller; slug: string; users: string[]; roles: string[] },
+): Promise<void> {
+  const pack = await getPackAs(packs, { slug, caller, role: "maintainer" });
+  const userIds = await requireUsers(packs.db, users);
+  await packs.db.transaction((tx) => replaceAccess(tx, { packId: pack.id, userIds, roles: [...new Set(roles)] }));
+}
+
+/** Ids of these logins, or a 422 that names the unknown ones. */
+export async function requireUsers(db: Db, logins: string[]): Promise<string[]> {
+  const wanted = [...new Set(logins.map((login) => login.toLowerCase()))];
+  const known = await listUserIds(db, wanted);
+  const unknown = wanted.filter((login) => !known.has(login));
+  if (unknown.length > 0) throw new Fault("invalid", `There is nobody called ${unknown.join(", ")} here`);
+  return [...known.values()];
+}
+
+export async function requireUser(db: Db, login: string): Promise<string> {
+  const [id] = await requireUsers(db, [login]);
+  if (id === undefined) throw new Fault("invalid", `There is nobody called ${login} here`);
+  return id;
+}
+
+/** The blob of a digest that the caller may read; for him alone, a digest is not a right. */
+export async function findReadableBlob(
+  db: Db,
+  { sha256, caller }: { sha256: string; caller: Caller },
+): Promise<string> {
+  const [readable] = await listReadableBlobs(db, { sha256: [sha256], reader: toReader(caller) });
+  const blob = readable && (await findBlob(db, sha256));
+  if (!blob) throw new Fault("invalid", `There are no bytes ${sha256} that you may read: upload them first`);
+  return blob.id;
+}
+
+export function changedMeanwhile(what: string): Fault {
+  return new Fault("changed-meanwhile", `"${what}" was changed meanwhile: read it again and repeat your change`);
+}
+
+export function describePack(pack: PackRow): Pack {
+  const { slug, name, summary, description, licence, tags, links, visibility, role, minecraft, loaders } = pack;
+  const icon = pack.iconSha256 === null ? null : { sha256: pack.iconSha256, url: `/v1/blobs/${pack.iconSha256}` };
+  const times = { createdAt: pack.createdAt.toISOString(), updatedAt: pack.updatedAt.toISOString() };
+  return {
+    slug,
+    name,
+    summary,
+    description,
+    licence,
+    tags,
+    links,
+    icon,
+    visibility,
+    owner: pack.ownerLogin,
+    role,
+    minecraft,
+    loaders,
+    ...times,
+  };
+}

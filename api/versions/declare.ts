@@ -1,0 +1,114 @@
+import type { Config } from "../../config.ts";
+import type { DeclaredFile as DeclaredRow } from "../../db/version.ts";
+import { Fault, type FaultPlace } from "../../fault.ts";
+import { hostMatches, parseHostPatterns } from "../../outbound.ts";
+import { checkPath, findPathClashes } from "../../paths.ts";
+import type { DeclaredFile } from "./model.ts";
+
+const maxTold = 20;
+
+/** Checks what an author declares, and says all that is wrong with it at once: 422, or 413 past a limit. */
+export function readDeclared(
+  files: DeclaredFile[],
+  { config, mirror }: { config: Config; mirror: boolean },
+): DeclaredRow[] {
+  if (files.length > config.LIMIT_PACK_FILES)
+    throw new Fault(
+      "too-large",
+      `Cannot accept the version: it has ${files.length} files, this server takes up to ${config.LIMIT_PACK_FILES}`,
+    );
+  const sizeBytes = files.reduce((sum, file) => sum + (file.size ?? 0), 0);
+  if (sizeBytes > config.LIMIT_PACK_BYTES)
+    throw new Fault(
+      "too-large",
+      `Cannot accept the version: it has ${sizeBytes} bytes, this server takes up to ${config.LIMIT_PACK_BYTES}`,
+    );
+  requirePaths(files);
+  requireOneSize(files);
+  const patterns = parseHostPatterns(config.MIRROR_HOSTS.join(","));
+  return files.map((file) => declare(file, mirror ? patterns : undefined));
+}
+
+function declare(file: DeclaredFile, patterns: string[] | undefined): DeclaredRow {
+  const { path, side, optional = false, preserve = false } = file;
+  const common = { path, side, optional, preserve };
+  if (!("url" in file))
+    return {
+      ...common,
+      sha256: file.sha256,
+      sizeBytes: file.size,
+      url: null,
+      digests: null,
+      mirror: null,
+      mirrorReason: null,
+    };
+  const { url, digests, size } = file;
+  const reference = { ...common, sha256: digests.sha256 ?? null, sizeBytes: size ?? null, url, digests };
+  if (!patterns) return { ...reference, mirror: null, mirrorReason: null };
+  const { hostname } = new URL(url);
+  if (hostMatches(hostname, patterns)) return { ...reference, mirror: "wanted", mirrorReason: null };
+  return { ...reference, mirror: null, mirrorReason: `the operator does not allow mirroring from ${hostname}` };
+}
+
+function requirePaths(files: DeclaredFile[]): void {
+  const places: FaultPlace[] = [];
+  for (const [index, { path }] of files.entries()) {
+    const reason = checkPath(path);
+    if (reason) places.push({ pointer: `/files/${index}/path`, detail: `${JSON.stringify(path)}: ${reason}` });
+  }
+  if (places.length === 0) {
+    const indexes = new Map(files.map(({ path }, index) => [path, index]));
+    for (const { path, reason } of findPathClashes(files.map((file) => file.path)))
+      places.push({ pointer: `/files/${indexes.get(path)}/path`, detail: `${JSON.stringify(path)}: ${reason}` });
+  }
+  if (places.length > 0) {
+    throw new Fault(
+      "invalid",
+      `Cannot accept the version: ${places.length} paths are not allowed, the first is ${places[0]?.detail}`,
+      { errors: places.slice(0, maxTold) },
+    );
+  }
+}
+
+function requireOneSize(files: DeclaredFile[]): void {
+  const sizes = new Map<string, number>();
+  for (const [index, file] of files.entries()) {
+    if ("url" in file) {
+      if (!URL.canParse(file.url))
+        throw new Fault("invalid", `Cannot accept "${file.path}": its address is not a URL`, {
+          errors: [{ pointer: `/files/${index}/url`, detail: "is not a URL" }],
+        });
+      continue;
+    }
+    const known = sizes.get(file.sha256);
+    if (known !== undefined && known !== file.size)
+      throw new Fault("invalid", `Cannot accept "${file.path}": the same digest stands elsewhere with another size`, {
+        errors: [{ pointer: `/files/${index}/size`, detail: `is not ${known}` }],
+      });
+    sizes.set(file.sha256, file.size);
+  }
+}
+
+type Terms = { channel: string; minecraft: string; loaderName: string | null; loaderVersion: string | null };
+
+/** Digest of all that must be equal for "the same version again": everything but the changelog, files in order of their paths. */
+export function digestContent({ channel, minecraft, loaderName, loaderVersion }: Terms, files: DeclaredRow[]): string {
+  const lines = files
+    .map(({ path, side, optional, preserve, sha256, sizeBytes, url, digests }) =>
+      JSON.stringify([
+        path,
+        side,
+        optional,
+        preserve,
+        sha256,
+        sizeBytes,
+        url,
+        digests && Object.entries(digests).sort(),
+      ]),
+    )
+    .sort();
+  return new Bun.CryptoHasher("sha256")
+    .update(JSON.stringify([channel, minecraft, loaderName, loaderVersion]))
+    .update(lines.join("\n"))
+    .digest("hex");
+}

@@ -1,0 +1,23 @@
+import type { VersionRow } from "../../db/version.ts";
+import type { Version } from "./model.ts";
+
+/** A version as the API shows it. */
+export function describeVersion(slug: string, row: VersionRow): Version {
+  const { version, channel, minecraft, loaderName, loaderVersion, changelog, state } = row;
+  return {
+    pack: slug,
+    version,
+    channel,
+    minecraft,
+    loader: loaderName === null ? null : { name: loaderName, version: loaderVersion ?? "" },
+    changelog,
+    state,
+    files: row.fileCount,
+    sizeBytes: row.sizeBytes,
+    createdAt: row.createdAt.toISOString(),
+    ...(row.publishedAt && { publishedAt: row.publishedAt.toISOString() }),
+    ...(row.yankedAt && { yankedAt: row.yankedAt.toISOString() }),
+    ...(row.withdrawnReason !== null && { withdrawnReason: row.withdrawnReason }),
+    ...(state === "published" && { manifest: `/v1/packs/${slug}/versions/${version}/manifest` }),
+  };
+}

@@ -1,0 +1,246 @@
+import { listReadableBlobs } from "../../db/blob.ts";
+import { type Db, isDuplicate } from "../../db/query.ts";
+import {
+  type Channel,
+  type DeclaredFile,
+  deleteDraft,
+  findVersion,
+  insertVersion,
+  linkFiles,
+  listFiles,
+  listMissing,
+  replaceFiles,
+  updateDraft,
+  type VersionRow,
+} from "../../db/version.ts";
+import type { Deps } from "../../deps.ts";
+import { Fault } from "../../fault.ts";
+import { want } from "../../queues/mailbox.ts";
+import { mirrorReference } from "../../queues/mirror-reference.ts";
+import { toReader } from "../caller.ts";
+import { changedMeanwhile, getPackAs } from "../packs/service.ts";
+import type { Caller } from "../tokens.ts";
+import { digestContent, readDeclared } from "./declare.ts";
+import { describeVersion } from "./describe.ts";
+import type { NewVersion, Version, VersionChange } from "./model.ts";
+
+type Drafts = Pick<Deps, "db" | "config" | "mailbox">;
+type Named = { caller: Caller; slug: string };
+type Content = {
+  channel: Channel;
+  minecraft: string;
+  loaderName: string | null;
+  loaderVersion: string | null;
+  changelog: string;
+};
+
+const reserved = ["latest", "release", "beta", "alpha"];
+
+/** Makes a draft, or finds the one that says the same, or replaces what another draft of this version said. */
+export async function declareVersion(
+  drafts: Drafts,
+  { caller, slug, body }: Named & { body: NewVersion },
+): Promise<{ created: boolean; version: Version }> {
+  const { db, config } = drafts;
+  const pack = await getPackAs(drafts, { slug, caller, role: "publisher" });
+  if (reserved.includes(body.version) || body.version.endsWith("-server")) {
+    throw new Fault(
+      "invalid",
+      `Cannot use "${body.version}" as a version: ${reserved.join(", ")} and names ending in -server mean something else here`,
+      { errors: [{ pointer: "/version", detail: "is reserved" }] },
+    );
+  }
+  const files = readDeclared(body.files, { config, mirror: body.mirror ?? false });
+  const content: Content = {
+    channel: body.channel,
+    minecraft: body.minecraft,
+    loaderName: body.loader?.name ?? null,
+    loaderVersion: body.loader?.version ?? null,
+    changelog: body.changelog ?? "",
+  };
+  const contentDigest = digestContent(content, files);
+  const known = await findVersion(db, { packId: pack.id, version: body.version });
+  if (!known) {
+    const id = Bun.randomUUIDv7();
+    try {
+      await db.transaction(async (tx) => {
+        await insertVersion(tx, {
+          id,
+          packId: pack.id,
+          version: body.version,
+          ...content,
+          contentDigest,
+          createdBy: caller.userId,
+          expiresSeconds: config.DRAFT_EXPIRES_SECONDS,
+        });
+        await fill(tx, { versionId: id, files, caller });
+      });
+    } catch (error) {
+      if (isDuplicate(error, "version_pack_id_version_key")) return declareVersion(drafts, { caller, slug, body }); // somebody was first: look at theirs
+      throw error;
+    }
+    await sendMirroring(drafts, { versionId: id, files, caller });
+    return {
+      created: true,
+      version: await describeDraft(db, slug, await requireRow(db, { packId: pack.id, version: body.version })),
+    };
+  }
+  if (known.state !== "draft") {
+    if (known.contentDigest === contentDigest && known.state !== "withdrawn")
+      return { created: false, version: await describeDraft(db, slug, known) };
+    throw new Fault(
+      "conflict",
+      `Cannot change version "${body.version}": it is ${known.state} with other files. Publish them under a new version`,
+    );
+  }
+  await rewrite(drafts, { known, content, contentDigest, files, caller, revision: null });
+  return {
+    created: false,
+    version: await describeDraft(db, slug, await requireRow(db, { packId: pack.id, version: body.version })),
+  };
+}
+
+/** Changes a draft; what is not given stays. */
+export async function changeDraft(
+  drafts: Drafts,
+  { caller, slug, version, revision, change }: Named & { version: string; revision: number; change: VersionChange },
+): Promise<VersionRow> {
+  const { db, config } = drafts;
+  const known = await findDraft(drafts, { caller, slug, version });
+  const loader =
+    change.loader === undefined
+      ? {}
+      : { loaderName: change.loader?.name ?? null, loaderVersion: change.loader?.version ?? null };
+  const kept: Content = {
+    channel: known.channel,
+    minecraft: known.minecraft,
+    loaderName: known.loaderName,
+    loaderVersion: known.loaderVersion,
+    changelog: known.changelog,
+  };
+  const content = {
+    ...kept,
+    ...(change.channel && { channel: change.channel }),
+    ...(change.minecraft && { minecraft: change.minecraft }),
+    ...(change.changelog !== undefined && { changelog: change.changelog }),
+    ...loader,
+  };
+  const files = change.files
+    ? readDeclared(change.files, { config, mirror: change.mirror ?? false })
+    : await listFiles(db, known.id);
+  await rewrite(drafts, {
+    known,
+    content,
+    contentDigest: digestContent(content, files),
+    files: change.files ? files : undefined,
+    caller,
+    revision,
+  });
+  return requireRow(db, { packId: known.packId, version });
+}
+
+export async function removeDraft(drafts: Drafts, named: Named & { version: string }): Promise<void> {
+  const known = await findDraft(drafts, named);
+  if ((await deleteDraft(drafts.db, known.id)) === 0) throw changedMeanwhile(named.version);
+}
+
+/** A draft with what it still lacks. */
+export async function describeDraft(db: Db, slug: string, row: VersionRow): Promise<Version> {
+  const described = describeVersion(slug, row);
+  if (row.state === "published" || row.state === "withdrawn") return { ...described, missing: [] };
+  const missing = (await listMissing(db, row.id)).map(({ sha256, sizeBytes, state, reason }) => ({
+    sha256,
+    size: sizeBytes,
+    ...(state !== null && { state }),
+    ...(reason !== null && { reason }),
+  }));
+  const references = (await listFiles(db, row.id)).filter((file) => file.url !== null);
+  const mirroring = references.flatMap(({ path, url, blobId, mirror, mirrorReason }) => {
+    const state =
+      blobId !== null ? "stored" : mirror === "wanted" ? "waiting" : mirror === "refused" ? "rejected" : "reference";
+    return state === "reference" && mirrorReason === null
+      ? []
+      : [{ path, url: url ?? "", state, ...(mirrorReason !== null && { reason: mirrorReason }) }];
+  });
+  return { ...described, missing, ...(mirroring.length > 0 && { mirroring }) };
+}
+
+async function findDraft(drafts: Drafts, { caller, slug, version }: Named & { version: string }): Promise<VersionRow> {
+  const pack = await getPackAs(drafts, { slug, caller, role: "publisher" });
+  const known = await requireRow(drafts.db, { packId: pack.id, version });
+  if (known.state !== "draft") throw new Fault("conflict", `Cannot change version "${version}": it is ${known.state}`);
+  return known;
+}
+
+async function requireRow(db: Db, wanted: { packId: string; version: string }): Promise<VersionRow> {
+  const row = await findVersion(db, wanted);
+  if (!row) throw new Fault("not-found", `There is no version "${wanted.version}"`);
+  return row;
+}
+
+type Rewrite = {
+  known: VersionRow;
+  content: Content;
+  contentDigest: string;
+  files: DeclaredFile[] | undefined;
+  caller: Caller;
+  revision: number | null;
+};
+
+async function rewrite(
+  drafts: Drafts,
+  { known, content, contentDigest, files, caller, revision }: Rewrite,
+): Promise<void> {
+  const { db, config } = drafts;
+  await db.transaction(async (tx) => {
+    const changed = await updateDraft(tx, {
+      id: known.id,
+      ...content,
+      contentDigest,
+      expiresSeconds: config.DRAFT_EXPIRES_SECONDS,
+      revision,
+    });
+    if (changed === 0) throw changedMeanwhile(known.version);
+    if (files && known.contentDigest !== contentDigest) await fill(tx, { versionId: known.id, files, caller });
+    else
+      await linkReadable(tx, {
+        versionId: known.id,
+        caller,
+        sha256: (await listMissing(tx, known.id)).map((file) => file.sha256),
+      });
+  });
+  if (files) await sendMirroring(drafts, { versionId: known.id, files, caller });
+}
+
+async function fill(
+  tx: Db,
+  { versionId, files, caller }: { versionId: string; files: DeclaredFile[]; caller: Caller },
+): Promise<void> {
+  await replaceFiles(tx, { versionId, files });
+  await linkReadable(tx, {
+    versionId,
+    caller,
+    sha256: files.flatMap(({ url, sha256 }) => (url === null && sha256 !== null ? [sha256] : [])),
+  });
+}
+
+/** Gives a draft the bytes that its author may read already; others he has to send, which proves that he has them. */
+async function linkReadable(
+  tx: Db,
+  { versionId, caller, sha256 }: { versionId: string; caller: Caller; sha256: string[] },
+): Promise<void> {
+  const readable = await listReadableBlobs(tx, { sha256, reader: toReader(caller) });
+  await linkFiles(tx, { versionId, sha256: readable.map((blob) => blob.sha256) });
+}
+
+async function sendMirroring(
+  { db, mailbox }: Drafts,
+  { versionId, files, caller }: { versionId: string; files: DeclaredFile[]; caller: Caller },
+): Promise<void> {
+  for (const { path } of files.filter(({ mirror }) => mirror === "wanted")) {
+    await mailbox.send(
+      mirrorReference.name,
+      await want(db, mirrorReference, { payload: { versionId, path }, ownerId: caller.userId }),
+    );
+  }
+}

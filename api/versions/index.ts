@@ -1,0 +1,215 @@
+import { Elysia } from "elysia";
+import type { Api } from "../api.ts";
+import { callers, requireCaller } from "../caller.ts";
+import { describe } from "../describe.ts";
+import { isUnchanged, requireRevision, revisionTag } from "../etag.ts";
+import { answerOnce } from "../idempotency.ts";
+import { SlugParams } from "../packs/model.ts";
+import { linkNext } from "../pages.ts";
+import { Accepted } from "../uploads/model.ts";
+import { describeVersion } from "./describe.ts";
+import { getDiff } from "./diff.ts";
+import { changeDraft, declareVersion, describeDraft, removeDraft } from "./draft.ts";
+import {
+  ArchiveQuery,
+  Diff,
+  DiffParams,
+  LatestQuery,
+  NewVersion,
+  Version,
+  VersionChange,
+  VersionParams,
+  Versions,
+  VersionsQuery,
+  Withdrawal,
+} from "./model.ts";
+import {
+  getArchive,
+  getLatest,
+  getPublished,
+  getVersion,
+  pageVersions,
+  publish,
+  readManifest,
+  setYanked,
+  withdraw,
+} from "./service.ts";
+
+const jobAnswer = (id: string) => ({ job: { id, url: `/v1/jobs/${id}` } });
+/** What a pack shows changes at any time, so caches ask each time; nobody but the caller may keep what is not public. */
+const headCache = (visibility: string, role: string | null) =>
+  visibility === "public" && role === null ? "public, no-cache" : "private, no-cache";
+
+/** Versions: declared as drafts, published once, then frozen. */
+export function versions(api: Api) {
+  return new Elysia({ prefix: "/v1/packs/:slug", tags: ["versions"] })
+    .use(callers(api.tokens))
+    .get(
+      "/versions",
+      async ({ params, query, caller, request, set }) => {
+        const { pack, items, nextCursor } = await pageVersions(api, { caller, slug: params.slug, ...query });
+        Object.assign(set.headers, linkNext(request, nextCursor), {
+          "cache-control": headCache(pack.visibility, pack.role),
+        });
+        return { items, nextCursor };
+      },
+      {
+        params: SlugParams,
+        query: VersionsQuery,
+        response: { 200: Versions },
+        detail: { summary: "Versions, newest first" },
+      },
+    )
+    .post(
+      "/versions",
+      ({ params, body, caller, request }) => {
+        const author = requireCaller(caller);
+        return answerOnce({ db: api.db, request, caller: author, body }, async () => {
+          const { created, version } = await declareVersion(api, { caller: author, slug: params.slug, body });
+          return {
+            status: created ? 201 : 200,
+            body: version,
+            headers: { location: `/v1/packs/${params.slug}/versions/${version.version}` },
+          };
+        });
+      },
+      {
+        params: SlugParams,
+        body: NewVersion,
+        detail: {
+          summary: "Declare a version: a draft, with what it lacks",
+          responses: describe({ 200: Version, 201: Version }),
+        },
+      },
+    )
+    .get(
+      "/latest",
+      async ({ params, query, caller, set }) => {
+        const { pack, row } = await getLatest(api, { caller, slug: params.slug, ...query });
+        set.headers["cache-control"] = headCache(pack.visibility, pack.role);
+        return describeVersion(pack.slug, row);
+      },
+      {
+        params: SlugParams,
+        query: LatestQuery,
+        response: { 200: Version },
+        detail: { summary: "Newest version of a channel that is not yanked" },
+      },
+    )
+    .get("/diff/:from/:to", ({ params, caller }) => getDiff(api, { caller, ...params }), {
+      params: DiffParams,
+      response: { 200: Diff },
+      detail: { summary: "What lies between two versions" },
+    })
+    .get(
+      "/versions/:version",
+      async ({ params, caller, set }) => {
+        const { pack, row } = await getVersion(api, { caller, ...params });
+        set.headers.etag = revisionTag(row.revision);
+        set.headers["cache-control"] = headCache(pack.visibility, pack.role);
+        return row.state === "published" ? describeVersion(pack.slug, row) : describeDraft(api.db, pack.slug, row);
+      },
+      {
+        params: VersionParams,
+        response: { 200: Version },
+        detail: { summary: "A version; a draft with what it lacks" },
+      },
+    )
+    .patch(
+      "/versions/:version",
+      async ({ params, body, caller, request, set }) => {
+        const row = await changeDraft(api, {
+          caller: requireCaller(caller),
+          ...params,
+          revision: requireRevision(request),
+          change: body,
+        });
+        set.headers.etag = revisionTag(row.revision);
+        return describeDraft(api.db, params.slug, row);
+      },
+      {
+        params: VersionParams,
+        body: VersionChange,
+        response: { 200: Version },
+        detail: { summary: "Change a draft (If-Match)" },
+      },
+    )
+    .delete(
+      "/versions/:version",
+      async ({ params, caller, status }) => {
+        await removeDraft(api, { caller: requireCaller(caller), ...params });
+        return status(204, undefined);
+      },
+      { params: VersionParams, detail: { summary: "Delete a draft" } },
+    )
+    .post(
+      "/versions/:version/publish",
+      async ({ params, caller, status }) =>
+        status(202, jobAnswer(await publish(api, { caller: requireCaller(caller), ...params }))),
+      {
+        params: VersionParams,
+        response: { 202: Accepted },
+        detail: { summary: "Publish a draft: freezes it" },
+      },
+    )
+    .get(
+      "/versions/:version/manifest",
+      async ({ params, caller, request }) => {
+        const found = await getPublished(api, { caller, ...params });
+        const { bytes, etag } = await readManifest(api, found);
+        const headers = {
+          etag,
+          "cache-control": headCache(found.pack.visibility, found.pack.role),
+          "content-type": "application/json",
+        };
+        return isUnchanged(request, etag)
+          ? new Response(null, { status: 304, headers })
+          : new Response(bytes, { headers });
+      },
+      { params: VersionParams, detail: { summary: "The native manifest, frozen" } },
+    )
+    .get(
+      "/versions/:version/archive",
+      async ({ params, query, caller }) => {
+        const found = await getArchive(api, { caller, ...params, ...query });
+        const headers = { "cache-control": "no-store", "referrer-policy": "no-referrer" };
+        return "url" in found
+          ? new Response(null, { status: 307, headers: { ...headers, location: found.url } })
+          : Response.json(jobAnswer(found.jobId), { status: 202, headers });
+      },
+      {
+        params: VersionParams,
+        query: ArchiveQuery,
+        detail: {
+          summary: "Redirect to an archive, or the job that builds it",
+          responses: { ...describe({ 202: Accepted }), 307: { description: "Location is the signed address" } },
+        },
+      },
+    )
+    .post(
+      "/versions/:version/yank",
+      ({ params, caller }) => setYanked(api, { caller: requireCaller(caller), ...params, yanked: true }),
+      {
+        params: VersionParams,
+        response: { 200: Version },
+        detail: { summary: "Take a version out of latest" },
+      },
+    )
+    .post(
+      "/versions/:version/unyank",
+      ({ params, caller }) => setYanked(api, { caller: requireCaller(caller), ...params, yanked: false }),
+      {
+        params: VersionParams,
+        response: { 200: Version },
+        detail: { summary: "Put a version back" },
+      },
+    )
+    .post(
+      "/versions/:version/withdraw",
+      async ({ params, body, caller, status }) => {
+        await withdraw(api, { caller: requireCaller(caller), ...params, ...body });
+        return status(204, undefined);
+      },
+      { params: VersionParams, body: Withdrawal, detail: { summary: "Serve a version to nobody any more (410)" } },
+    );
+}

@@ -1,0 +1,143 @@
+import { t } from "elysia";
+import { Slug } from "../packs/model.ts";
+import { PageQuery } from "../pages.ts";
+import { Sha256 } from "../uploads/model.ts";
+
+const strict = { additionalProperties: false } as const;
+const hex = (digits: number) => t.Optional(t.String({ pattern: `^[0-9a-f]{${digits}}$` }));
+
+export const VersionName = t.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$",
+  description:
+    "1 to 64 of letters, digits and . _ + -; not latest, not a channel's name, not ending in -server; never used twice",
+});
+export const Channel = t.Union([t.Literal("release"), t.Literal("beta"), t.Literal("alpha")]);
+export const Side = t.Union([t.Literal("both"), t.Literal("client"), t.Literal("server")]);
+const GameVersion = t.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}$" });
+const Loader = t.Union([
+  t.Object(
+    { name: t.String({ pattern: "^[a-z][a-z0-9-]{0,31}$" }), version: t.String({ minLength: 1, maxLength: 64 }) },
+    strict,
+  ),
+  t.Null(),
+]);
+
+const common = {
+  path: t.String({ maxLength: 1024 }),
+  side: Side,
+  optional: t.Optional(t.Boolean()),
+  preserve: t.Optional(t.Boolean()),
+};
+const StoredFile = t.Object({ ...common, sha256: Sha256, size: t.Integer({ minimum: 0 }) }, strict);
+const ReferenceFile = t.Object(
+  {
+    ...common,
+    url: t.String({ pattern: "^https?://[^\\s]+$", maxLength: 2000 }),
+    digests: t.Object(
+      {
+        sha512: hex(128),
+        sha256: hex(64),
+        sha1: hex(40),
+        md5: hex(32),
+        murmur2: t.Optional(t.String({ pattern: "^\\d{1,10}$" })),
+      },
+      { ...strict, minProperties: 1 },
+    ),
+    size: t.Optional(t.Integer({ minimum: 0 })),
+  },
+  strict,
+);
+export const DeclaredFile = t.Union([StoredFile, ReferenceFile]);
+export type DeclaredFile = typeof DeclaredFile.static;
+
+const Files = t.Array(DeclaredFile, { minItems: 1, maxItems: 100_000 });
+const Changelog = t.String({ maxLength: 100_000, description: "Markdown" });
+const Mirror = t.Boolean({ description: "Fetch references whose host the operator allows, and keep their bytes" });
+
+export const NewVersion = t.Object(
+  {
+    version: VersionName,
+    channel: Channel,
+    minecraft: GameVersion,
+    loader: Loader,
+    changelog: t.Optional(Changelog),
+    mirror: t.Optional(Mirror),
+    files: Files,
+  },
+  strict,
+);
+export type NewVersion = typeof NewVersion.static;
+
+export const VersionChange = t.Object(
+  {
+    channel: t.Optional(Channel),
+    minecraft: t.Optional(GameVersion),
+    loader: t.Optional(Loader),
+    changelog: t.Optional(Changelog),
+    mirror: t.Optional(Mirror),
+    files: t.Optional(Files),
+  },
+  { additionalProperties: false, minProperties: 1 },
+);
+export type VersionChange = typeof VersionChange.static;
+
+export const VersionParams = t.Object({ slug: Slug, version: VersionName });
+export const DiffParams = t.Object({ slug: Slug, from: VersionName, to: VersionName });
+export const VersionsQuery = t.Object({ ...PageQuery }, strict);
+export const LatestQuery = t.Object({ channel: t.Optional(Channel) }, strict);
+export const ArchiveQuery = t.Object(
+  { format: t.Optional(t.Union([t.Literal("mrpack"), t.Literal("zip")])), side: t.Optional(Side) },
+  strict,
+);
+export const Withdrawal = t.Object(
+  {
+    reason: t.String({ minLength: 1, maxLength: 1000 }),
+    block: t.Optional(t.Boolean({ description: "Admins only: block its digests on the whole server" })),
+  },
+  strict,
+);
+
+export const Version = t.Object({
+  pack: t.String(),
+  version: t.String(),
+  channel: Channel,
+  minecraft: t.String(),
+  loader: Loader,
+  changelog: t.String(),
+  state: t.Union([t.Literal("draft"), t.Literal("publishing"), t.Literal("published"), t.Literal("withdrawn")]),
+  files: t.Integer({ description: "How many" }),
+  sizeBytes: t.Integer({ description: "Of all files whose size is known" }),
+  createdAt: t.String(),
+  publishedAt: t.Optional(t.String()),
+  yankedAt: t.Optional(t.String()),
+  withdrawnReason: t.Optional(t.String()),
+  manifest: t.Optional(t.String()),
+  missing: t.Optional(
+    t.Array(
+      t.Object({
+        sha256: t.String(),
+        size: t.Integer(),
+        state: t.Optional(t.String()),
+        reason: t.Optional(t.String()),
+      }),
+    ),
+  ),
+  mirroring: t.Optional(
+    t.Array(t.Object({ path: t.String(), url: t.String(), state: t.String(), reason: t.Optional(t.String()) })),
+  ),
+});
+export type Version = typeof Version.static;
+export const Versions = t.Object({ items: t.Array(Version), nextCursor: t.Union([t.String(), t.Null()]) });
+
+const Changed = t.Object({ path: t.String(), size: t.Union([t.Integer(), t.Null()]) });
+export const Diff = t.Object({
+  from: t.String(),
+  to: t.String(),
+  added: t.Array(Changed),
+  changed: t.Array(Changed),
+  removed: t.Array(Changed),
+  moved: t.Array(t.Object({ from: t.String(), to: t.String(), size: t.Union([t.Integer(), t.Null()]) })),
+  bytesToFetch: t.Integer({
+    description: "Of what is added or changed and not in the older version under another path",
+  }),
+});

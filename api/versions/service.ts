@@ -1,0 +1,232 @@
+import { findArchive } from "../../db/archive.ts";
+import { insertBlocked } from "../../db/blob.ts";
+import { findJobBySubject } from "../../db/job.ts";
+import type { PackRow } from "../../db/pack.ts";
+import {
+  type Channel,
+  findLatest,
+  findManifest,
+  findVersion,
+  listFiles,
+  listMissing,
+  listUnpublished,
+  listVersions,
+  startPublishing,
+  updateYanked,
+  type VersionRow,
+  withdrawVersion,
+} from "../../db/version.ts";
+import type { Deps } from "../../deps.ts";
+import { Fault } from "../../fault.ts";
+import { type BuildArchive, buildArchive } from "../../queues/build-archive.ts";
+import { want } from "../../queues/mailbox.ts";
+import { publishVersion } from "../../queues/publish-version.ts";
+import { signBlob } from "../blobs/service.ts";
+import { getPack, getPackAs } from "../packs/service.ts";
+import { readCursor, writeCursor } from "../pages.ts";
+import type { Caller } from "../tokens.ts";
+import { describeVersion } from "./describe.ts";
+import type { Version } from "./model.ts";
+
+type Versions = Pick<Deps, "db" | "config" | "mailbox" | "storage" | "publicUrl" | "bus">;
+type Asked = { caller: Caller | null; slug: string; version: string };
+type Found = { pack: PackRow; row: VersionRow };
+
+/** A version that the caller may see: drafts are for those who work on the pack, withdrawn ones are gone for everybody. */
+export async function getVersion(versions: Pick<Versions, "db">, { caller, slug, version }: Asked): Promise<Found> {
+  const pack = await getPack(versions, { slug, caller });
+  const row = await findVersion(versions.db, { packId: pack.id, version });
+  if (!row || (row.state !== "published" && row.state !== "withdrawn" && pack.role === null))
+    throw new Fault("not-found", `There is no version "${version}" of "${slug}"`);
+  if (row.state === "withdrawn")
+    throw new Fault("gone", `Version "${version}" of "${slug}" was withdrawn: ${row.withdrawnReason}`);
+  return { pack, row };
+}
+
+/** The same, published. */
+export async function getPublished(versions: Pick<Versions, "db">, asked: Asked): Promise<Found> {
+  const found = await getVersion(versions, asked);
+  if (found.row.state !== "published") throw new Fault("conflict", `Version "${asked.version}" is not published yet`);
+  return found;
+}
+
+export async function getLatest(
+  versions: Pick<Versions, "db">,
+  { caller, slug, channel = "release" }: { caller: Caller | null; slug: string; channel?: Channel },
+): Promise<Found> {
+  const pack = await getPack(versions, { slug, caller });
+  const row = await findLatest(versions.db, { packId: pack.id, channel });
+  if (!row) throw new Fault("not-found", `"${slug}" has no version in the channel ${channel}`);
+  return { pack, row };
+}
+
+export async function pageVersions(
+  { db }: Pick<Versions, "db">,
+  { caller, slug, limit = 50, cursor }: { caller: Caller | null; slug: string; limit?: number; cursor?: string },
+): Promise<{ pack: PackRow; items: Version[]; nextCursor: string | null }> {
+  const pack = await getPack({ db }, { slug, caller });
+  const before = readCursor(cursor)?.[0];
+  const rows = await listVersions(db, {
+    packId: pack.id,
+    before: before === undefined ? null : Number(before),
+    limit: limit + 1,
+  });
+  const drafts = before === undefined && pack.role !== null ? await listUnpublished(db, pack.id) : [];
+  const last = rows.length > limit ? rows[limit - 1] : undefined;
+  const items = [...drafts, ...rows.slice(0, limit)].map((row) => describeVersion(slug, row));
+  return { pack, items, nextCursor: last?.number == null ? null : writeCursor([last.number]) };
+}
+
+/** Asks for a draft to be published. Says what is missing; repeating it answers with the same job. */
+export async function publish(
+  { db, mailbox }: Versions,
+  { caller, slug, version }: Asked & { caller: Caller },
+): Promise<string> {
+  const pack = await getPackAs({ db }, { slug, caller, role: "publisher" });
+  const { row } = await getVersion({ db }, { caller, slug, version });
+  if (row.state === "draft") {
+    await requireComplete({ db }, row);
+    const message = await db.transaction(async (tx) =>
+      (await startPublishing(tx, row.id)) > 0
+        ? want(tx, publishVersion, { payload: { versionId: row.id }, ownerId: caller.userId })
+        : undefined,
+    );
+    if (message) {
+      await mailbox.send(publishVersion.name, message);
+      return message.jobId;
+    }
+  }
+  const job = await findJobBySubject(db, { actor: publishVersion.name, subject: row.id });
+  if (!job) throw new Fault("conflict", `Version "${version}" of "${pack.slug}" is published already`);
+  return job.id;
+}
+
+async function requireComplete({ db }: Pick<Versions, "db">, row: VersionRow): Promise<void> {
+  const missing = await listMissing(db, row.id);
+  if (missing.length > 0) {
+    const errors = missing.slice(0, 50).map(({ paths, state, reason }) => ({
+      detail: `${paths[0]}: ${state === "verifying" ? "is still being verified" : state === "rejected" ? `was rejected: ${reason}` : "was not uploaded"}`,
+    }));
+    throw new Fault(
+      "conflict",
+      `Cannot publish version "${row.version}": ${missing.length} files are missing or not verified`,
+      {
+        errors,
+        extra: {
+          missing: missing.map(({ sha256, sizeBytes, state }) => ({
+            sha256,
+            size: sizeBytes,
+            state: state ?? "missing",
+          })),
+        },
+      },
+    );
+  }
+  const unmirrored = (await listFiles(db, row.id)).filter(({ mirror, blobId }) => mirror !== null && blobId === null);
+  if (unmirrored.length > 0) {
+    const errors = unmirrored.slice(0, 50).map(({ path, mirror, mirrorReason }) => ({
+      detail: `${path}: ${mirror === "wanted" ? "is still being mirrored" : mirrorReason}`,
+    }));
+    throw new Fault(
+      "conflict",
+      `Cannot publish version "${row.version}": ${unmirrored.length} references are not mirrored. Wait, mend them, or declare the version without mirror`,
+      { errors },
+    );
+  }
+}
+
+const manifests = new WeakMap<Deps["db"], Map<string, { bytes: Uint8Array; etag: string }>>();
+const maxManifests = 200;
+
+/** The frozen manifest, remembered: its bytes never change. */
+export async function readManifest(
+  { db }: Pick<Versions, "db">,
+  { row }: Found,
+): Promise<{ bytes: Uint8Array; etag: string }> {
+  const kept = manifests.get(db) ?? new Map<string, { bytes: Uint8Array; etag: string }>();
+  manifests.set(db, kept);
+  const known = kept.get(row.id);
+  if (known) return known;
+  const found = await findManifest(db, row.id);
+  if (!found) throw new Fault("gone", `Version "${row.version}" was withdrawn`);
+  const manifest = { bytes: found.manifest, etag: `"${found.sha256}"` };
+  if (kept.size >= maxManifests) kept.clear();
+  kept.set(row.id, manifest);
+  return manifest;
+}
+
+/** Address of an archive, or the job that builds it. */
+export async function getArchive(
+  versions: Versions,
+  {
+    format = "mrpack",
+    side = "both",
+    ...asked
+  }: Asked & { format?: "mrpack" | "zip"; side?: "both" | "client" | "server" },
+): Promise<{ url: string } | { jobId: string }> {
+  const { db, storage, publicUrl, mailbox } = versions;
+  const { pack, row } = await getPublished(versions, asked);
+  const base =
+    format === "mrpack" && pack.visibility !== "private" && publicUrl().startsWith("https://") ? publicUrl() : "";
+  const payload: BuildArchive = { versionId: row.id, format, side, base };
+  const archive = await findArchive(db, payload);
+  if (archive) {
+    const fileName = `${pack.slug}-${row.version}${side === "both" ? "" : `-${side}`}.${format}`;
+    const access = pack.visibility === "public" ? "public" : "private";
+    return { url: await signBlob({ storage, blob: { key: archive.key, access }, method: "GET", fileName }) };
+  }
+  await requirePackable(versions, { row, format, side });
+  const running = await findJobBySubject(db, { actor: buildArchive.name, subject: buildArchive.subject(payload) });
+  if (running && running.done < running.wanted) return { jobId: running.id };
+  const message = await want(db, buildArchive, { payload, ownerId: asked.caller?.userId ?? null });
+  await mailbox.send(buildArchive.name, message);
+  return { jobId: message.jobId };
+}
+
+async function requirePackable(
+  { db }: Pick<Versions, "db">,
+  { row, format, side }: { row: VersionRow; format: "mrpack" | "zip"; side: string },
+): Promise<void> {
+  const files = (await listFiles(db, row.id)).filter(
+    (file) => side === "both" || file.side === "both" || file.side === side,
+  );
+  const unfit = files.filter(
+    ({ blobId, digests, sizeBytes }) =>
+      blobId === null && !(format === "mrpack" && digests?.sha1 && digests.sha512 && sizeBytes !== null),
+  );
+  if (unfit.length === 0) return;
+  const needs = format === "mrpack" ? "sha1, sha512 and the size of a reference" : "the bytes of every file";
+  throw new Fault(
+    "conflict",
+    `Cannot pack version "${row.version}": ${format} needs ${needs}, and ${unfit.length} references have not got them. Publish with mirroring`,
+    { errors: unfit.slice(0, 100).map(({ path }) => ({ detail: path })) },
+  );
+}
+
+export async function setYanked(
+  versions: Versions,
+  { caller, slug, version, yanked }: Asked & { caller: Caller; yanked: boolean },
+): Promise<Version> {
+  await getPackAs(versions, { slug, caller, role: "publisher" });
+  const { row } = await getPublished(versions, { caller, slug, version });
+  await updateYanked(versions.db, { id: row.id, yanked });
+  versions.bus.publish("pack.changed", slug);
+  return describeVersion(slug, (await getVersion(versions, { caller, slug, version })).row);
+}
+
+/** Takes a published version away from everybody; an admin may block its bytes on the whole server. */
+export async function withdraw(
+  versions: Versions,
+  { caller, slug, version, reason, block = false }: Asked & { caller: Caller; reason: string; block?: boolean },
+): Promise<void> {
+  await getPackAs(versions, { slug, caller, role: "owner" });
+  if (block && !caller.roles.includes("admin"))
+    throw new Fault("not-allowed", "Cannot block digests: only an admin may");
+  const { row } = await getPublished(versions, { caller, slug, version });
+  const files = await listFiles(versions.db, row.id);
+  await versions.db.transaction(async (tx) => {
+    await withdrawVersion(tx, { id: row.id, reason });
+    if (block) await insertBlocked(tx, { sha256: files.flatMap(({ sha256 }) => sha256 ?? []), reason });
+  });
+  versions.bus.publish("pack.changed", slug);
+}

@@ -1,0 +1,1 @@
+export async function showDemo(_: { url: string; output: unknown; signal: AbortSignal }): Promise<void> {}

@@ -1,0 +1,157 @@
+import { join, resolve } from "node:path";
+import { openApi } from "../api/index.ts";
+import { type Config, ConfigError, readConfig } from "../config.ts";
+import { openDataFolder } from "../data-folder.ts";
+import { hasAdmin } from "../db/account.ts";
+import { startEmbeddedPostgres } from "../db/embedded.ts";
+import { createDatabase, migrate } from "../db/migrate.ts";
+import { openDeps } from "../deps.ts";
+import { Fault } from "../fault.ts";
+import { makeSecret, readKeys } from "../keys.ts";
+import { type Log, openLog } from "../log.ts";
+import { migrateQueues } from "../queues/connection.ts";
+import { madeSecrets } from "../secrets.ts";
+import { supervisePods } from "../workers/supervise.ts";
+import { defineCommand } from "./arguments.ts";
+import type { Output } from "./output.ts";
+
+export const serverOptions = {
+  port: { type: "string" },
+  host: { type: "string" },
+  data: { type: "string" },
+  pods: { type: "string" },
+  config: { type: "string" },
+} as const;
+
+export type ServerValues = { [name in keyof typeof serverOptions]?: string | undefined };
+export type RunningServer = { url: string; dataFolder: string; adminNeeded: boolean; close: () => Promise<void> };
+
+/** Everything on this machine: database, API, worker pods. */
+export const command = defineCommand({
+  name: "up",
+  usage: "up [--port N] [--host H] [--data DIR] [--pods N] [--config FILE] [--demo]",
+  summary: "Start Sunduk on this machine and stay in the foreground",
+  options: { ...serverOptions, demo: { type: "boolean" } },
+  positionals: [],
+  async run({ values, output, signal }) {
+    const stopped = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => stopped.resolve(), { once: true });
+    process.once("SIGTERM", () => stopped.resolve());
+    process.once("SIGHUP", () => stopped.resolve());
+    const server = await startServer(values, output);
+    try {
+      output.say(output.text.ready(server.url));
+      if (server.adminNeeded)
+        output.say(output.text.firstAdmin(server.dataFolder === resolve("data") ? "" : ` --data ${server.dataFolder}`));
+      output.result({ ok: true, url: server.url, data: server.dataFolder });
+      if (values.demo) {
+        const { showDemo } = await import("./demo.ts");
+        await Promise.race([showDemo({ url: server.url, output, signal }), stopped.promise]);
+        output.say(output.text.stillServing(server.url));
+      }
+      await stopped.promise;
+      output.say(output.text.stopping);
+    } finally {
+      await server.close();
+    }
+    return 0;
+  },
+});
+
+/** Starts all parts in order and says what to close them with, in reverse. Nothing is left running when one of them fails. */
+export async function startServer(values: ServerValues, output: Output): Promise<RunningServer> {
+  await using stack = new AsyncDisposableStack();
+  const given = readSettings(values);
+  const log = openLog({ level: given.LOG_LEVEL, service: "up" });
+  const folder = await openDataFolder(given.DATA);
+  stack.defer(async () => folder.release());
+  const files: Record<string, string> = {};
+  const secrets: Record<string, string> = {};
+  for (const [name, make] of Object.entries(madeSecrets)) {
+    const secret = await folder.secret(name, make);
+    secrets[name] = secret.value;
+    files[`${name}_FILE`] = secret.file;
+  }
+  const databaseUrl = given.DATABASE_URL ?? (await startDatabase({ folder, log, stack, output }));
+  await createDatabase(databaseUrl);
+  await migrate(databaseUrl);
+  if (!given.REDIS_URL) await migrateQueues(databaseUrl);
+  const config: Config = { ...secrets, ...given, DATA: folder.path, DATABASE_URL: databaseUrl };
+  let url = "";
+  const deps = await openDeps({ config, log, name: "up", publicUrl: () => config.PUBLIC_URL ?? url });
+  stack.defer(deps.close);
+  const api = await openApi(deps, { keys: readKeys(config), host: config.HOST, port: config.PORT, features: [] }).catch(
+    (cause) => {
+      throw portTaken(config, cause);
+    },
+  );
+  stack.defer(api.close);
+  url = `http://${config.HOST.includes(":") ? `[${config.HOST}]` : config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${api.port}`;
+  // Pods read the secrets from files, so that no environment or command line shows them. They need no signing key.
+  const databaseFile = await folder.keep("database-url", databaseUrl);
+  const { SIGNING_KEY_FILE: _key, TOKEN_SECRET_FILE: _secret, ...podFiles } = files;
+  const { DATABASE_URL: _url, SIGNING_KEY: _own, TOKEN_SECRET: _too, ...environment } = process.env;
+  const pods = supervisePods({
+    count: config.PODS,
+    command: [process.execPath, join(import.meta.dir, "..", "main.ts"), "workers"],
+    environment: {
+      ...environment,
+      ...podFiles,
+      DATABASE_URL_FILE: databaseFile,
+      DATA: folder.path,
+      PUBLIC_URL: config.PUBLIC_URL ?? url,
+      ...(values.config && { CONFIG_FILE: resolve(values.config) }),
+    },
+    log,
+  });
+  stack.defer(pods.stop);
+  await folder.announce(url);
+  const adminNeeded = !(await hasAdmin(deps.db));
+  const running = stack.move();
+  return { url: config.PUBLIC_URL ?? url, dataFolder: folder.path, adminNeeded, close: () => running.disposeAsync() };
+}
+
+type StartDatabase = {
+  folder: Awaited<ReturnType<typeof openDataFolder>>;
+  log: Log;
+  stack: AsyncDisposableStack;
+  output: Output;
+};
+
+async function startDatabase({ folder, log, stack, output }: StartDatabase): Promise<string> {
+  output.say(output.text.startingDatabase);
+  const password = await folder.secret("database-password", makeSecret);
+  const postgres = await startEmbeddedPostgres({
+    folder: join(folder.path, "postgres"),
+    password: password.value,
+    log,
+  });
+  stack.defer(postgres.stop);
+  return postgres.url;
+}
+
+function readSettings({ port, host, data, pods, config }: ServerValues): Config {
+  const flags = { PORT: port, HOST: host, DATA: data, PODS: pods };
+  const environment = {
+    ...process.env,
+    ...Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)),
+  };
+  try {
+    return readConfig({ environment, ...(config && { file: config }) });
+  } catch (error) {
+    if (error instanceof ConfigError) throw new Fault("malformed", error.message, { extra: { usage: true } });
+    throw error;
+  }
+}
+
+function portTaken({ HOST, PORT }: Config, cause: unknown): unknown {
+  const taken =
+    cause instanceof Error && /EADDRINUSE|in use/i.test(`${"code" in cause ? cause.code : ""} ${cause.message}`);
+  return taken
+    ? new Fault(
+        "conflict",
+        `Cannot listen on ${HOST}:${PORT}: the port is taken. Choose another with --port, or --port 0 for a free one`,
+        { cause },
+      )
+    : cause;
+}

@@ -1,0 +1,74 @@
+import { lockBlobs } from "../db/blob.ts";
+import { lockPack, notePublished } from "../db/pack.ts";
+import type { Db } from "../db/query.ts";
+import {
+  findVersionById,
+  listFiles,
+  listMissing,
+  settlePublished,
+  stopPublishing,
+  type VersionRow,
+} from "../db/version.ts";
+import { Fault } from "../fault.ts";
+import type { Handle } from "../queues/actor.ts";
+import type { PublishVersion } from "../queues/publish-version.ts";
+import { renderManifest } from "./render-manifest.ts";
+
+/**
+ * Freezes a version in one transaction: locks its pack (versions are numbered one after the other) and its blobs (the
+ * collector waits), renders the manifest, and makes the version visible.
+ */
+export const handle: Handle<PublishVersion, "db" | "bus"> = async ({ payload, deps: { db, bus } }) => {
+  const version = await findVersionById(db, payload.versionId);
+  if (version?.state !== "publishing") return { state: version?.state ?? "gone" };
+  const slug = await db.transaction(async (tx) => {
+    const pack = await lockPack(tx, version.packId);
+    const now = await findVersionById(tx, version.id);
+    if (!pack || now?.state !== "publishing") return undefined;
+    return (await freeze(tx, { version: now, pack })) ? pack.slug : null;
+  });
+  if (slug === null) {
+    await stopPublishing(db, version.id);
+    throw new Fault(
+      "conflict",
+      `Cannot publish version "${version.version}": files went missing meanwhile. Declare it again to see which`,
+    );
+  }
+  if (slug === undefined) return { state: "gone" };
+  bus.publish("pack.changed", slug);
+  return {
+    state: "published",
+    version: version.version,
+    manifest: `/v1/packs/${slug}/versions/${version.version}/manifest`,
+  };
+};
+
+type Freeze = { version: VersionRow; pack: { slug: string; name: string; publishedCount: number } };
+
+async function freeze(tx: Db, { version, pack }: Freeze): Promise<boolean> {
+  const files = await listFiles(tx, version.id);
+  const blobIds = [...new Set(files.flatMap(({ blobId }) => blobId ?? []))];
+  const locked = await lockBlobs(tx, blobIds);
+  if (locked.length !== blobIds.length || (await listMissing(tx, version.id)).length > 0) return false;
+  const { channel, minecraft, loaderName, loaderVersion } = version;
+  const publishedAt = new Date();
+  const manifest = renderManifest({
+    pack: { slug: pack.slug, name: pack.name },
+    version: version.version,
+    channel,
+    publishedAt: publishedAt.toISOString(),
+    minecraft,
+    loader: loaderName === null ? null : { name: loaderName, version: loaderVersion ?? "" },
+    files,
+  });
+  const manifestSha256 = new Bun.CryptoHasher("sha256").update(manifest).digest("hex");
+  const settled = await settlePublished(tx, {
+    id: version.id,
+    number: pack.publishedCount + 1,
+    publishedAt,
+    manifest,
+    manifestSha256,
+  });
+  if (settled > 0) await notePublished(tx, { id: version.packId, minecraft, loader: loaderName });
+  return settled > 0;
+}
