@@ -14,6 +14,8 @@ export type GatewayOptions = {
   port: number;
   /** Requests a second that one address may send to `/v1/auth/`, "100000r/s" when not given. */
   authRate?: string;
+  /** The bucket whose path goes to storage, "sunduk" when not given. */
+  bucket?: string;
 };
 export type Services = {
   redisUrl: string;
@@ -128,13 +130,14 @@ export async function startServices(dir: string): Promise<Services> {
     storagePort,
     port,
     authRate = "100000r/s",
+    bucket = s3.bucket,
   }: GatewayOptions): Promise<Gateway> => {
     gateways += 1;
     const [listenPort = 0] = port === 0 ? pickPorts(1) : [port];
     const part = {
       script: "nginx.sh",
       dir: join(dir, `gateway-${gateways}`),
-      env: { S3_BUCKET: s3.bucket, AUTH_RATE: authRate },
+      env: { S3_BUCKET: bucket, AUTH_RATE: authRate },
     };
     const stopGateway = await startPart(part, [listenPort, storagePort, ...apiPorts].map(String));
     stops.push(stopGateway);
