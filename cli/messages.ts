@@ -26,6 +26,9 @@ const en = {
     `Nobody is an admin yet. Make the first one, in another terminal: ./sunduk admin create --login NAME${data}`,
   stillServing: (url: string) => `Still serving at ${url}. Ctrl-C stops it.`,
   stopping: "Stopping ...",
+  testing: (part: string) => `\nTests on the ${part} parts`,
+  clusterSkipped: (programs: string) =>
+    `Skipped the cluster parts: these programs are not installed: ${programs}. On Debian: apt install redis-server nginx radosgw ceph-mon ceph-osd`,
   passwordFor: (login: string) => `Password of ${login}: `,
   signedIn: (login: string, server: string) => `Signed in to ${server} as ${login}.`,
   plainHttp: (server: string) => `Careful: ${server} is not https, so the password and tokens can be read on the way.`,
@@ -77,6 +80,9 @@ const ru: Messages = {
     `Администратора ещё нет. Создайте первого в другом терминале: ./sunduk admin create --login ИМЯ${data}`,
   stillServing: (url) => `Сервер работает: ${url}. Остановить: Ctrl-C.`,
   stopping: "Останавливаюсь ...",
+  testing: (part) => `\nТесты на частях: ${part}`,
+  clusterSkipped: (programs) =>
+    `Части кластера пропущены: не установлены программы: ${programs}. В Debian: apt install redis-server nginx radosgw ceph-mon ceph-osd`,
   summaries: {
     login: "Войти на сервер и сохранить ключи",
     up: "Запустить всё на этой машине",

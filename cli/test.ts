@@ -1,0 +1,99 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Fault } from "../fault.ts";
+import { defineCommand, usageFault } from "./arguments.ts";
+import type { Output } from "./output.ts";
+
+type Totals = { passed: number; failed: number; skipped: number };
+type Part = "embedded" | "cluster";
+
+const usage = "test [embedded|cluster] [--long]";
+const root = join(import.meta.dir, "..");
+/** What runs again on the cluster parts: everything that goes through queues, storage and the gateway. */
+const clusterTests = ["tests/flows", "tests/races", "tests/workers"];
+
+/** Runs the tests on embedded parts, and the flows again on cluster parts where their programs are installed. */
+export const command = defineCommand({
+  name: "test",
+  usage,
+  summary: "Run every test on the embedded parts, then the flows on the cluster parts",
+  options: { long: { type: "boolean" } },
+  positionals: ["PARTS?"],
+  async run({ values, positionals: [chosen], output, signal }) {
+    if (chosen !== undefined && chosen !== "embedded" && chosen !== "cluster")
+      throw usageFault(`Choose the parts: "${chosen}" is neither embedded nor cluster`, usage);
+    const { findServices } = await import("../tests/services/cluster.ts");
+    const { startTestPostgres } = await import("../tests/harness.ts");
+    const folder = await mkdtemp(join(tmpdir(), "sunduk-test-"));
+    await Bun.$`chmod 755 ${folder}`.quiet(); // PostgreSQL started by root runs as somebody else
+    const { missing } = findServices();
+    const postgres = await startTestPostgres(join(folder, "postgres"));
+    const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+    const skippedParts: string[] = [];
+    try {
+      for (const part of chosen ? [chosen] : (["embedded", "cluster"] as const)) {
+        if (part === "cluster" && missing.length > 0) {
+          skippedParts.push(output.text.clusterSkipped(missing.join(", ")));
+          totals.skipped += 1;
+          continue;
+        }
+        output.say(output.text.testing(part));
+        add(totals, await runTests(part, { databaseUrl: postgres.url, long: values.long ?? false, signal, output }));
+      }
+    } finally {
+      await postgres.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
+    for (const line of skippedParts) output.say(line);
+    output.result({ ok: totals.failed === 0, ...totals });
+    output.say(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+    return totals.failed === 0 ? 0 : 1;
+  },
+});
+
+type Settings = { databaseUrl: string; long: boolean; signal: AbortSignal; output: Output };
+
+/** One run of `bun test`. A run that prints no summary has failed, whatever its exit code says. */
+async function runTests(part: Part, { databaseUrl, long, signal, output }: Settings): Promise<Totals> {
+  const child = Bun.spawn(
+    [process.execPath, "test", "--timeout=120000", ...(part === "cluster" ? clusterTests : ["tests"])],
+    {
+      cwd: root,
+      env: { ...process.env, SUNDUK_PARTS: part, SUNDUK_TEST_DATABASE: databaseUrl, ...(long && { SUNDUK_LONG: "1" }) },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
+  signal.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });
+  const [, told] = await Promise.all([echo(child.stdout, output), echo(child.stderr, output), child.exited]);
+  if (signal.aborted) throw new Fault("unavailable", "Run the tests: interrupted");
+  const number = (word: string) => Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(told)?.[1] ?? 0);
+  const totals = { passed: number("pass"), failed: number("fail"), skipped: number("skip") };
+  const complete = /^Ran \d+ tests? across \d+ files?/m.test(told);
+  if (!complete || (child.exitCode !== 0 && totals.failed === 0)) totals.failed += 1;
+  return totals;
+}
+
+/** Passes a stream on as it comes, and answers with all of it, without colours. */
+async function echo(stream: ReadableStream<Uint8Array>, output: Output): Promise<string> {
+  const decoder = new TextDecoder();
+  let all = "";
+  let rest = "";
+  for await (const chunk of stream) {
+    const text = decoder.decode(chunk, { stream: true });
+    all += text;
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) output.say(line);
+  }
+  if (rest) output.say(rest);
+  return Bun.stripANSI(all);
+}
+
+function add(totals: Totals, more: Totals): void {
+  totals.passed += more.passed;
+  totals.failed += more.failed;
+  totals.skipped += more.skipped;
+}
