@@ -21,8 +21,7 @@ export const command = defineCommand({
   options: { long: { type: "boolean" } },
   positionals: ["PARTS?"],
   async run({ values, positionals: [chosen], output, signal }) {
-    if (chosen !== undefined && chosen !== "embedded" && chosen !== "cluster")
-      throw usageFault(`Choose the parts: "${chosen}" is neither embedded nor cluster`, usage);
+    const wanted = readParts(chosen);
     const { findServices } = await import("../tests/services/cluster.ts");
     const { startTestPostgres } = await import("../tests/harness.ts");
     const folder = await mkdtemp(join(tmpdir(), "sunduk-test-"));
@@ -32,7 +31,7 @@ export const command = defineCommand({
     const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
     const skippedParts: string[] = [];
     try {
-      for (const part of chosen ? [chosen] : (["embedded", "cluster"] as const)) {
+      for (const part of wanted) {
         if (part === "cluster" && missing.length > 0) {
           skippedParts.push(output.text.clusterSkipped(missing.join(", ")));
           totals.skipped += 1;
@@ -51,6 +50,12 @@ export const command = defineCommand({
     return totals.failed === 0 ? 0 : 1;
   },
 });
+
+function readParts(chosen: string | undefined): Part[] {
+  if (chosen === undefined) return ["embedded", "cluster"];
+  if (chosen === "embedded" || chosen === "cluster") return [chosen];
+  throw usageFault(`Choose the parts: "${chosen}" is neither embedded nor cluster`, usage);
+}
 
 type Settings = { databaseUrl: string; long: boolean; signal: AbortSignal; output: Output };
 
