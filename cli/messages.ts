@@ -11,6 +11,9 @@ function countRu(amount: number, [one, few, many]: readonly [string, string, str
   return `${amount} ${rule === "one" ? one : rule === "few" ? few : many}`;
 }
 
+type DemoSums = { uploaded: string; first: string; update: string; kept: string[] };
+type DemoPlaces = { address: string; docs: string; folder: string };
+
 const summaries: Record<string, string | undefined> = {};
 
 const en = {
@@ -29,6 +32,15 @@ const en = {
   testing: (part: string) => `\nTests on the ${part} parts`,
   clusterSkipped: (programs: string) =>
     `Skipped the cluster parts: these programs are not installed: ${programs}. On Debian: apt install redis-server nginx radosgw ceph-mon ceph-osd`,
+  demoAuthor: (login: string) => `The demo signs up as ${login} and publishes an example pack.`,
+  demoEdited: (paths: string[]) => `The player edits ${paths.join(", ")}.`,
+  demoDone: ({ uploaded, first, update, kept }: DemoSums) =>
+    `Uploaded ${uploaded} for two versions; fetched ${first} to install and ${update} to update; kept ${kept.join(", ")}.`,
+  demoMatched: (files: number) => `Everything matched: ${count(files, "file", "files")} compared with the manifest.`,
+  demoWrong: (paths: string[]) => `Not as it should be: ${paths.join(", ")}`,
+  demoLook: ({ address, docs, folder }: DemoPlaces) =>
+    `Look at the pack: ${address}\nLook at the API: ${docs}\nLook at the player's folder: ${folder}`,
+  demoFailed: (reason: string) => `The demo failed: ${reason}`,
   passwordFor: (login: string) => `Password of ${login}: `,
   signedIn: (login: string, server: string) => `Signed in to ${server} as ${login}.`,
   plainHttp: (server: string) => `Careful: ${server} is not https, so the password and tokens can be read on the way.`,
@@ -98,6 +110,14 @@ const ru: Messages = {
     "pack diff": "Чем отличаются две версии",
     "pack yank": "Убрать версию из latest",
   },
+  demoAuthor: (login) => `Демонстрация: автор ${login} публикует пример сборки.`,
+  demoEdited: (paths) => `Игрок правит: ${paths.join(", ")}.`,
+  demoDone: ({ uploaded, first, update, kept }) =>
+    `Отправлено ${uploaded} на две версии; скачано ${first} для установки и ${update} для обновления; оставлено: ${kept.join(", ")}.`,
+  demoMatched: (files) => `Всё сошлось: ${countRu(files, filesRu)} сверено с манифестом.`,
+  demoWrong: (paths) => `Не так, как должно быть: ${paths.join(", ")}`,
+  demoLook: ({ address, docs, folder }) => `Сборка: ${address}\nAPI: ${docs}\nПапка игрока: ${folder}`,
+  demoFailed: (reason) => `Демонстрация не удалась: ${reason}`,
   passwordFor: (login) => `Пароль для ${login}: `,
   signedIn: (login, server) => `Вход на ${server} выполнен: ${login}.`,
   plainHttp: (server) => `Осторожно: ${server} без https, пароль и ключи могут прочесть по пути.`,

@@ -1,3 +1,4 @@
+import { mkdtemp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openApi } from "../api/index.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
@@ -38,17 +39,13 @@ export const command = defineCommand({
     signal.addEventListener("abort", () => stopped.resolve(), { once: true });
     process.once("SIGTERM", () => stopped.resolve());
     process.once("SIGHUP", () => stopped.resolve());
-    const server = await startServer(values, output);
+    const server = await startServer(values, { output });
     try {
       output.say(output.text.ready(server.url));
       if (server.adminNeeded)
         output.say(output.text.firstAdmin(server.dataFolder === resolve("data") ? "" : ` --data ${server.dataFolder}`));
       output.result({ ok: true, url: server.url, data: server.dataFolder });
-      if (values.demo) {
-        const { showDemo } = await import("./demo.ts");
-        await Promise.race([showDemo({ url: server.url, output, signal }), stopped.promise]);
-        output.say(output.text.stillServing(server.url));
-      }
+      if (values.demo) await demonstrate(server, { output, stopped: stopped.promise });
       await stopped.promise;
       output.say(output.text.stopping);
     } finally {
@@ -58,10 +55,32 @@ export const command = defineCommand({
   },
 });
 
+/** Shows the demo until it ends or the server is to stop; the folders stay to be looked at. A demo that fails stops no server. */
+async function demonstrate(
+  { url, dataFolder }: RunningServer,
+  { output, stopped }: { output: Output; stopped: Promise<void> },
+): Promise<void> {
+  const { sayWhereToLook, showDemo } = await import("./demo.ts");
+  const end = new AbortController();
+  const folder = await mkdtemp(join(dataFolder, "demo-"));
+  const showing = showDemo({ url, output, folder, signal: end.signal }).then(
+    (shown) => sayWhereToLook(shown, output),
+    (error: Error) => !end.signal.aborted && output.say(output.text.demoFailed(error.message)),
+  );
+  await Promise.race([showing, stopped.then(() => end.abort(new DOMException("stopping", "AbortError")))]);
+  await showing;
+  if (!end.signal.aborted) output.say(output.text.stillServing(url));
+}
+
+type StartOptions = { output: Output; environment?: Record<string, string | undefined> };
+
 /** Starts all parts in order and says what to close them with, in reverse. Nothing is left running when one of them fails. */
-export async function startServer(values: ServerValues, output: Output): Promise<RunningServer> {
+export async function startServer(
+  values: ServerValues,
+  { output, environment: surroundings = process.env }: StartOptions,
+): Promise<RunningServer> {
   await using stack = new AsyncDisposableStack();
-  const given = readSettings(values);
+  const given = readSettings(values, surroundings);
   const log = openLog({ level: given.LOG_LEVEL, service: "up" });
   const folder = await openDataFolder(given.DATA);
   stack.defer(async () => folder.release());
@@ -90,7 +109,7 @@ export async function startServer(values: ServerValues, output: Output): Promise
   // Pods read the secrets from files, so that no environment or command line shows them. They need no signing key.
   const databaseFile = await folder.keep("database-url", databaseUrl);
   const { SIGNING_KEY_FILE: _key, TOKEN_SECRET_FILE: _secret, ...podFiles } = files;
-  const { DATABASE_URL: _url, SIGNING_KEY: _own, TOKEN_SECRET: _too, ...environment } = process.env;
+  const { DATABASE_URL: _url, SIGNING_KEY: _own, TOKEN_SECRET: _too, ...environment } = surroundings;
   const pods = supervisePods({
     count: config.PODS,
     command: [process.execPath, join(import.meta.dir, "..", "main.ts"), "workers"],
@@ -130,10 +149,14 @@ async function startDatabase({ folder, log, stack, output }: StartDatabase): Pro
   return postgres.url;
 }
 
-function readSettings({ port, host, data, pods, config }: ServerValues): Config {
+/** The configuration of a command line. Throws a usage Fault with everything that is wrong. */
+export function readSettings(
+  { port, host, data, pods, config }: ServerValues,
+  surroundings: Record<string, string | undefined> = process.env,
+): Config {
   const flags = { PORT: port, HOST: host, DATA: data, PODS: pods };
   const environment = {
-    ...process.env,
+    ...surroundings,
     ...Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)),
   };
   try {

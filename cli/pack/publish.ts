@@ -30,68 +30,102 @@ export const command = defineCommand({
     "dry-run": { type: "boolean" },
   },
   positionals: ["PATH"],
-  async run({ values, positionals: [path], output, signal, client: open }) {
-    checkChoice(values.channel, { option: "--channel", allowed: channels, usage });
-    checkChoice(values.visibility, { option: "--visibility", allowed: visibilities, usage });
-    const changelog = values.changelog === undefined ? undefined : await readChangelog(values.changelog);
-    const client = await open();
-    const source = await readSource(path, { signal });
-    try {
-      const slug = values.slug ?? source.slug ?? slugFromName(source.name);
-      const version = values.version ?? source.version;
-      if (slug === undefined) {
-        throw usageFault(`Name the pack: "${source.name}" gives no address; use --slug with a-z, 0-9 and -`, usage);
-      }
-      checkSlug(slug, usage);
-      if (version === undefined) throw usageFault("Name the version: the pack tells none; use --version", usage);
-      checkVersion(version, usage);
-      const channel = values.channel ?? source.channel;
-      const references = source.files.filter((file) => file.reference).length;
-      output.say(output.text.packRead(source.name, version, source.files.length, references));
-      const hashed = await hashFiles(source, { output, signal });
-      const flow = { client, output, signal, slug, version, channel };
-      const known = await findPack(flow);
-      const { manifest, changes } = await tellChanges(flow, { known, hashed });
-      if (values["dry-run"]) return tellDryRun(flow, { hashed, manifest, changes });
-      if (!known) {
-        const visibility = values.visibility ?? "private";
-        output.say(output.text.newPack(slug, visibility));
-        await createPack(flow, { name: source.name, summary: source.summary, visibility });
-      }
-      const draft = await createVersion(flow, {
-        minecraft: source.minecraft,
-        loader: source.loader,
-        ...(changelog === undefined ? {} : { changelog }),
-        ...(values.mirror ? { mirror: true } : {}),
-        files: hashed.files,
-      });
-      const uploadedBytes = isPublished(draft)
-        ? 0
-        : await finishVersion(flow, { hashed, missing: draft.missing ?? [] });
-      const address = `${client.server}/v1/packs/${slug}`;
-      output.say(
-        isPublished(draft)
-          ? output.text.alreadyPublished(slug, version)
-          : output.text.published(slug, version, address),
-      );
-      output.say(output.text.installWith(`sunduk pack install ${slug}@${version} DIR --server ${client.server}`));
-      output.result({
-        ok: true,
-        slug,
-        version,
-        channel,
-        address,
-        files: hashed.files.length,
-        uploadedBytes,
-        alreadyPublished: isPublished(draft),
-        changes,
-      });
-      return 0;
-    } finally {
-      await source.close();
-    }
+  async run({ values, positionals: [path], output, signal, client }) {
+    output.result({
+      ok: true,
+      ...(await publishPath(path, { values, output, signal, client: await checked(values, client) })),
+    });
   },
 });
+
+export type PublishValues = {
+  slug?: string | undefined;
+  version?: string | undefined;
+  channel?: string | undefined;
+  visibility?: string | undefined;
+  changelog?: string | undefined;
+  mirror?: boolean | undefined;
+  "dry-run"?: boolean | undefined;
+};
+
+/** What `pack publish` tells programs; sizes in bytes. */
+export type PublishResult = {
+  slug: string;
+  version: string;
+  channel: string;
+  files: number;
+  changes: Changes | undefined;
+} & (
+  | { dryRun: true; upload: { path: string; sha256: string; size: number }[]; uploadBytes: number }
+  | { address: string; uploadedBytes: number; alreadyPublished: boolean }
+);
+
+type PublishOptions = { values: PublishValues; client: Client; output: Output; signal: AbortSignal };
+
+// Wrong options are told before anything is asked of a server.
+function checked(values: PublishValues, open: () => Promise<Client>): Promise<Client> {
+  checkChoice(values.channel, { option: "--channel", allowed: channels, usage });
+  checkChoice(values.visibility, { option: "--visibility", allowed: visibilities, usage });
+  return open();
+}
+
+/** Publishes what lies under `path` and tells people on the way. Faults: those of reading the source and of the server. */
+export async function publishPath(
+  path: string,
+  { values, client, output, signal }: PublishOptions,
+): Promise<PublishResult> {
+  const changelog = values.changelog === undefined ? undefined : await readChangelog(values.changelog);
+  const source = await readSource(path, { signal });
+  try {
+    const slug = values.slug ?? source.slug ?? slugFromName(source.name);
+    const version = values.version ?? source.version;
+    if (slug === undefined) {
+      throw usageFault(`Name the pack: "${source.name}" gives no address; use --slug with a-z, 0-9 and -`, usage);
+    }
+    checkSlug(slug, usage);
+    if (version === undefined) throw usageFault("Name the version: the pack tells none; use --version", usage);
+    checkVersion(version, usage);
+    const channel = values.channel ?? source.channel;
+    const references = source.files.filter((file) => file.reference).length;
+    output.say(output.text.packRead(source.name, version, source.files.length, references));
+    const hashed = await hashFiles(source, { output, signal });
+    const flow = { client, output, signal, slug, version, channel };
+    const known = await findPack(flow);
+    const { manifest, changes } = await tellChanges(flow, { known, hashed });
+    if (values["dry-run"]) return tellDryRun(flow, { hashed, manifest, changes });
+    if (!known) {
+      const visibility = values.visibility ?? "private";
+      output.say(output.text.newPack(slug, visibility));
+      await createPack(flow, { name: source.name, summary: source.summary, visibility });
+    }
+    const draft = await createVersion(flow, {
+      minecraft: source.minecraft,
+      loader: source.loader,
+      ...(changelog === undefined ? {} : { changelog }),
+      ...(values.mirror ? { mirror: true } : {}),
+      files: hashed.files,
+    });
+    const alreadyPublished = isPublished(draft);
+    const uploadedBytes = alreadyPublished ? 0 : await finishVersion(flow, { hashed, missing: draft.missing ?? [] });
+    const address = `${client.server}/v1/packs/${slug}`;
+    output.say(
+      alreadyPublished ? output.text.alreadyPublished(slug, version) : output.text.published(slug, version, address),
+    );
+    output.say(output.text.installWith(`sunduk pack install ${slug}@${version} DIR --server ${client.server}`));
+    return {
+      slug,
+      version,
+      channel,
+      address,
+      files: hashed.files.length,
+      uploadedBytes,
+      alreadyPublished,
+      changes,
+    };
+  } finally {
+    await source.close();
+  }
+}
 
 type Flow = {
   client: Client;
@@ -154,13 +188,12 @@ async function tellChanges(flow: Flow, { known, hashed }: { known: boolean; hash
   return { manifest, changes };
 }
 
-function tellDryRun(flow: Flow, { hashed, manifest, changes }: Told & { hashed: HashedPack }): number {
+function tellDryRun(flow: Flow, { hashed, manifest, changes }: Told & { hashed: HashedPack }): PublishResult {
   const there = new Set(manifest?.files.map((file) => file.digests.sha256));
   const wanted = [...hashed.bytes].filter(([sha256]) => !there.has(sha256));
   const uploadBytes = wanted.reduce((sum, [, file]) => sum + file.sizeBytes, 0);
   flow.output.say(flow.output.text.wouldUpload(wanted.length, formatBytes(uploadBytes)));
-  flow.output.result({
-    ok: true,
+  return {
     dryRun: true,
     slug: flow.slug,
     version: flow.version,
@@ -169,8 +202,7 @@ function tellDryRun(flow: Flow, { hashed, manifest, changes }: Told & { hashed: 
     upload: wanted.map(([sha256, file]) => ({ path: file.path, sha256, size: file.sizeBytes })),
     uploadBytes,
     changes,
-  });
-  return 0;
+  };
 }
 
 async function createPack(
