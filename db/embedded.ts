@@ -42,10 +42,11 @@ export async function startEmbeddedPostgres({
     ...Object.entries(options).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
   ]);
   const lines: string[] = [];
+  let stopping = false;
   void collect(child.stderr, (line) => {
     lines.push(line);
     if (lines.length > 50) lines.shift();
-    if (/\b(FATAL|PANIC)\b/.test(line)) log.warn({ postgres: line }, "PostgreSQL says");
+    if (!stopping && /\b(FATAL|PANIC)\b/.test(line)) log.warn({ postgres: line }, "PostgreSQL says");
   });
   const deadline = Date.now() + startTimeoutMs;
   while (!(await isReady(data))) {
@@ -58,6 +59,7 @@ export async function startEmbeddedPostgres({
   return {
     url: urlOf(port, password),
     stop: async () => {
+      stopping = true;
       child.kill("SIGINT"); // "fast": ends the sessions, then shuts down cleanly
       const killer = setTimeout(() => child.kill("SIGQUIT"), 6_000);
       await child.exited;

@@ -28,7 +28,9 @@ export function openPostgres(url: string, { max, log, name }: { max: number; log
     keepAlive: true,
     types,
   });
-  pool.on("error", (error) => log.warn({ err: error }, "a database connection broke"));
+  let closing = false;
+  // A pool has ended before its connections have: a server that is stopped next tells them so.
+  pool.on("error", (error) => log[closing ? "debug" : "warn"]({ err: error }, "a database connection broke"));
   return {
     query: (statement) => pool.query(statement),
     transaction: async (work) => {
@@ -48,6 +50,9 @@ export function openPostgres(url: string, { max, log, name }: { max: number; log
         client.release(broken);
       }
     },
-    close: () => pool.end(),
+    close: () => {
+      closing = true;
+      return pool.end();
+    },
   };
 }
