@@ -5,12 +5,16 @@ import { accounts } from "./accounts/index.ts";
 import { openPasswords } from "./accounts/passwords.ts";
 import type { Api } from "./api.ts";
 import { blobs } from "./blobs/index.ts";
+import { files } from "./files/index.ts";
 import { health } from "./health/index.ts";
+import { openRequestCounts } from "./health/request-counts.ts";
 import { jobs } from "./jobs/index.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
 import { objects } from "./objects/index.ts";
 import { packs } from "./packs/index.ts";
 import { problems } from "./problem.ts";
+import { openRecorder } from "./request-log.ts";
+import { type Mounted, strictQueries } from "./strict-queries.ts";
 import { openTokens } from "./tokens.ts";
 import { uploads } from "./uploads/index.ts";
 import { versions } from "./versions/index.ts";
@@ -22,10 +26,10 @@ const maxRequestBytes = 5 * 1024 ** 3;
 const drainMs = 5_000;
 
 /** The features that `bun main.ts api [feature…]` can be told to serve; health is always served. */
-export const features = { accounts, packs, versions, uploads, blobs, jobs };
+export const features = { accounts, packs, versions, uploads, blobs, files, jobs };
 
-/** Opens the API on a port; 0 picks a free one. Serves all features, or those named. */
-export async function openApi(deps: Deps, { keys, host, port, features: names }: Options): Promise<RunningApi> {
+/** Everything the API answers, not yet on a port. Serves all features, or those named. */
+export async function makeApp(deps: Deps, { keys, features: names }: Pick<Options, "keys" | "features">) {
   const wanted = (name: string) => names.length === 0 || names.includes(name);
   const unknown = names.filter((name) => !Object.hasOwn(features, name));
   if (unknown.length > 0)
@@ -36,15 +40,18 @@ export async function openApi(deps: Deps, { keys, host, port, features: names }:
     ...deps,
     tokens: await openTokens(keys),
     passwords: openPasswords(),
+    requestCounts: openRequestCounts(),
     addressOf: openAddresses(deps.config.TRUSTED_PROXIES),
   };
+  const mounted: Mounted = { routes: [] };
   const app = new Elysia({
     normalize: false,
     aot: true,
-    serve: { hostname: host, port, maxRequestBodySize: maxRequestBytes, idleTimeout: 60 },
+    serve: { maxRequestBodySize: maxRequestBytes, idleTimeout: 60 },
   })
-    .use(problems(deps.log))
+    .use(problems(deps.log, openRecorder({ log: deps.log, counts: api.requestCounts })))
     .use(bodyLimits(deps.config.LIMIT_BODY_BYTES))
+    .use(strictQueries(mounted))
     .use(health(api));
   if (deps.disk) app.use(objects(deps.disk));
   if (wanted("accounts")) app.use(accounts(api, keys));
@@ -52,7 +59,15 @@ export async function openApi(deps: Deps, { keys, host, port, features: names }:
   if (wanted("versions")) app.use(versions(api));
   if (wanted("uploads")) app.use(uploads(api));
   if (wanted("blobs")) app.use(blobs(api));
+  if (wanted("files")) app.use(files(api));
   if (wanted("jobs")) app.use(jobs(api));
+  mounted.routes = app.routes;
+  return app;
+}
+
+/** Opens the API on a port; 0 picks a free one. */
+export async function openApi(deps: Deps, { keys, host, port, features }: Options): Promise<RunningApi> {
+  const app = await makeApp(deps, { keys, features });
   app.listen({ hostname: host, port });
   const { server } = app;
   if (!server?.port) throw new Error(`Cannot listen on ${host}:${port}`);

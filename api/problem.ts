@@ -2,16 +2,21 @@ import { Elysia, type ValidationError } from "elysia";
 import { isDuplicate } from "../db/query.ts";
 import { Fault, type FaultPlace, hasCode } from "../fault.ts";
 import type { Log } from "../log.ts";
+import { answerHeaders, type Recorder, requestLog } from "./request-log.ts";
 import { traceOf } from "./trace.ts";
 
 /** Makes every failure of the API an `application/problem+json` (RFC 9457). The only place that turns faults into HTTP. */
-export function problems(log: Log) {
+export function problems(log: Log, record: Recorder) {
   return new Elysia({ name: "problems" })
-    .onError(({ code, error, request }) => {
+    .use(requestLog(record))
+    .onError((context) => {
+      const { code, error, request, startedAtMs } = context;
+      const route = "route" in context && typeof context.route === "string" ? context.route : undefined;
       const fault = toFault(code, error);
       const traceId = traceOf(request);
-      if (fault.status >= 500)
-        log.error({ err: fault, cause: fault.cause, traceId, path: new URL(request.url).pathname }, "a request failed");
+      if (fault.status >= 500) log.error({ err: fault, cause: fault.cause, traceId, route }, "a request failed");
+      const caller = "caller" in context ? context.caller : undefined;
+      record({ request, route, status: fault.status, startedAtMs: startedAtMs ?? 0, caller });
       return problemResponse(fault, traceId);
     })
     .as("global");
@@ -29,7 +34,11 @@ export function problemResponse(fault: Fault, traceId: string): Response {
     ...(fault.errors.length > 0 && { errors: fault.errors }),
     ...fault.extra,
   };
-  const headers: Record<string, string> = { "content-type": "application/problem+json", "cache-control": "no-store" };
+  const headers: Record<string, string> = {
+    ...answerHeaders,
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+  };
   if (fault.status === 401) headers["www-authenticate"] = "Bearer";
   const wait = fault.retryAfterSeconds ?? (fault.status === 503 ? 2 : undefined);
   if (wait !== undefined) headers["retry-after"] = String(wait);
@@ -51,6 +60,9 @@ const databaseAway = [
   "53100",
 ];
 
+/** What PostgreSQL cannot keep or read, all from the request: text with U+0000, or a cursor with another's values. */
+const unfitValues = ["22021", "22P05", "22P02", "22003", "22007", "22008"];
+
 function toFault(code: unknown, error: unknown): Fault {
   if (error instanceof Fault) return error;
   if (code === "NOT_FOUND")
@@ -59,6 +71,10 @@ function toFault(code: unknown, error: unknown): Fault {
   if (isValidation(code, error)) return fromValidation(error);
   if (isDuplicate(error))
     return new Fault("conflict", "Somebody else did the same at this moment: look again", { cause: error });
+  if (hasCode(error, ...unfitValues))
+    return new Fault("malformed", "Cannot accept the request: a value in it is not one that can be kept or looked up", {
+      cause: error,
+    });
   const lost =
     error instanceof Error &&
     /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/.test(

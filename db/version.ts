@@ -374,3 +374,17 @@ export function findVersionPack(
     values: [versionId, reader.userId, reader.roles],
   });
 }
+
+/** Why a digest is gone for a reader who may see the pack of a withdrawn version that had it. */
+export function findWithdrawnFile(
+  db: Db,
+  { sha256, reader }: { sha256: string; reader: Reader },
+): Promise<{ reason: string } | undefined> {
+  return one(db, {
+    name: "version_file_find_withdrawn",
+    text: `select v.withdrawn_reason as reason from pack.version_file f join pack.version v on v.id = f.version_id join pack.pack p on p.id = v.pack_id
+      where (f.blob_id = (select b.id from blob.blob b where b.sha256 = $1) or (f.blob_id is null and f.sha256 = $1))
+        and v.state = 'withdrawn' and pack.can_read(p, $2, $3) limit 1`,
+    values: [sha256, reader.userId, reader.roles],
+  });
+}

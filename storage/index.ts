@@ -55,9 +55,17 @@ export type Storage = {
   check: () => Promise<void>;
 };
 
+const maxNameCharacters = 200;
+
 /** `attachment; filename="…"; filename*=UTF-8''…` (RFC 6266, RFC 8187): control characters and overrides of direction left out. */
 export function contentDisposition(fileName: string): string {
-  const clean = fileName.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, "").slice(0, 200) || "file";
+  // By whole characters: half of a surrogate pair cannot be encoded. A long name keeps its extension.
+  const characters = [...fileName.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, "")];
+  const extension = [...(/\.[^.]{1,16}$/u.exec(characters.join(""))?.[0] ?? "")];
+  const clean =
+    characters.length <= maxNameCharacters
+      ? characters.join("") || "file"
+      : [...characters.slice(0, maxNameCharacters - extension.length), ...extension].join("");
   const ascii = clean.replace(/[^\x20-\x7e]/g, "_").replace(/["\\%]/g, "_");
   const encoded = encodeURIComponent(clean).replace(
     /['()*]/g,

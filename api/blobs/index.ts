@@ -2,6 +2,7 @@ import { Elysia, t } from "elysia";
 import type { Api } from "../api.ts";
 import { callers, toReader } from "../caller.ts";
 import { describe } from "../describe.ts";
+import { answerSigned } from "../redirect.ts";
 import { Sha256 } from "../uploads/model.ts";
 import { signMany, signReadable } from "./service.ts";
 
@@ -41,9 +42,6 @@ export function blobs(api: Api) {
   type Asked = { sha256: string; caller: Parameters<typeof toReader>[0]; request: Request };
   async function answer(method: "GET" | "HEAD", { sha256, caller, request }: Asked): Promise<Response> {
     const url = await signReadable(api, { sha256, reader: toReader(caller), method });
-    const headers = { "cache-control": "no-store", "referrer-policy": "no-referrer" };
-    const wantsJson = caller && method === "GET" && request.headers.get("accept")?.includes("application/json");
-    if (wantsJson) return Response.json({ url }, { headers });
-    return new Response(null, { status: 307, headers: { ...headers, location: url } });
+    return answerSigned({ url, caller, request });
   }
 }

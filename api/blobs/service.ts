@@ -1,4 +1,5 @@
 import { listReadableBlobs, type ReadableBlob, type Reader } from "../../db/blob.ts";
+import { findWithdrawnFile } from "../../db/version.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 
@@ -43,13 +44,20 @@ export function signBlob({ storage, blob, method, fileName }: Signing): Promise<
   });
 }
 
-/** Address of a blob for a reader who may read it; 404 for everybody else, whether it is here or not. */
+/**
+ * Address of a blob for a reader who may read it; 410 when the only version that showed it to him was withdrawn; 404 for
+ * everybody else, whether it is here or not.
+ */
 export async function signReadable(
   { db, storage }: Pick<Deps, "db" | "storage">,
   { sha256, reader, method }: { sha256: string; reader: Reader; method: "GET" | "HEAD" },
 ): Promise<string> {
   const [blob] = await listReadableBlobs(db, { sha256: [sha256], reader });
-  if (!blob) throw new Fault("not-found", "There is no such file that you may read");
+  if (!blob) {
+    const withdrawn = await findWithdrawnFile(db, { sha256, reader });
+    if (withdrawn) throw new Fault("gone", `The version with this file was withdrawn: ${withdrawn.reason}`);
+    throw new Fault("not-found", "There is no such file that you may read");
+  }
   return signBlob({ storage, blob, method });
 }
 

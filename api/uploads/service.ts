@@ -1,5 +1,6 @@
-import { findBlocked, insertAttempt, listReadableBlobs } from "../../db/blob.ts";
+import { deleteAttempt, findBlocked, insertAttempt, listReadableBlobs } from "../../db/blob.ts";
 import { findJobBySubject } from "../../db/job.ts";
+import type { Db } from "../../db/query.ts";
 import {
   findUpload,
   findWaitingUpload,
@@ -63,7 +64,7 @@ export async function openUpload(
   const key = attemptId && blobKey(sha256, attemptId);
   if (attemptId && key) await insertAttempt(db, { id: attemptId, key });
   const partsId = key ? await storage.openParts(key) : null;
-  const row = await db.transaction(async (tx) => {
+  const reserve = async (tx: Db) => {
     const room = await reserveQuota(tx, {
       userId: caller.userId,
       sizeBytes: size,
@@ -86,8 +87,16 @@ export async function openUpload(
       attemptId,
       expiresSeconds: config.UPLOAD_EXPIRES_SECONDS,
     });
-  });
-  return describeUpload(uploads, row);
+  };
+  try {
+    return await describeUpload(uploads, await db.transaction(reserve));
+  } catch (error) {
+    if (attemptId && key && partsId) {
+      await storage.abortParts(key, partsId);
+      await deleteAttempt(db, attemptId);
+    }
+    throw error;
+  }
 }
 
 /** The caller's own upload, with what it still lacks. */
