@@ -34,17 +34,39 @@ export async function digestStream(
   bytes: AsyncIterable<Uint8Array>,
   options: DigestOptions & { sha256Only?: boolean | undefined } = {},
 ): Promise<Digests | Pick<Digests, "sizeBytes" | "sha256">> {
-  const sha256 = new Bun.CryptoHasher("sha256");
-  const more = options.sha256Only ? undefined : startOthers();
+  const running = options.sha256Only ? startSha256() : startDigests();
   let sizeBytes = 0;
   for await (const chunk of readChunks(bytes, options.signal)) {
     sizeBytes += chunk.byteLength;
-    sha256.update(chunk);
-    more?.update(chunk);
+    running.update(chunk);
     options.onBytes?.(sizeBytes);
   }
-  const first = { sizeBytes, sha256: sha256.digest("hex") };
-  return more === undefined ? first : { ...first, ...more.finish() };
+  return running.finish();
+}
+
+/** Every digest of bytes that go elsewhere at the same time: told chunk by chunk, in flat memory apart from murmur2's buffer. */
+export function startDigests() {
+  const first = startSha256();
+  const others = startOthers();
+  return {
+    update(chunk: Uint8Array): void {
+      first.update(chunk);
+      others.update(chunk);
+    },
+    finish: (): Digests => ({ ...first.finish(), ...others.finish() }),
+  };
+}
+
+function startSha256() {
+  const sha256 = new Bun.CryptoHasher("sha256");
+  let sizeBytes = 0;
+  return {
+    update(chunk: Uint8Array): void {
+      sizeBytes += chunk.byteLength;
+      sha256.update(chunk);
+    },
+    finish: () => ({ sizeBytes, sha256: sha256.digest("hex") }),
+  };
 }
 
 function startOthers() {
