@@ -1,11 +1,13 @@
 import type { Deps } from "../deps.ts";
 import type { Passwords } from "./accounts/passwords.ts";
+import type { RequestCounts } from "./health/request-counts.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** What the features of the API are given. */
 export type Api = Deps & {
   tokens: Tokens;
   passwords: Passwords;
+  requestCounts: RequestCounts;
   /** The client's address, as far as it can be believed. */
   addressOf: (request: Request, peer: string | undefined) => string;
 };

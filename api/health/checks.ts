@@ -4,14 +4,31 @@ export type PartCheck = { part: string; ok: boolean; required: boolean; detail?:
 
 const limitMs = 2_000;
 
-/** Looks at each part; storage and queues being away is degraded, not dead: manifests are still served. */
-export function checkParts({ db, storage, mailbox }: Pick<Deps, "db" | "storage" | "mailbox">): Promise<PartCheck[]> {
-  const [queue] = mailbox.queues;
-  return Promise.all([
-    check({ part: "database", required: true }, () => db.query({ name: "ping", text: "select 1", values: [] })),
-    check({ part: "storage", required: false }, () => storage.stat("probe/none")),
-    check({ part: "queues", required: false }, async () => queue?.getJobCounts("waiting")),
-  ]);
+/** A probe of the storage writes, so that it is not made at every question. */
+const probeEveryMs = 3_000;
+
+/**
+ * Looks at each part when asked; at the storage at most every 3 s. Storage and queues being away is degraded, not dead:
+ * manifests are still served.
+ */
+export function openChecks({ db, storage, mailbox }: Pick<Deps, "db" | "storage" | "mailbox">) {
+  let probe: { at: number; outcome: Promise<PartCheck> } | undefined;
+  const probeStorage = () => {
+    if (!probe || performance.now() - probe.at > probeEveryMs)
+      probe = {
+        at: performance.now(),
+        outcome: check({ part: "storage", required: false }, () => storage.check()),
+      };
+    return probe.outcome;
+  };
+  return (): Promise<PartCheck[]> => {
+    const [queue] = mailbox.queues;
+    return Promise.all([
+      check({ part: "database", required: true }, () => db.query({ name: "ping", text: "select 1", values: [] })),
+      probeStorage(),
+      check({ part: "queues", required: false }, async () => queue?.getJobCounts("waiting")),
+    ]);
+  };
 }
 
 async function check(about: { part: string; required: boolean }, look: () => Promise<unknown>): Promise<PartCheck> {

@@ -1,13 +1,15 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import { Elysia, t } from "elysia";
 import { Fault } from "../../fault.ts";
 import manifest from "../../package.json" with { type: "json" };
 import type { Api } from "../api.ts";
-import { checkParts } from "./checks.ts";
+import { openChecks } from "./checks.ts";
 import { openMetrics } from "./metrics.ts";
 
 /** Health, numbers and public keys, at the root. */
 export function health(api: Api) {
   const metrics = openMetrics(api);
+  const checkParts = openChecks(api);
   const startedAt = new Date();
   return new Elysia({ tags: ["health"] })
     .get(
@@ -31,7 +33,7 @@ export function health(api: Api) {
     .get(
       "/readyz",
       async ({ query, set }) => {
-        const checks = await checkParts(api);
+        const checks = await checkParts();
         const ready = checks.every(({ ok, required }) => ok || !required);
         set.status = ready ? 200 : 503;
         set.headers["cache-control"] = "no-store";
@@ -52,7 +54,7 @@ export function health(api: Api) {
         const token = api.config.METRICS_TOKEN;
         const direct = !request.headers.has("x-forwarded-for") && !request.headers.has("x-real-ip");
         const allowed = token
-          ? request.headers.get("authorization") === `Bearer ${token}`
+          ? isSame(request.headers.get("authorization") ?? "", `Bearer ${token}`)
           : direct && ["127.0.0.1", "::1", "::ffff:127.0.0.1"].includes(peer);
         if (!allowed) throw new Fault("not-found", "There is nothing at this address");
         return new Response(await metrics.render(), {
@@ -69,4 +71,10 @@ export function health(api: Api) {
       },
       { detail: { summary: "Public keys of access tokens (RFC 7517)" } },
     );
+}
+
+/** Compares in constant time. */
+function isSame(given: string, right: string): boolean {
+  const [left, other] = [given, right].map((text) => createHash("sha256").update(text).digest());
+  return left !== undefined && other !== undefined && timingSafeEqual(left, other);
 }
