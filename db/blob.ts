@@ -133,6 +133,16 @@ export function findBlocked(db: Db, sha256: string): Promise<{ reason: string } 
   });
 }
 
+/** Of these digests, those that are blocked on this server. */
+export async function listBlocked(db: Db, sha256: string[]): Promise<string[]> {
+  const rows = await many<{ sha256: string }>(db, {
+    name: "blocked_list",
+    text: `select sha256 from blob.blocked where sha256 = any ($1)`,
+    values: [sha256],
+  });
+  return rows.map((row) => row.sha256);
+}
+
 export function insertBlocked(db: Db, { sha256, reason }: { sha256: string[]; reason: string }): Promise<number> {
   return run(db, {
     name: "blocked_insert",
