@@ -41,8 +41,21 @@ export function openS3Storage(options: S3Options): Storage {
     }
   };
   const write: Storage["write"] = async (key, bytes, { sizeBytes, signal }) => {
-    const source = Readable.from(bytes, { objectMode: false, highWaterMark: 1024 ** 2, signal });
-    await translate(client.putObject(bucket, key, source, sizeBytes));
+    const exact = sizeBytes === undefined ? bytes : requireSize(bytes, sizeBytes);
+    const source = Readable.from(exact, { objectMode: false, highWaterMark: 1024 ** 2, signal });
+    // The client pipes large objects without hearing the source's error, and would wait for the rest for ever.
+    const { promise: broken, reject } = Promise.withResolvers<never>();
+    source.once("error", reject);
+    const put = client.putObject(bucket, key, source, sizeBytes);
+    try {
+      await translate(Promise.race([put, broken]));
+    } catch (error) {
+      put.catch(() => undefined); // told already
+      await within(client.removeIncompleteUpload(bucket, key), callTimeoutMs).catch(() => undefined); // else swept later
+      throw error;
+    } finally {
+      source.destroy();
+    }
   };
   return {
     kind: "s3",
@@ -115,6 +128,18 @@ export function openS3Storage(options: S3Options): Storage {
         throw new Fault("unavailable", "Cannot use the storage: a probe came back changed");
     },
   };
+}
+
+/** A last part that is too short would otherwise be an object like any other. */
+async function* requireSize(bytes: AsyncIterable<Uint8Array>, sizeBytes: number): AsyncGenerator<Uint8Array> {
+  let total = 0;
+  for await (const chunk of bytes) {
+    total += chunk.byteLength;
+    if (total > sizeBytes) break;
+    yield chunk;
+  }
+  if (total !== sizeBytes)
+    throw new Fault("invalid", `Cannot take these bytes: ${total} or more arrived, ${sizeBytes} were announced`);
 }
 
 /** Makes the bucket, private to its owner, when there is none. */
