@@ -62,6 +62,26 @@ export function lockBlobs(tx: Db, ids: string[]): Promise<{ id: string }[]> {
   });
 }
 
+/**
+ * Keeps blobs from the collector until the transaction ends, and for the whole grace time from now on. Of these digests,
+ * those that are still here. A row is written at most once an hour, so that asking often costs nothing.
+ */
+export async function keepBlobs(tx: Db, sha256: string[]): Promise<string[]> {
+  await run(tx, {
+    name: "blob_keep",
+    text: `with stale as (
+        select id from blob.blob where sha256 = any ($1) and touched_at < now() - interval '1 hour' order by id for no key update)
+      update blob.blob b set touched_at = now() from stale where b.id = stale.id`,
+    values: [sha256],
+  });
+  const kept = await many<{ sha256: string }>(tx, {
+    name: "blob_lock_by_sha256",
+    text: `select sha256 from blob.blob where sha256 = any ($1) order by id for share`,
+    values: [sha256],
+  });
+  return kept.map((blob) => blob.sha256);
+}
+
 /** Writes a blob's row, or finds the one that somebody else wrote meanwhile, locked either way until the transaction ends. */
 export async function settleBlob(
   tx: Db,

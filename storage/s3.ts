@@ -37,7 +37,9 @@ export function openS3Storage(options: S3Options): Storage {
   };
   const remove = async (keys: string[]) => {
     for (let start = 0; start < keys.length; start += 1000) {
-      await within(client.removeObjects(bucket, keys.slice(start, start + 1000)), copyTimeoutMs);
+      const refused = await within(client.removeObjects(bucket, keys.slice(start, start + 1000)), copyTimeoutMs);
+      if (refused.length > 0)
+        throw new Fault("unavailable", "Cannot remove objects: the storage refuses some", { cause: refused[0] });
     }
   };
   const write: Storage["write"] = async (key, bytes, { sizeBytes, signal }) => {

@@ -2,6 +2,7 @@ import { type BlobRow, deleteAttempt, deleteDoomed, insertDoomed, settleBlob } f
 import type { Db } from "../db/query.ts";
 import type { Deps } from "../deps.ts";
 import type { Digests } from "../digest.ts";
+import { Fault } from "../fault.ts";
 
 export type Attempt = { id: string; key: string };
 
@@ -18,14 +19,18 @@ export async function settleAttempt(
   }: { attempt: Attempt; digests: Digests; settle: (tx: Db, blob: () => Promise<BlobRow>) => Promise<boolean> },
 ): Promise<boolean> {
   const { settled, spare } = await db.transaction(async (tx) => {
-    const settled = await settle(tx, () => settleBlob(tx, { ...attempt, digests }));
+    // Deleting its row is what fences an attempt: either it settles, or the sweep dooms its key.
+    const held = await deleteAttempt(tx, attempt.id);
+    const settled = await settle(tx, () => {
+      if (held === 0) throw new Fault("unavailable", "Cannot keep these bytes: they were given up meanwhile. Once more");
+      return settleBlob(tx, { ...attempt, digests });
+    });
     const spare = await insertDoomed(tx, {
       key: attempt.key,
       sizeBytes: digests.sizeBytes,
       reason: "spare",
       afterSeconds: 0,
     });
-    await deleteAttempt(tx, attempt.id);
     return { settled, spare: spare > 0 };
   });
   if (spare) await removeDoomed({ db, storage }, attempt.key);

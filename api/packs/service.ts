@@ -1,5 +1,5 @@
 import { listUserIds } from "../../db/account.ts";
-import { findBlob, listReadableBlobs } from "../../db/blob.ts";
+import { findBlob, listReadableBlobs, lockBlobs } from "../../db/blob.ts";
 import {
   findPack,
   insertPack,
@@ -21,7 +21,7 @@ import { readCursor, writeCursor } from "../pages.ts";
 import type { Caller } from "../tokens.ts";
 import type { Pack } from "./model.ts";
 
-type Packs = Pick<Deps, "db" | "config">;
+type Packs = Pick<Deps, "db" | "config" | "bus">;
 const ranks: Record<PackRole, number> = { publisher: 1, maintainer: 2, owner: 3 };
 
 /** A pack that the caller may see. Private ones do not exist for strangers. */
@@ -46,7 +46,7 @@ export async function getPackAs(
 }
 
 export async function createPack(
-  { db, config }: Packs,
+  { db, config }: Pick<Packs, "db" | "config">,
   { caller, ...pack }: { caller: Caller; slug: string; name: string; summary?: string; visibility?: Visibility },
 ): Promise<PackRow> {
   if (config.PACK_CREATORS === "authors" && !caller.roles.some((role) => role === "author" || role === "admin")) {
@@ -122,16 +122,19 @@ export async function changePack(
   });
   const iconBlobId = icon == null ? icon : await findReadableBlob(packs.db, { sha256: icon, caller });
   await packs.db.transaction(async (tx) => {
+    // The collector waits, or was first.
+    if (iconBlobId && (await lockBlobs(tx, [iconBlobId])).length === 0) throw changedMeanwhile("icon");
     if ((await updatePack(tx, { id: pack.id, revision, change: page, iconBlobId })) === 0) throw changedMeanwhile(slug);
     if (owner !== undefined) await updatePackOwner(tx, { id: pack.id, ownerId: await requireUser(tx, owner) });
   });
+  packs.bus.publish("pack.changed", slug);
   const changed = await findPack(packs.db, { slug, reader: toReader(caller) });
   return changed ?? { ...pack, role: null, revision: revision + 2 };
 }
 
 /** Hides a pack at once and for good. */
 export async function deletePack(
-  packs: Pick<Packs, "db">,
+  packs: Pick<Packs, "db" | "bus">,
   {
     caller,
     slug,
@@ -146,6 +149,7 @@ export async function deletePack(
     });
   if (revision !== undefined && revision !== pack.revision) throw changedMeanwhile(slug);
   await markPackDeleted(packs.db, pack.id);
+  packs.bus.publish("pack.changed", slug);
 }
 
 export async function setAccess(

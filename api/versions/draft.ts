@@ -1,4 +1,4 @@
-import { listReadableBlobs } from "../../db/blob.ts";
+import { keepBlobs, listReadableBlobs } from "../../db/blob.ts";
 import { type Db, isDuplicate } from "../../db/query.ts";
 import {
   type Channel,
@@ -230,7 +230,11 @@ async function linkReadable(
   { versionId, caller, sha256 }: { versionId: string; caller: Caller; sha256: string[] },
 ): Promise<void> {
   const readable = await listReadableBlobs(tx, { sha256, reader: toReader(caller) });
-  await linkFiles(tx, { versionId, sha256: readable.map((blob) => blob.sha256) });
+  const kept = await keepBlobs(
+    tx,
+    readable.map((blob) => blob.sha256),
+  );
+  await linkFiles(tx, { versionId, sha256: kept });
 }
 
 async function sendMirroring(

@@ -111,6 +111,8 @@ create table blob.upload (
 create index upload_owner_sha256 on blob.upload (owner_id, sha256);
 create index upload_blob_id on blob.upload (blob_id);
 create index upload_expires_at on blob.upload (expires_at) where state <> 'verified';
+create index upload_parts_id on blob.upload (parts_id) where parts_id is not null;
+create index upload_attempt_id on blob.upload (attempt_id) where attempt_id is not null;
 
 -- What each user has sent: the guarded counter behind the quota.
 create table blob.quota (
@@ -145,6 +147,7 @@ create table pack.pack (
 create index pack_public on pack.pack (updated_at desc, id desc) where deleted_at is null;
 create index pack_owner_id on pack.pack (owner_id);
 create index pack_icon_blob_id on pack.pack (icon_blob_id);
+create index pack_deleted_at on pack.pack (deleted_at) where deleted_at is not null;
 
 create table pack.member (
   pack_id uuid not null references pack.pack (id) on delete cascade,
