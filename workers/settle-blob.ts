@@ -22,7 +22,8 @@ export async function settleAttempt(
     // Deleting its row is what fences an attempt: either it settles, or the sweep dooms its key.
     const held = await deleteAttempt(tx, attempt.id);
     const settled = await settle(tx, () => {
-      if (held === 0) throw new Fault("unavailable", "Cannot keep these bytes: they were given up meanwhile. Once more");
+      if (held === 0)
+        throw new Fault("unavailable", "Cannot keep these bytes: they were given up meanwhile. Once more");
       return settleBlob(tx, { ...attempt, digests });
     });
     const spare = await insertDoomed(tx, {

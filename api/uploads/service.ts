@@ -1,4 +1,4 @@
-import { deleteAttempt, findBlocked, insertAttempt, listReadableBlobs } from "../../db/blob.ts";
+import { deleteAttempt, findBlocked, insertAttempt, keepBlobs, listReadableBlobs } from "../../db/blob.ts";
 import { findJobBySubject } from "../../db/job.ts";
 import type { Db } from "../../db/query.ts";
 import {
