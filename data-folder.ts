@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { Fault } from "./fault.ts";
 
 const marker = "sunduk-data.json";
 
@@ -17,8 +18,8 @@ export type DataFolder = {
 
 /**
  * Opens the data folder of this machine and locks it. The lock is the operating system's (a SQLite file held
- * exclusively), so a killed process never leaves it behind. Throws an Error that says who holds the folder, or that it is
- * not ours.
+ * exclusively), so a killed process never leaves it behind. Faults: unavailable, saying who holds the folder; conflict when
+ * it is not ours.
  */
 export async function openDataFolder(folder: string): Promise<DataFolder> {
   const path = resolve(folder);
@@ -48,7 +49,10 @@ async function requireMarker(path: string): Promise<void> {
   const names = await readdir(path);
   if (names.includes(marker)) return;
   if (names.length > 0) {
-    throw new Error(`Cannot use ${path}: it holds other files and no ${marker}. Choose an empty folder with --data`);
+    throw new Fault(
+      "conflict",
+      `Cannot use ${path}: it holds other files and no ${marker}. Choose an empty folder with --data`,
+    );
   }
   await writeFile(join(path, marker), JSON.stringify({ format: 1, created: new Date().toISOString() }));
 }
@@ -65,7 +69,8 @@ async function holdLock(path: string): Promise<Database> {
     lock.close();
     const holder = await readFile(join(path, "holder.json"), "utf8").catch(() => "");
     const { pid, address, since } = holder ? JSON.parse(holder) : { pid: "unknown", address: "starting", since: "" };
-    throw new Error(
+    throw new Fault(
+      "unavailable",
       `Cannot use ${path}: process ${pid} holds it${since ? ` since ${since}` : ""} (${address}). Stop it first, or choose another folder with --data`,
       { cause },
     );

@@ -95,7 +95,10 @@ async function help(argv: string[]): Promise<number> {
 }
 
 function tellFailure(error: unknown, json: boolean): number {
-  const fault = error instanceof Fault ? error : new Fault("internal", `Run: ${String(error)}`, { cause: error });
+  // Errors that say what cannot be done, and what to do, are for people; the rest are ours, and come with their stack.
+  const known = error instanceof Fault || (error instanceof Error && /^Cannot .+: /.test(error.message));
+  const detail = known && error instanceof Error ? error.message : `Run: ${String(error)}`;
+  const fault = error instanceof Fault ? error : new Fault("internal", detail, { cause: error });
   const usage = typeof fault.extra.usage === "string" ? fault.extra.usage : undefined;
   const told = typeof fault.extra.code === "string" ? fault.extra.code : fault.code;
   const code = exitCodeOf(fault) === 2 ? "usage" : told;
@@ -105,7 +108,7 @@ function tellFailure(error: unknown, json: boolean): number {
     process.stderr.write(`  ${where === undefined ? "" : `${where}: `}${place.detail}\n`);
   }
   if (usage !== undefined) process.stderr.write(`usage: sunduk ${usage}\n`);
-  if (!(error instanceof Fault) && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
+  if (!known && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
   if (json) {
     const failure = { code, detail: fault.message, errors: fault.errors };
     process.stdout.write(`${JSON.stringify({ ok: false, error: failure })}\n`);

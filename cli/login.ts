@@ -21,7 +21,7 @@ export const command = defineCommand({
     if (!login) throw usageFault("Sign in: --login is missing", usage);
     if (server.startsWith("http:") && !isLoopback(server)) output.say(output.text.plainHttp(server));
     const password = values["password-stdin"]
-      ? await passwordFromStdin()
+      ? await passwordFromStdin(usage)
       : await askPassword(login, { output, signal });
     const client = await openClient({ server, output });
     const answer = await client.request("POST", "/v1/auth/login", {
@@ -43,14 +43,18 @@ function isLoopback(server: string): boolean {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(server).hostname);
 }
 
-async function passwordFromStdin(): Promise<string> {
+/** The password that another program writes to our standard input, without its last line break. */
+export async function passwordFromStdin(usage: string): Promise<string> {
   const password = (await Bun.stdin.text()).replace(/\r?\n$/, "");
   if (password === "") throw usageFault("Read the password: standard input is empty", usage);
   return password;
 }
 
 /** Asks for a password on the terminal without showing what is typed. */
-export async function askPassword(login: string, options: { output: Output; signal: AbortSignal }): Promise<string> {
+export async function askPassword(
+  login: string,
+  options: { output: Output; signal: AbortSignal; again?: boolean },
+): Promise<string> {
   if (!process.stdin.isTTY) {
     throw new Fault("malformed", "Ask for the password: this is no terminal; use --password-stdin", {
       extra: { usage },
@@ -59,7 +63,8 @@ export async function askPassword(login: string, options: { output: Output; sign
   // Readline echoes into its output stream: an empty one keeps the password off the screen.
   const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: silence, terminal: true });
-  process.stderr.write(options.output.text.passwordFor(login));
+  const { text } = options.output;
+  process.stderr.write(options.again ? text.passwordAgain : text.passwordFor(login));
   try {
     // In raw mode Ctrl-C arrives here as a key, not as a signal.
     lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"));

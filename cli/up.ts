@@ -1,7 +1,7 @@
 import { mkdtemp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openApi } from "../api/index.ts";
-import { type Config, ConfigError, readConfig } from "../config.ts";
+import type { Config } from "../config.ts";
 import { openDataFolder } from "../data-folder.ts";
 import { hasAdmin } from "../db/account.ts";
 import { startEmbeddedPostgres } from "../db/embedded.ts";
@@ -15,6 +15,7 @@ import { madeSecrets } from "../secrets.ts";
 import { supervisePods } from "../workers/supervise.ts";
 import { defineCommand } from "./arguments.ts";
 import type { Output } from "./output.ts";
+import { readSettings, type SettingFlags } from "./settings.ts";
 
 export const serverOptions = {
   port: { type: "string" },
@@ -24,7 +25,6 @@ export const serverOptions = {
   config: { type: "string" },
 } as const;
 
-export type ServerValues = { [name in keyof typeof serverOptions]?: string | undefined };
 export type RunningServer = { url: string; dataFolder: string; adminNeeded: boolean; close: () => Promise<void> };
 
 /** Everything on this machine: database, API, worker pods. */
@@ -76,7 +76,7 @@ type StartOptions = { output: Output; environment?: Record<string, string | unde
 
 /** Starts all parts in order and says what to close them with, in reverse. Nothing is left running when one of them fails. */
 export async function startServer(
-  values: ServerValues,
+  values: SettingFlags,
   { output, environment: surroundings = process.env }: StartOptions,
 ): Promise<RunningServer> {
   await using stack = new AsyncDisposableStack();
@@ -147,24 +147,6 @@ async function startDatabase({ folder, log, stack, output }: StartDatabase): Pro
   });
   stack.defer(postgres.stop);
   return postgres.url;
-}
-
-/** The configuration of a command line. Throws a usage Fault with everything that is wrong. */
-export function readSettings(
-  { port, host, data, pods, config }: ServerValues,
-  surroundings: Record<string, string | undefined> = process.env,
-): Config {
-  const flags = { PORT: port, HOST: host, DATA: data, PODS: pods };
-  const environment = {
-    ...surroundings,
-    ...Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)),
-  };
-  try {
-    return readConfig({ environment, ...(config && { file: config }) });
-  } catch (error) {
-    if (error instanceof ConfigError) throw new Fault("malformed", error.message, { extra: { usage: true } });
-    throw error;
-  }
 }
 
 function portTaken({ HOST, PORT }: Config, cause: unknown): unknown {

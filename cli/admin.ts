@@ -1,0 +1,84 @@
+import { Value } from "@sinclair/typebox/value";
+import { Login, Password } from "../api/accounts/model.ts";
+import { openPasswords } from "../api/accounts/passwords.ts";
+import { findUserByLogin, insertUser, updateUser } from "../db/account.ts";
+import { isDuplicate } from "../db/query.ts";
+import { Fault } from "../fault.ts";
+import { makeSecret } from "../keys.ts";
+import { openLog } from "../log.ts";
+import { defineCommand, usageFault } from "./arguments.ts";
+import { withDatabase } from "./database.ts";
+import { askPassword, passwordFromStdin } from "./login.ts";
+import type { Output } from "./output.ts";
+import { readSettings } from "./settings.ts";
+
+const usage = "admin create --login L [--password-stdin] [--data DIR]";
+
+/** `sunduk admin create`: whoever can read the server's data folder can make its first admin. */
+export const command = defineCommand({
+  name: "admin create",
+  usage,
+  summary: "Make an account with the role admin, or give the role to one",
+  options: {
+    login: { type: "string" },
+    "password-stdin": { type: "boolean" },
+    data: { type: "string" },
+    config: { type: "string" },
+  },
+  positionals: [],
+  async run({ values, output, signal }) {
+    const login = values.login?.toLowerCase();
+    if (!login) throw usageFault("Make an admin: --login is missing", usage);
+    if (!Value.Check(Login, login)) {
+      throw usageFault(`Make an admin: "${login}" is no login; ${Login.description}`, usage);
+    }
+    const given = values["password-stdin"] ? checkPassword(await passwordFromStdin(usage)) : undefined;
+    const config = readSettings(values);
+    const log = openLog({ level: "warn", service: "admin" });
+    const made = await withDatabase({ config, log, signal }, async (db) => {
+      const passwords = openPasswords();
+      const known = await findUserByLogin(db, login);
+      if (!known) {
+        const { password, generated } = await choosePassword(given, { login, output, signal });
+        const user = { id: Bun.randomUUIDv7(), login, email: null, roles: ["admin"] };
+        await insertUser(db, { ...user, passwordHash: await passwords.hash(password) }).catch(tellTaken);
+        return { created: true, passwordChanged: true, ...(generated && { password }) };
+      }
+      const passwordHash = given === undefined ? null : await passwords.hash(given);
+      await updateUser(db, { login, role: "admin", passwordHash });
+      return { created: false, passwordChanged: given !== undefined };
+    });
+    const { text } = output;
+    output.say(made.created ? text.adminMade(login) : text.adminPromoted(login));
+    if (!made.created) output.say(made.passwordChanged ? text.passwordChanged : text.passwordKept);
+    if ("password" in made && !output.json) output.say(text.passwordMade(made.password));
+    output.result({ ok: true, login, ...made });
+  },
+});
+
+function checkPassword(password: string): string {
+  if (Value.Check(Password, password)) return password;
+  const { minLength, maxLength } = Password;
+  throw new Fault("invalid", `Choose a password: it must have ${minLength} to ${maxLength} characters`);
+}
+
+type Choosing = { login: string; output: Output; signal: AbortSignal };
+
+/** The one given, else the one typed twice; where nobody can type, a random one. */
+async function choosePassword(
+  given: string | undefined,
+  { login, output, signal }: Choosing,
+): Promise<{ password: string; generated: boolean }> {
+  if (given !== undefined) return { password: given, generated: false };
+  if (!process.stdin.isTTY) return { password: makeSecret(), generated: true };
+  const password = checkPassword(await askPassword(login, { output, signal }));
+  const again = await askPassword(login, { output, signal, again: true });
+  if (again !== password) throw new Fault("invalid", "Choose a password: the two are not the same; run it again");
+  return { password, generated: false };
+}
+
+function tellTaken(error: unknown): never {
+  if (isDuplicate(error))
+    throw new Fault("conflict", "Make an admin: somebody made this account just now; run it again");
+  throw error;
+}
