@@ -89,14 +89,23 @@ export async function openUpload(
       expiresSeconds: config.UPLOAD_EXPIRES_SECONDS,
     });
   };
-  try {
-    return await describeUpload(uploads, await db.transaction(reserve));
-  } catch (error) {
-    if (attemptId && key && partsId) {
-      await storage.abortParts(key, partsId);
-      await deleteAttempt(db, attemptId);
-    }
+  const row = await db.transaction(reserve).catch(async (error) => {
+    if (attemptId && key && partsId) await giveUpParts(uploads, { attemptId, key, partsId });
     throw error;
+  });
+  return describeUpload(uploads, row);
+}
+
+/** Leaves nothing of a large upload that never was; what the storage does not let go now is left to the sweep. */
+async function giveUpParts(
+  { db, storage }: Pick<Uploads, "db" | "storage">,
+  { attemptId, key, partsId }: { attemptId: string; key: string; partsId: string },
+): Promise<void> {
+  try {
+    await storage.abortParts(key, partsId);
+    await deleteAttempt(db, attemptId);
+  } catch {
+    // the attempt's row stays, and names it
   }
 }
 
