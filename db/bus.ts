@@ -4,8 +4,9 @@ import pg from "pg";
 import type { Log } from "../log.ts";
 import { type Db, run } from "./query.ts";
 
-/** Hints between processes: `job.changed` carries a job's id. At most once, in no order: whoever needs certainty reads the row. */
+/** Hints between processes: `job.changed` carries a job's id, `pack.changed` a slug. In no order, and some get lost: whoever needs certainty reads the row. */
 export type Bus = {
+  /** Listeners of this process have heard it when this returns, and may hear it once more. */
   publish: (topic: string, id: string) => void;
   subscribe: (topic: string, listener: (id: string) => void) => () => void;
   close: () => Promise<void>;
@@ -34,8 +35,10 @@ export async function openBus({
     ? await openRedisCarrier(redisUrl, { deliver, log })
     : openPostgresCarrier(databaseUrl, { deliver, log, db });
   return {
-    publish: (topic, id) =>
-      void carrier.send(`${topic} ${id}`).catch((error) => log.debug({ err: error }, "a hint was lost")),
+    publish: (topic, id) => {
+      local.emit(topic, id);
+      void carrier.send(`${topic} ${id}`).catch((error) => log.debug({ err: error }, "a hint was lost"));
+    },
     subscribe: (topic, listener) => {
       local.on(topic, listener);
       return () => local.off(topic, listener);

@@ -2,7 +2,7 @@ import { Elysia } from "elysia";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
 import { describe } from "../describe.ts";
-import { isUnchanged, requireRevision, revisionTag } from "../etag.ts";
+import { requireRevision, revisionTag } from "../etag.ts";
 import { answerOnce } from "../idempotency.ts";
 import { SlugParams } from "../packs/model.ts";
 import { linkNext } from "../pages.ts";
@@ -10,11 +10,11 @@ import { Accepted } from "../uploads/model.ts";
 import { describeVersion } from "./describe.ts";
 import { getDiff } from "./diff.ts";
 import { changeDraft, declareVersion, describeDraft, removeDraft } from "./draft.ts";
+import { headCache, heads } from "./heads.ts";
 import {
   ArchiveQuery,
   Diff,
   DiffParams,
-  LatestQuery,
   NewVersion,
   Version,
   VersionChange,
@@ -23,33 +23,21 @@ import {
   VersionsQuery,
   Withdrawal,
 } from "./model.ts";
-import {
-  getArchive,
-  getLatest,
-  getPublished,
-  getVersion,
-  pageVersions,
-  publish,
-  readManifest,
-  setYanked,
-  withdraw,
-} from "./service.ts";
+import { getArchive, getVersion, pageVersions, publish, setYanked, withdraw } from "./service.ts";
 
 const jobAnswer = (id: string) => ({ job: { id, url: `/v1/jobs/${id}` } });
-/** What a pack shows changes at any time, so caches ask each time; nobody but the caller may keep what is not public. */
-const headCache = (visibility: string, role: string | null) =>
-  visibility === "public" && role === null ? "public, no-cache" : "private, no-cache";
 
 /** Versions: declared as drafts, published once, then frozen. */
 export function versions(api: Api) {
   return new Elysia({ prefix: "/v1/packs/:slug", tags: ["versions"] })
+    .use(heads(api))
     .use(callers(api.tokens))
     .get(
       "/versions",
       async ({ params, query, caller, request, set }) => {
         const { pack, items, nextCursor } = await pageVersions(api, { caller, slug: params.slug, ...query });
         Object.assign(set.headers, linkNext(request, nextCursor), {
-          "cache-control": headCache(pack.visibility, pack.role),
+          "cache-control": headCache(pack),
         });
         return { items, nextCursor };
       },
@@ -82,20 +70,6 @@ export function versions(api: Api) {
         },
       },
     )
-    .get(
-      "/latest",
-      async ({ params, query, caller, set }) => {
-        const { pack, row } = await getLatest(api, { caller, slug: params.slug, ...query });
-        set.headers["cache-control"] = headCache(pack.visibility, pack.role);
-        return describeVersion(pack.slug, row);
-      },
-      {
-        params: SlugParams,
-        query: LatestQuery,
-        response: { 200: Version },
-        detail: { summary: "Newest version of a channel that is not yanked" },
-      },
-    )
     .get("/diff/:from/:to", ({ params, caller }) => getDiff(api, { caller, ...params }), {
       params: DiffParams,
       response: { 200: Diff },
@@ -106,7 +80,7 @@ export function versions(api: Api) {
       async ({ params, caller, set }) => {
         const { pack, row } = await getVersion(api, { caller, ...params });
         set.headers.etag = revisionTag(row.revision);
-        set.headers["cache-control"] = headCache(pack.visibility, pack.role);
+        set.headers["cache-control"] = headCache(pack);
         return row.state === "published" ? describeVersion(pack.slug, row) : describeDraft(api.db, pack.slug, row);
       },
       {
@@ -151,22 +125,6 @@ export function versions(api: Api) {
         response: { 202: Accepted },
         detail: { summary: "Publish a draft: freezes it" },
       },
-    )
-    .get(
-      "/versions/:version/manifest",
-      async ({ params, caller, request }) => {
-        const found = await getPublished(api, { caller, ...params });
-        const { bytes, etag } = await readManifest(api, found);
-        const headers = {
-          etag,
-          "cache-control": headCache(found.pack.visibility, found.pack.role),
-          "content-type": "application/json",
-        };
-        return isUnchanged(request, etag)
-          ? new Response(null, { status: 304, headers })
-          : new Response(bytes, { headers });
-      },
-      { params: VersionParams, detail: { summary: "The native manifest, frozen" } },
     )
     .get(
       "/versions/:version/archive",

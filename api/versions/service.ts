@@ -135,24 +135,14 @@ async function requireComplete({ db }: Pick<Versions, "db">, row: VersionRow): P
   }
 }
 
-const manifests = new WeakMap<Deps["db"], Map<string, { bytes: Uint8Array; etag: string }>>();
-const maxManifests = 200;
-
-/** The frozen manifest, remembered: its bytes never change. */
+/** The frozen manifest of a published version, with its strong ETag. Gone when it was withdrawn at this moment. */
 export async function readManifest(
   { db }: Pick<Versions, "db">,
   { row }: Found,
 ): Promise<{ bytes: Uint8Array; etag: string }> {
-  const kept = manifests.get(db) ?? new Map<string, { bytes: Uint8Array; etag: string }>();
-  manifests.set(db, kept);
-  const known = kept.get(row.id);
-  if (known) return known;
   const found = await findManifest(db, row.id);
   if (!found) throw new Fault("gone", `Version "${row.version}" was withdrawn`);
-  const manifest = { bytes: found.manifest, etag: `"${found.sha256}"` };
-  if (kept.size >= maxManifests) kept.clear();
-  kept.set(row.id, manifest);
-  return manifest;
+  return { bytes: found.manifest, etag: `"${found.sha256}"` };
 }
 
 /** Address of an archive, or the job that builds it. */

@@ -1,0 +1,73 @@
+import { Elysia } from "elysia";
+import type { PackRow } from "../../db/pack.ts";
+import type { Api } from "../api.ts";
+import { findCaller } from "../caller.ts";
+import { describe } from "../describe.ts";
+import { isUnchanged } from "../etag.ts";
+import { SlugParams } from "../packs/model.ts";
+import type { Caller } from "../tokens.ts";
+import { describeVersion } from "./describe.ts";
+import { LatestQuery, Version, VersionParams } from "./model.ts";
+import { type Looked, openPublicAnswers, type Question } from "./public-answers.ts";
+import { getLatest, getPublished, readManifest } from "./service.ts";
+
+const isPublic = ({ visibility, role }: PackRow) => visibility === "public" && role === null;
+
+/** What a pack shows changes at any time, so caches ask each time; nobody but the caller may keep what is not public. */
+export const headCache = (pack: PackRow) => (isPublic(pack) ? "public, no-cache" : "private, no-cache");
+
+/**
+ * What every launcher asks for again and again: the newest version and a manifest. Where the pack is public, callers
+ * without a token are answered from memory; so these routes find out who calls only when it matters.
+ */
+export function heads(api: Api) {
+  const answers = openPublicAnswers(api);
+
+  const give = (request: Request, question: Question, look: (caller: Caller | null) => Promise<Looked>) => {
+    const known = request.headers.get("authorization") === null ? answers.find(question) : undefined;
+    return known ? respond(request, known) : ask(request, question, look);
+  };
+  const ask: (...asked: Parameters<typeof give>) => Promise<Response> = async (request, question, look) => {
+    const caller = await findCaller(request, api.tokens);
+    return respond(request, caller ? await look(caller) : await answers.ask(question, () => look(null)));
+  };
+
+  return new Elysia()
+    .get(
+      "/latest",
+      ({ params: { slug }, query: { channel = "release" }, request }) =>
+        give(request, { slug, path: `latest/${channel}` }, async (caller) => {
+          const { pack, row } = await getLatest(api, { caller, slug, channel });
+          const text = JSON.stringify(describeVersion(pack.slug, row));
+          const etag = `"${new Bun.CryptoHasher("sha256").update(text).digest("hex")}"`;
+          return { body: new Blob([text]), etag, isPublic: isPublic(pack) };
+        }),
+      {
+        params: SlugParams,
+        query: LatestQuery,
+        detail: {
+          summary: "Newest version of a channel that is not yanked",
+          responses: describe({ 200: Version }),
+        },
+      },
+    )
+    .get(
+      "/versions/:version/manifest",
+      ({ params: { slug, version }, request }) =>
+        give(request, { slug, path: `versions/${version}/manifest` }, async (caller) => {
+          const found = await getPublished(api, { caller, slug, version });
+          const { bytes, etag } = await readManifest(api, found);
+          return { body: new Blob([bytes]), etag, isPublic: isPublic(found.pack) };
+        }),
+      { params: VersionParams, detail: { summary: "The native manifest, frozen" } },
+    );
+}
+
+function respond(request: Request, { body, etag, isPublic }: Looked): Response {
+  const headers = {
+    etag,
+    "cache-control": isPublic ? "public, no-cache" : "private, no-cache",
+    "content-type": "application/json",
+  };
+  return isUnchanged(request, etag) ? new Response(null, { status: 304, headers }) : new Response(body, { headers });
+}

@@ -1,0 +1,73 @@
+import type { Bus } from "../../db/bus.ts";
+
+/** What a question about a pack is about: `path` tells the questions about one pack apart. */
+export type Question = { slug: string; path: string };
+
+/**
+ * An answer with its strong ETag; the body is a Blob, so that sending it copies nothing. `isPublic` says that everybody
+ * gets the same.
+ */
+export type Looked = { body: Blob; etag: string; isPublic: boolean };
+
+export type PublicAnswers = {
+  /** The answer, when it is remembered and may still be given without asking. */
+  find: (question: Question) => Looked | undefined;
+  /** Looks, once for all who wait for the same, and remembers what is public. Failures are not remembered. */
+  ask: (question: Question, look: () => Promise<Looked>) => Promise<Looked>;
+};
+
+type Settings = { bus: Pick<Bus, "subscribe">; keepMs?: number; maxBytes?: number };
+
+/**
+ * Remembers what public packs answer to callers without a token, for at most `keepMs` from when the database was asked.
+ * `pack.changed` on the bus makes it sooner: a lost hint costs no more than `keepMs`. The oldest go at `maxBytes` in all.
+ */
+export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 ** 2 }: Settings): PublicAnswers {
+  const kept = new Map<string, { slug: string; answer: Looked; askedAtMs: number }>();
+  const asking = new Map<string, { slug: string; answer: Promise<Looked> }>();
+  let keptBytes = 0;
+  const keyOf = ({ slug, path }: Question) => `${slug}/${path}`;
+
+  const drop = (key: string) => {
+    keptBytes -= kept.get(key)?.answer.body.size ?? 0;
+    kept.delete(key);
+  };
+  const keep = (key: string, entry: { slug: string; answer: Looked; askedAtMs: number }) => {
+    kept.set(key, entry);
+    keptBytes += entry.answer.body.size;
+    // A Map keeps the order in which its keys came.
+    for (const oldest of kept.keys()) {
+      if (keptBytes <= maxBytes) break;
+      drop(oldest);
+    }
+  };
+
+  bus.subscribe("pack.changed", (slug) => {
+    for (const [key, entry] of kept) if (entry.slug === slug) drop(key);
+    // Who asks from now on must not be told what was read before the change.
+    for (const [key, flight] of asking) if (flight.slug === slug) asking.delete(key);
+  });
+
+  return {
+    find: (question) => {
+      const entry = kept.get(keyOf(question));
+      return entry && performance.now() - entry.askedAtMs < keepMs ? entry.answer : undefined;
+    },
+    ask: (question, look) => {
+      const key = keyOf(question);
+      const running = asking.get(key);
+      if (running) return running.answer;
+      const askedAtMs = performance.now();
+      const flight = { slug: question.slug, answer: look() };
+      asking.set(key, flight);
+      const settle = (answer?: Looked) => {
+        if (asking.get(key) !== flight) return; // forgotten meanwhile
+        asking.delete(key);
+        drop(key);
+        if (answer?.isPublic) keep(key, { slug: question.slug, answer, askedAtMs });
+      };
+      flight.answer.then(settle, () => settle());
+      return flight.answer;
+    },
+  };
+}
