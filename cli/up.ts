@@ -104,7 +104,6 @@ export async function startServer(
       throw portTaken(config, cause);
     },
   );
-  stack.defer(api.close);
   url = `http://${config.HOST.includes(":") ? `[${config.HOST}]` : config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${api.port}`;
   // Pods read the secrets from files, so that no environment or command line shows them. They need no signing key.
   const databaseFile = await folder.keep("database-url", databaseUrl);
@@ -123,7 +122,8 @@ export async function startServer(
     },
     log,
   });
-  stack.defer(pods.stop);
+  // Both drain for some seconds, and neither needs the other for it.
+  stack.defer(async () => void (await Promise.all([pods.stop(), api.close()])));
   await folder.announce(url);
   const adminNeeded = !(await hasAdmin(deps.db));
   const running = stack.move();
