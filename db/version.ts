@@ -324,6 +324,44 @@ export async function withdrawVersion(tx: Db, { id, reason }: { id: string; reas
   return withdrawn;
 }
 
+/** Keeps a reference that is to be mirrored as it is until the transaction ends. Undefined when it is gone or says something else by now. */
+export function lockWantedFile(
+  tx: Db,
+  { versionId, path, url }: { versionId: string; path: string; url: string },
+): Promise<{ path: string } | undefined> {
+  return one(tx, {
+    name: "version_file_lock_wanted",
+    text: `select f.path from pack.version_file f join pack.version v on v.id = f.version_id
+      where f.version_id = $1 and f.path = $2 and f.url = $3 and f.mirror = 'wanted' and v.state in ('draft', 'publishing') for update of f`,
+    values: [versionId, path, url],
+  });
+}
+
+/** Bytes of all files of a version whose size is known. */
+export async function sumFiles(db: Db, versionId: string): Promise<number> {
+  const row = await one<{ sizeBytes: number }>(db, {
+    name: "version_file_sum",
+    text: `select coalesce(sum(coalesce(b.size_bytes, f.size_bytes)), 0)::bigint as "sizeBytes"
+      from pack.version_file f left join blob.blob b on b.id = f.blob_id where f.version_id = $1`,
+    values: [versionId],
+  });
+  return row?.sizeBytes ?? 0;
+}
+
+/** Says anew which references of a draft are to be mirrored; those whose bytes are here stay as they are. */
+export function updateMirroring(
+  tx: Db,
+  { versionId, files }: { versionId: string; files: DeclaredFile[] },
+): Promise<number> {
+  return run(tx, {
+    name: "version_file_update_mirroring",
+    text: `update pack.version_file f set mirror = said.mirror, mirror_reason = said."mirrorReason"
+      from jsonb_to_recordset($2::jsonb) as said (path text, mirror text, "mirrorReason" text)
+      where f.version_id = $1 and f.path = said.path and f.url is not null and f.blob_id is null`,
+    values: [versionId, JSON.stringify(files)],
+  });
+}
+
 /** Settles the mirroring of a reference: its bytes are here now. 0 when the draft is gone or says something else by now. */
 export function settleMirrored(
   tx: Db,

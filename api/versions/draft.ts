@@ -11,6 +11,7 @@ import {
   listMissing,
   replaceFiles,
   updateDraft,
+  updateMirroring,
   type VersionRow,
 } from "../../db/version.ts";
 import type { Deps } from "../../deps.ts";
@@ -202,12 +203,15 @@ async function rewrite(
     });
     if (changed === 0) throw changedMeanwhile(known.version);
     if (files && known.contentDigest !== contentDigest) await fill(tx, { versionId: known.id, files, caller });
-    else
+    else {
+      // Mirroring is not part of what the version is: it may be asked for again, or no longer.
+      if (files) await updateMirroring(tx, { versionId: known.id, files });
       await linkReadable(tx, {
         versionId: known.id,
         caller,
         sha256: (await listMissing(tx, known.id)).map((file) => file.sha256),
       });
+    }
   });
   if (files) await sendMirroring(drafts, { versionId: known.id, files, caller });
 }
