@@ -11,6 +11,7 @@ import { openRequestCounts } from "./health/request-counts.ts";
 import { jobs } from "./jobs/index.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
 import { objects } from "./objects/index.ts";
+import { ops } from "./ops/index.ts";
 import { packs } from "./packs/index.ts";
 import { problems } from "./problem.ts";
 import { openRecorder } from "./request-log.ts";
@@ -27,7 +28,7 @@ const drainMs = 5_000;
 const drainLookMs = 20;
 
 /** The features that `bun main.ts api [feature…]` can be told to serve; health is always served. */
-export const features = { accounts, packs, versions, uploads, blobs, files, jobs };
+export const features = { accounts, packs, versions, uploads, blobs, files, jobs, ops };
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
 export async function makeApp(deps: Deps, { keys, features: names }: Pick<Options, "keys" | "features">) {
@@ -62,6 +63,7 @@ export async function makeApp(deps: Deps, { keys, features: names }: Pick<Option
   if (wanted("blobs")) app.use(blobs(api));
   if (wanted("files")) app.use(files(api));
   if (wanted("jobs")) app.use(jobs(api));
+  if (wanted("ops")) app.use(ops(api));
   mounted.routes = app.routes;
   return app;
 }

@@ -6,8 +6,8 @@ import { Fault } from "../fault.ts";
 export function bodyLimits(maxBytes: number) {
   return new Elysia({ name: "body-limits" })
     .onParse(async ({ request, contentType }) => {
-      // Bytes for the embedded storage are streamed by their route; a POST may have no body at all.
-      if (request.body === null || new URL(request.url).pathname.startsWith("/storage/")) return null;
+      // Bytes for the embedded storage are streamed and forms are read by their routes; a POST may have no body at all.
+      if (request.body === null || /^\/(storage\/|ops\/sign-)/.test(new URL(request.url).pathname)) return null;
       if (contentType !== "application/json") {
         throw new Fault("malformed", "Cannot read the body: send JSON with Content-Type: application/json");
       }
@@ -21,7 +21,8 @@ export function bodyLimits(maxBytes: number) {
     .as("global");
 }
 
-async function readText(request: Request, maxBytes: number): Promise<string> {
+/** The body as text; `Fault("too-large")` past `maxBytes`, declared or counted. */
+export async function readText(request: Request, maxBytes: number): Promise<string> {
   const tooLarge = () => new Fault("too-large", `Cannot read the body: it is larger than ${maxBytes} bytes`);
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
   if (request.headers.has("content-encoding"))

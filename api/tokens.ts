@@ -31,6 +31,10 @@ export type Tokens = {
   makeRefresh: (session: { id: string; salt: string; counter: number }) => string;
   parseRefresh: (token: string) => { sessionId: string; counter: number; mac: string } | undefined;
   isRefreshGenuine: (parsed: { sessionId: string; counter: number; mac: string }, salt: string) => boolean;
+  /** `sid.mac`: the value of a cookie that stands for a session; the session's row decides whether it still holds. */
+  makeCookie: (sessionId: string) => string;
+  /** The session of a cookie that we made, or undefined. */
+  readCookie: (value: string) => string | undefined;
 };
 
 /** Verifies access tokens: Ed25519 only, whatever the header asks for. A verified token is remembered until it expires. */
@@ -41,6 +45,8 @@ export async function openTokens({ signingKey, tokenSecret }: Keys): Promise<Tok
   const remembered = new Map<string, { caller: Caller; expiresAt: number }>();
   const mac = (sessionId: string, counter: number, salt: string) =>
     createHmac("sha256", tokenSecret).update(`refresh.${sessionId}.${counter}.${salt}`).digest("base64url");
+  const cookieMac = (sessionId: string) =>
+    createHmac("sha256", tokenSecret).update(`cookie.${sessionId}`).digest("base64url");
   await importJWK(signingKey, "EdDSA"); // fails now rather than at the first sign-in
   return {
     publicKeys: { keys: [publicKey] },
@@ -77,12 +83,19 @@ export async function openTokens({ signingKey, tokenSecret }: Keys): Promise<Tok
         return undefined;
       return { sessionId, counter: Number(counter), mac: given };
     },
-    isRefreshGenuine: (parsed, salt) => {
-      const right = Buffer.from(mac(parsed.sessionId, parsed.counter, salt));
-      const given = Buffer.from(parsed.mac);
-      return right.length === given.length && timingSafeEqual(right, given);
+    isRefreshGenuine: (parsed, salt) => isSame(parsed.mac, mac(parsed.sessionId, parsed.counter, salt)),
+    makeCookie: (sessionId) => `${sessionId}.${cookieMac(sessionId)}`,
+    readCookie: (value) => {
+      const [, sessionId = "", given = ""] = /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(value) ?? [];
+      return given !== "" && isSame(given, cookieMac(sessionId)) ? sessionId : undefined;
     },
   };
+}
+
+/** Compares in a time that does not depend on where they differ. */
+function isSame(given: string, right: string): boolean {
+  const [left, other] = [Buffer.from(given), Buffer.from(right)];
+  return left.length === other.length && timingSafeEqual(left, other);
 }
 
 function toPublic({ kty, crv, x, kid }: JWK): JWK {

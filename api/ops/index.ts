@@ -1,0 +1,54 @@
+import { Elysia } from "elysia";
+import { Fault } from "../../fault.ts";
+import type { Api } from "../api.ts";
+import { openRateLimiter, readText } from "../limits.ts";
+import { requireSameOrigin, signInOperator, signOutOperator } from "./operators.ts";
+import { pickLanguage, signInPage, signOutPage } from "./pages.ts";
+import { queues } from "./queues.ts";
+
+const maxFormBytes = 4_096;
+const hidden = { detail: { hide: true } };
+
+/** What operators look at: the queues, and the page on which they sign in. */
+export function ops(api: Api) {
+  const limiter = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
+  return new Elysia()
+    .use(queues(api))
+    .get("/ops", () => redirect("/ops/queues"), hidden)
+    .get("/ops/sign-in", ({ request }) => signInPage({ language: pickLanguage(request) }), hidden)
+    .post(
+      "/ops/sign-in",
+      ({ request, server }) => signIn(request, api.addressOf(request, server?.requestIP(request)?.address)),
+      hidden,
+    )
+    .get("/ops/sign-out", ({ request }) => signOutPage(pickLanguage(request)), hidden)
+    .post(
+      "/ops/sign-out",
+      async ({ request }) => {
+        requireSameOrigin(api, request);
+        return redirect("/ops/sign-in", await signOutOperator(api, request));
+      },
+      hidden,
+    );
+
+  // A refused sign-in is a page again, not a problem document: a person reads it.
+  async function signIn(request: Request, address: string): Promise<Response> {
+    requireSameOrigin(api, request);
+    const form = new URLSearchParams(await readText(request, maxFormBytes));
+    const [login = "", password = ""] = [form.get("login") ?? "", form.get("password") ?? ""];
+    try {
+      limiter.take(address);
+      return redirect("/ops/queues", await signInOperator(api, { login, password }));
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return signInPage({ language: pickLanguage(request), problem: error.code, login }, error.status);
+    }
+  }
+}
+
+function redirect(location: string, cookie?: string): Response {
+  return new Response(null, {
+    status: 303,
+    headers: { location, "cache-control": "no-store", ...(cookie !== undefined && { "set-cookie": cookie }) },
+  });
+}

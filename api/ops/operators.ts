@@ -1,0 +1,85 @@
+import { endSession, findSession, findUserByLogin, insertSession } from "../../db/account.ts";
+import { Fault } from "../../fault.ts";
+import { makeSecret } from "../../keys.ts";
+import type { Api } from "../api.ts";
+import { findCaller } from "../caller.ts";
+
+/** Who may look behind the scenes. */
+export type Operator = { userId: string; login: string; sessionId: string };
+
+const operatorRoles = ["admin", "operator"];
+const lifetimeSeconds = 12 * 3600;
+
+const isOperator = (roles: string[]) => roles.some((role) => operatorRoles.includes(role));
+
+/**
+ * The operator who calls, by bearer token or by cookie, as the rows of session and user say at this moment; undefined
+ * when nobody is signed in. Throws `Fault("not-allowed")` for everybody else's sessions.
+ */
+export async function findOperator(api: Api, request: Request): Promise<Operator | undefined> {
+  const caller = await findCaller(request, api.tokens);
+  const sessionId = caller?.sessionId ?? readSessionCookie(api, request);
+  const session = sessionId === undefined ? undefined : await findSession(api.db, sessionId);
+  if (!session) {
+    if (caller) throw new Fault("not-signed-in", "Cannot accept the token: its session has ended. Sign in again");
+    return undefined;
+  }
+  if (!isOperator(session.roles)) throw new Fault("not-allowed", "Not allowed: this is for admins and operators");
+  return { userId: session.userId, login: session.login, sessionId: session.id };
+}
+
+/** Signs an operator in for 12 hours and answers the Set-Cookie header. 401 for a wrong password, 403 without the role. */
+export async function signInOperator(
+  api: Api,
+  { login, password }: { login: string; password: string },
+): Promise<string> {
+  const user = await findUserByLogin(api.db, login.toLowerCase());
+  const right = await api.passwords.verify(password, user?.disabledAt ? undefined : user?.passwordHash);
+  if (!user || !right) throw new Fault("not-signed-in", "Cannot sign in: login or password is wrong");
+  if (!isOperator(user.roles)) throw new Fault("not-allowed", "Not allowed: this is for admins and operators");
+  const session = { id: Bun.randomUUIDv7(), userId: user.id, kind: "web", salt: makeSecret(), lifetimeSeconds };
+  await insertSession(api.db, session);
+  return writeCookie(api, { value: api.tokens.makeCookie(session.id), maxAgeSeconds: lifetimeSeconds });
+}
+
+/** Ends the session of a cookie and answers the Set-Cookie header that removes it. */
+export async function signOutOperator(api: Api, request: Request): Promise<string> {
+  const sessionId = readSessionCookie(api, request);
+  if (sessionId !== undefined) await endSession(api.db, sessionId);
+  return writeCookie(api, { value: "", maxAgeSeconds: 0 });
+}
+
+/**
+ * Refuses (403) what a page of somebody else may have sent: a request that changes something must come from our own
+ * origin, by Origin or Sec-Fetch-Site (Fetch, 3.2; OWASP CSRF Prevention Cheat Sheet, "Verifying Origin").
+ */
+export function requireSameOrigin({ publicUrl, config }: Pick<Api, "publicUrl" | "config">, request: Request): void {
+  if (request.method === "GET" || request.method === "HEAD") return;
+  const origin = request.headers.get("origin");
+  const { protocol, host } = new URL(request.url);
+  const own = [publicUrl(), ...config.PUBLIC_URL_ALIASES, `${protocol}//${request.headers.get("host") ?? host}`];
+  if (request.headers.get("sec-fetch-site") === "same-origin" || (origin !== null && own.includes(origin))) return;
+  throw new Fault(
+    "not-allowed",
+    `Not allowed: this must be sent from a page of ${publicUrl()} (Origin: ${origin ?? "none"}). When people use another address, set PUBLIC_URL`,
+  );
+}
+
+/** With https the browser keeps the cookie to this host and to https (RFC 6265bis, 4.1.3.2); plain http has no such name. */
+function cookieShape({ publicUrl }: Pick<Api, "publicUrl">): { name: string; attributes: string } {
+  return publicUrl().startsWith("https://")
+    ? { name: "__Host-sunduk_ops", attributes: "Path=/; Secure; HttpOnly; SameSite=Strict" }
+    : { name: "sunduk_ops", attributes: "Path=/ops; HttpOnly; SameSite=Strict" };
+}
+
+function writeCookie(api: Api, { value, maxAgeSeconds }: { value: string; maxAgeSeconds: number }): string {
+  const { name, attributes } = cookieShape(api);
+  return `${name}=${value}; ${attributes}; Max-Age=${maxAgeSeconds}`;
+}
+
+function readSessionCookie(api: Api, request: Request): string | undefined {
+  const prefix = `${cookieShape(api).name}=`;
+  const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
+  const value = pairs.find((pair) => pair.startsWith(prefix))?.slice(prefix.length);
+  return value === undefined ? undefined : api.tokens.readCookie(value);
+}
