@@ -1,4 +1,4 @@
-import { type Db, one } from "./query.ts";
+import { type Db, many, one, run } from "./query.ts";
 
 /** Bytes that are kept, and bytes that wait to be removed. */
 export async function sumStorage(db: Db): Promise<{ liveBytes: number; doomedBytes: number; blobs: number }> {
@@ -8,4 +8,139 @@ export async function sumStorage(db: Db): Promise<{ liveBytes: number; doomedByt
       (select coalesce(sum(size_bytes), 0)::bigint from blob.doomed) as "doomedBytes"`,
   });
   return row ?? { liveBytes: 0, doomedBytes: 0, blobs: 0 };
+}
+
+/** Key of the advisory lock that a backup holds (`pg_advisory_lock`) from its dump until its objects are copied: meanwhile nothing is removed. */
+export const backupLock = 7_368_054;
+
+/** Holds backups off until the transaction ends. False when one is under way. */
+export async function holdBackups(tx: Db): Promise<boolean> {
+  const row = await one<{ free: boolean }>(tx, {
+    name: "sweep_hold_backups",
+    text: `select pg_try_advisory_xact_lock_shared($1) as free`,
+    values: [backupLock],
+  });
+  return row?.free ?? false;
+}
+
+/** Every column that names a blob. A test compares them with the foreign keys that there are. */
+export const blobReferences = [
+  "blob.upload.blob_id",
+  "file.file.blob_id",
+  "pack.archive.blob_id",
+  "pack.pack.icon_blob_id",
+  "pack.version_file.blob_id",
+] as const;
+
+/** Idle: untouched for the grace time ($1, seconds), and named by nothing but uploads that were verified before it. */
+const isIdle = `b.touched_at < now() - make_interval(secs => $1) and b.created_at < now() - make_interval(secs => $1)
+    and not exists (select from pack.version_file r where r.blob_id = b.id)
+    and not exists (select from pack.archive r where r.blob_id = b.id)
+    and not exists (select from pack.pack r where r.icon_blob_id = b.id)
+    and not exists (select from file.file r where r.blob_id = b.id)
+    and not exists (select from blob.upload r where r.blob_id = b.id
+      and (r.state <> 'verified' or r.updated_at >= now() - make_interval(secs => $1)))`;
+
+type Batch = { graceSeconds: number; limit: number };
+
+/** Locks idle blobs, in id order; those that a publisher has locked are left for the next time. */
+export async function lockIdleBlobs(tx: Db, { graceSeconds, limit }: Batch): Promise<string[]> {
+  const rows = await many<{ id: string }>(tx, {
+    name: "sweep_lock_idle_blobs",
+    text: `select b.id from blob.blob b where ${isIdle} order by b.id limit $2 for update of b skip locked`,
+    values: [graceSeconds, limit],
+  });
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Of blobs that the transaction has locked, those that are idle still. Has to be a statement of its own: the one that locks
+ * does not see a reference that was committed between its snapshot and its lock.
+ */
+export async function listStillIdle(
+  tx: Db,
+  { ids, graceSeconds }: { ids: string[]; graceSeconds: number },
+): Promise<string[]> {
+  const rows = await many<{ id: string }>(tx, {
+    name: "sweep_list_still_idle",
+    text: `select b.id from blob.blob b where ${isIdle} and b.id = any ($2::uuid[]) order by b.id`,
+    values: [graceSeconds, ids],
+  });
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Deletes blobs that the transaction has locked and found idle: first the uploads that gave a right to them, whose owners
+ * get the room back, then the rows. Their keys are doomed. What still names one, whether we know of it or not, makes it fail.
+ */
+export async function deleteBlobs(
+  tx: Db,
+  { ids, doomedSeconds }: { ids: string[]; doomedSeconds: number },
+): Promise<{ blobs: number; sizeBytes: number }> {
+  await run(tx, {
+    name: "sweep_delete_uploads_of_blobs",
+    text: `with gone as (delete from blob.upload where blob_id = any ($1::uuid[]) and state = 'verified' returning owner_id, size_bytes),
+        owners as (select owner_id, count(*) as uploads, sum(size_bytes) as size_bytes from gone group by owner_id)
+      update blob.quota q set uploads = greatest(0, q.uploads - o.uploads), size_bytes = greatest(0, q.size_bytes - o.size_bytes)
+        from owners o where q.user_id = o.owner_id`,
+    values: [ids],
+  });
+  const row = await one<{ blobs: number; sizeBytes: number }>(tx, {
+    name: "sweep_delete_blobs",
+    text: `with gone as (delete from blob.blob where id = any ($1::uuid[]) returning key, size_bytes),
+        doomed as (insert into blob.doomed (key, size_bytes, reason, remove_after)
+          select key, size_bytes, 'unreferenced', now() + make_interval(secs => $2) from gone on conflict do nothing)
+      select count(*) as blobs, coalesce(sum(size_bytes), 0)::bigint as "sizeBytes" from gone`,
+    values: [ids, doomedSeconds],
+  });
+  return row ?? { blobs: 0, sizeBytes: 0 };
+}
+
+/** How many blobs there are, and how many of them are idle. */
+export async function countIdleBlobs(
+  db: Db,
+  graceSeconds: number,
+): Promise<{ live: number; idle: number; idleBytes: number }> {
+  const row = await one<{ live: number; idle: number; idleBytes: number }>(db, {
+    name: "sweep_count_idle_blobs",
+    text: `select (select count(*) from blob.blob) as live, count(*) as idle, coalesce(sum(b.size_bytes), 0)::bigint as "idleBytes"
+      from blob.blob b where ${isIdle}`,
+    values: [graceSeconds],
+  });
+  return row ?? { live: 0, idle: 0, idleBytes: 0 };
+}
+
+export type IdleBlob = { sha256: string; key: string; sizeBytes: number; touchedAt: Date; uploads: number };
+
+/** Idle blobs for looking at, with how many old uploads name each. */
+export function listIdleBlobs(db: Db, { graceSeconds, limit }: Batch): Promise<IdleBlob[]> {
+  return many<IdleBlob>(db, {
+    name: "sweep_list_idle_blobs",
+    text: `select b.sha256, b.key, b.size_bytes as "sizeBytes", b.touched_at as "touchedAt",
+        (select count(*) from blob.upload u where u.blob_id = b.id) as uploads
+      from blob.blob b where ${isIdle} order by b.id limit $2`,
+    values: [graceSeconds, limit],
+  });
+}
+
+/** Locks doomed keys whose time has come. Never one that a blob lives under. */
+export async function lockDueKeys(tx: Db, limit: number): Promise<string[]> {
+  const rows = await many<{ key: string }>(tx, {
+    name: "sweep_lock_due_keys",
+    text: `select d.key from blob.doomed d where d.remove_after <= now() and not exists (select from blob.blob b where b.key = d.key)
+      order by d.remove_after limit $1 for update of d skip locked`,
+    values: [limit],
+  });
+  return rows.map(({ key }) => key);
+}
+
+type Doomed = { key: string; sizeBytes: number; reason: string; removeAfter: Date };
+
+/** Doomed keys for looking at, the next to go first. */
+export function listDoomed(db: Db, limit: number): Promise<Doomed[]> {
+  return many<Doomed>(db, {
+    name: "sweep_list_doomed",
+    text: `select key, size_bytes as "sizeBytes", reason, remove_after as "removeAfter" from blob.doomed order by remove_after limit $1`,
+    values: [limit],
+  });
 }

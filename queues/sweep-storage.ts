@@ -1,6 +1,10 @@
 import { actor, type Static, t } from "./actor.ts";
 
-export const SweepStorage = t.Object({ scope: t.Literal("all") });
+export const SweepStorage = t.Object({
+  scope: t.Literal("all"),
+  /** Takes as much as there is, also more than SWEEP_MAX_SHARE. */
+  force: t.Optional(t.Boolean()),
+});
 export type SweepStorage = Static<typeof SweepStorage>;
 
 /** Removes what nothing refers to any more: blobs, abandoned uploads, expired drafts, leftovers in storage. */
