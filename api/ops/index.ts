@@ -5,6 +5,7 @@ import { openRateLimiter, readText } from "../limits.ts";
 import { requireSameOrigin, signInOperator, signOutOperator } from "./operators.ts";
 import { pickLanguage, signInPage, signOutPage } from "./pages.ts";
 import { queues } from "./queues.ts";
+import { sweep } from "./sweep.ts";
 
 const maxFormBytes = 4_096;
 const hidden = { detail: { hide: true } };
@@ -14,6 +15,7 @@ export function ops(api: Api) {
   const limiter = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
   return new Elysia()
     .use(queues(api))
+    .use(sweep(api))
     .get("/ops", () => redirect("/ops/queues"), hidden)
     .get("/ops/sign-in", ({ request }) => signInPage({ language: pickLanguage(request) }), hidden)
     .post(
