@@ -148,6 +148,12 @@ export function packs(api: Api) {
         });
         const userId = await requireUser(api.db, body.login);
         if (userId === pack.ownerId) throw new Fault("conflict", `"${body.login}" is the owner already`);
+        const held = (await listMembers(api.db, pack.id)).find(({ login }) => login === body.login.toLowerCase())?.role;
+        if (held === "maintainer" && pack.role !== "owner")
+          throw new Fault(
+            "not-allowed",
+            `Not allowed: only the owner changes the role of the maintainer "${body.login}"`,
+          );
         await upsertMember(api.db, { packId: pack.id, userId, role: body.role });
         return describeMembers(pack);
       },

@@ -1,0 +1,303 @@
+import { sha256 } from "./harness.ts";
+
+/** Who calls, as seen from a private pack and its owner's other things. */
+export const actors = [
+  "anonymous",
+  "stranger",
+  "reader",
+  "publisher",
+  "maintainer",
+  "owner",
+  "operator",
+  "admin",
+] as const;
+export type Actor = (typeof actors)[number];
+
+/** What a call is made of: a private pack with a published version, a draft, and its owner's file, upload and job. */
+export type Fixture = {
+  slug: string;
+  published: string;
+  draft: string;
+  sha256: string;
+  sizeBytes: number;
+  fileId: string;
+  uploadId: string;
+  jobId: string;
+};
+export type Request = { path: string; body?: unknown; headers?: Record<string, string> };
+export type Route = {
+  request: (fixture: Fixture) => Request;
+  /** The status that each actor gets. */
+  expected: Record<Actor, number>;
+  /** Whether it changes things: then whoever may gets a fixture of his own. */
+  changes?: boolean;
+  /** Whether those who may not see the thing get what they would get if it were not there. Not asked where nothing is named. */
+  names?: "slug" | "fileId" | "uploadId" | "jobId" | "sha256";
+};
+
+type Ranks = "reader" | "publisher" | "maintainer" | "owner";
+const ranks: readonly Actor[] = ["reader", "publisher", "maintainer", "owner"];
+
+/** Readable by those who may see the pack; not there for anybody else. An operator looks after the server, not into packs. */
+const readable = (status: number): Record<Actor, number> => ({
+  anonymous: 404,
+  stranger: 404,
+  operator: 404,
+  reader: status,
+  publisher: status,
+  maintainer: status,
+  owner: status,
+  admin: status,
+});
+
+/** For members from that rank up; those below are told so when they may see the pack. */
+function from(rank: Ranks, status: number): Record<Actor, number> {
+  const at = (actor: Ranks) => (ranks.indexOf(actor) >= ranks.indexOf(rank) ? status : 403);
+  return {
+    anonymous: 401,
+    stranger: 404,
+    operator: 404,
+    reader: at("reader"),
+    publisher: at("publisher"),
+    maintainer: at("maintainer"),
+    owner: at("owner"),
+    admin: status,
+  };
+}
+
+/** One answer for everybody who signed in, since it is about the caller's own things. */
+const signedIn = (status: number): Record<Actor, number> => ({ ...everybody(status), anonymous: 401 });
+
+function everybody(status: number): Record<Actor, number> {
+  return {
+    anonymous: status,
+    stranger: status,
+    reader: status,
+    publisher: status,
+    maintainer: status,
+    owner: status,
+    operator: status,
+    admin: status,
+  };
+}
+
+/** The owner's and the admins' own; nobody else's. `anonymous`: 401 where an account is needed in any case. */
+const own = (status: number, anonymous: number): Record<Actor, number> => ({
+  ...everybody(404),
+  anonymous,
+  owner: status,
+  admin: status,
+});
+
+const pack =
+  (rest = "") =>
+  ({ slug }: Fixture) => ({ path: `/v1/packs/${slug}${rest}` });
+const published =
+  (rest: string, body?: unknown) =>
+  ({ slug, published }: Fixture) => ({
+    path: `/v1/packs/${slug}/versions/${published}${rest}`,
+    ...(body !== undefined && { body }),
+  });
+const anyMatch = { "if-match": '"1"' };
+
+/** Every route that answers about packs, files, uploads, bytes and jobs, and who may use it. */
+export const routes: Record<string, Route> = {
+  "GET /v1/packs/:slug": { request: pack(), expected: readable(200), names: "slug" },
+  "PATCH /v1/packs/:slug": {
+    request: ({ slug }) => ({ path: `/v1/packs/${slug}`, body: { summary: "changed" }, headers: anyMatch }),
+    expected: from("maintainer", 200),
+    changes: true,
+    names: "slug",
+  },
+  "DELETE /v1/packs/:slug": {
+    request: ({ slug }) => ({ path: `/v1/packs/${slug}`, body: { slug } }),
+    expected: from("owner", 204),
+    changes: true,
+    names: "slug",
+  },
+  "GET /v1/packs/:slug/access": { request: pack("/access"), expected: from("maintainer", 200), names: "slug" },
+  "PUT /v1/packs/:slug/access": {
+    request: ({ slug }) => ({ path: `/v1/packs/${slug}/access`, body: { users: ["stranger"], roles: [] } }),
+    expected: from("maintainer", 200),
+    changes: true,
+    names: "slug",
+  },
+  "GET /v1/packs/:slug/members": { request: pack("/members"), expected: from("publisher", 200), names: "slug" },
+  "PUT /v1/packs/:slug/members": {
+    request: ({ slug }) => ({ path: `/v1/packs/${slug}/members`, body: { login: "stranger", role: "maintainer" } }),
+    expected: from("owner", 200),
+    changes: true,
+    names: "slug",
+  },
+  "DELETE /v1/packs/:slug/members/:login": {
+    request: pack("/members/publisher"),
+    // A publisher may leave by himself.
+    expected: { ...from("owner", 204), publisher: 204 },
+    changes: true,
+    names: "slug",
+  },
+  "GET /v1/packs/:slug/latest": { request: pack("/latest"), expected: readable(200), names: "slug" },
+  "GET /v1/packs/:slug/versions": { request: pack("/versions"), expected: readable(200), names: "slug" },
+  "POST /v1/packs/:slug/versions": {
+    request: ({ slug, sha256, sizeBytes }) => ({
+      path: `/v1/packs/${slug}/versions`,
+      body: {
+        version: "9.0.0",
+        channel: "release",
+        minecraft: "1.21.1",
+        loader: null,
+        files: [{ path: "a.jar", sha256, size: sizeBytes, side: "both" }],
+      },
+    }),
+    expected: from("publisher", 201),
+    changes: true,
+    names: "slug",
+  },
+  "GET /v1/packs/:slug/diff/:from/:to": {
+    request: ({ slug, published }) => ({ path: `/v1/packs/${slug}/diff/${published}/${published}` }),
+    expected: readable(200),
+    names: "slug",
+  },
+  "GET /v1/packs/:slug/versions/:version": { request: published(""), expected: readable(200), names: "slug" },
+  "PATCH /v1/packs/:slug/versions/:version": {
+    request: ({ slug, draft }) => ({
+      path: `/v1/packs/${slug}/versions/${draft}`,
+      body: { changelog: "changed" },
+      headers: anyMatch,
+    }),
+    expected: from("publisher", 200),
+    changes: true,
+    names: "slug",
+  },
+  "DELETE /v1/packs/:slug/versions/:version": {
+    request: ({ slug, draft }) => ({ path: `/v1/packs/${slug}/versions/${draft}` }),
+    expected: from("publisher", 204),
+    changes: true,
+    names: "slug",
+  },
+  "POST /v1/packs/:slug/versions/:version/publish": {
+    request: ({ slug, draft }) => ({ path: `/v1/packs/${slug}/versions/${draft}/publish` }),
+    expected: from("publisher", 202),
+    changes: true,
+    names: "slug",
+  },
+  "GET /v1/packs/:slug/versions/:version/manifest": {
+    request: published("/manifest"),
+    expected: readable(200),
+    names: "slug",
+  },
+  "GET /v1/packs/:slug/versions/:version/archive": {
+    request: published("/archive?format=zip"),
+    expected: readable(202),
+    changes: true,
+    names: "slug",
+  },
+  "POST /v1/packs/:slug/versions/:version/yank": {
+    request: published("/yank"),
+    expected: from("publisher", 200),
+    changes: true,
+    names: "slug",
+  },
+  "POST /v1/packs/:slug/versions/:version/unyank": {
+    request: published("/unyank"),
+    expected: from("publisher", 200),
+    changes: true,
+    names: "slug",
+  },
+  "POST /v1/packs/:slug/versions/:version/withdraw": {
+    request: published("/withdraw", { reason: "broken" }),
+    expected: from("owner", 204),
+    changes: true,
+    names: "slug",
+  },
+  "GET /v1/blobs/:sha256": {
+    request: ({ sha256 }) => ({ path: `/v1/blobs/${sha256}` }),
+    expected: readable(307),
+    names: "sha256",
+  },
+  "HEAD /v1/blobs/:sha256": {
+    request: ({ sha256 }) => ({ path: `/v1/blobs/${sha256}` }),
+    expected: readable(307),
+    names: "sha256",
+  },
+  "GET /v1/files/:id": {
+    request: ({ fileId }) => ({ path: `/v1/files/${fileId}` }),
+    expected: own(200, 404),
+    names: "fileId",
+  },
+  "PATCH /v1/files/:id": {
+    request: ({ fileId }) => ({ path: `/v1/files/${fileId}`, body: { name: "changed" }, headers: anyMatch }),
+    expected: own(200, 401),
+    changes: true,
+    names: "fileId",
+  },
+  "DELETE /v1/files/:id": {
+    request: ({ fileId }) => ({ path: `/v1/files/${fileId}` }),
+    expected: own(204, 401),
+    changes: true,
+    names: "fileId",
+  },
+  "GET /v1/files/:id/content": {
+    request: ({ fileId }) => ({ path: `/v1/files/${fileId}/content` }),
+    expected: own(307, 404),
+    names: "fileId",
+  },
+  "HEAD /v1/files/:id/content": {
+    request: ({ fileId }) => ({ path: `/v1/files/${fileId}/content` }),
+    expected: own(307, 404),
+    names: "fileId",
+  },
+  "GET /v1/uploads/:id": {
+    request: ({ uploadId }) => ({ path: `/v1/uploads/${uploadId}` }),
+    expected: { ...own(200, 401), admin: 404 },
+    names: "uploadId",
+  },
+  "POST /v1/uploads/:id/complete": {
+    request: ({ uploadId }) => ({ path: `/v1/uploads/${uploadId}/complete` }),
+    // 409: its bytes have not arrived.
+    expected: { ...own(409, 401), admin: 404 },
+    names: "uploadId",
+  },
+  "GET /v1/jobs/:id": {
+    request: ({ jobId }) => ({ path: `/v1/jobs/${jobId}` }),
+    expected: { ...own(200, 404), operator: 200 },
+    names: "jobId",
+  },
+  "GET /v1/jobs/:id/events": {
+    request: ({ jobId }) => ({ path: `/v1/jobs/${jobId}/events` }),
+    expected: { ...own(200, 404), operator: 200 },
+    names: "jobId",
+  },
+};
+
+/** Routes about nothing that is somebody's: a list shows what its caller may see, a creating route makes his own. */
+export const general: Record<string, Omit<Route, "names">> = {
+  "GET /v1/packs": { request: () => ({ path: "/v1/packs?limit=100" }), expected: everybody(200) },
+  "POST /v1/packs": {
+    request: () => ({ path: "/v1/packs", body: { slug: `new-${Bun.randomUUIDv7().slice(-12)}`, name: "new" } }),
+    expected: signedIn(201),
+  },
+  "GET /v1/files": { request: () => ({ path: "/v1/files?limit=100" }), expected: everybody(200) },
+  "POST /v1/files": {
+    request: () => ({ path: "/v1/files", body: { sha256: sha256("bytes that nobody has"), name: "x" } }),
+    expected: signedIn(422),
+  },
+  "POST /v1/uploads": {
+    request: () => ({ path: "/v1/uploads", body: { sha256: sha256(Bun.randomUUIDv7()), size: 3, name: "x" } }),
+    expected: signedIn(201),
+  },
+  "POST /v1/blobs/urls": {
+    request: ({ sha256 }) => ({ path: "/v1/blobs/urls", body: { sha256: [sha256] } }),
+    expected: everybody(200),
+  },
+};
+
+/** Routes that ask for a role, or for nobody at all, and have tests of their own. */
+export const elsewhere = [
+  /^GET \/(status|livez|readyz|metrics|\.well-known\/jwks\.json)$/,
+  /^POST \/v1\/auth\/(register|login|refresh)$/,
+  /^(GET|HEAD|PUT) \/storage\/\*$/,
+  /^[A-Z]+ \/openapi(\/|$)/,
+  /^[A-Z]+ \/ops(\/|$)/,
+  /^(GET|POST) \/v1\/ops\/storage\/sweep$/,
+];
