@@ -49,7 +49,7 @@ export async function startEmbeddedPostgres({
     if (!stopping && /\b(FATAL|PANIC)\b/.test(line)) log.warn({ postgres: line }, "PostgreSQL says");
   });
   const deadline = Date.now() + startTimeoutMs;
-  while (!(await isReady(data))) {
+  while (!(await isReady(data, child.pid))) {
     if (child.exitCode !== null || Date.now() > deadline) {
       child.kill("SIGQUIT");
       throw new Error(`Cannot start PostgreSQL in ${data}: ${lines.slice(-5).join("\n") || "it does not answer"}`);
@@ -70,8 +70,10 @@ export async function startEmbeddedPostgres({
 
 /** The address of an embedded PostgreSQL that is running on this folder, or undefined. */
 export async function findEmbeddedPostgres(folder: string, password: string): Promise<string | undefined> {
-  const running = await readPostmaster(resolve(folder));
-  return running?.ready ? urlOf(running.port, password) : undefined;
+  const data = resolve(folder);
+  const running = await readPostmaster(data);
+  if (!running || !(await listProcessArguments(running.pid)).includes(data)) return undefined;
+  return running.ready ? urlOf(running.port, password) : undefined;
 }
 
 const urlOf = (port: number, password: string) =>
@@ -140,8 +142,10 @@ async function readPostmaster(data: string): Promise<{ pid: number; port: number
   return { pid: Number(lines[0]), port: Number(lines[3]), ready: lines[7] === "ready" };
 }
 
-async function isReady(data: string): Promise<boolean> {
-  return (await readPostmaster(data))?.ready ?? false;
+// A server that was killed leaves its file, and with it the word that it is ready.
+async function isReady(data: string, pid: number): Promise<boolean> {
+  const running = await readPostmaster(data);
+  return running?.pid === pid && running.ready;
 }
 
 function freePort(): number {
