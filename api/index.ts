@@ -11,6 +11,7 @@ import { openRequestCounts } from "./health/request-counts.ts";
 import { jobs } from "./jobs/index.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
 import { objects } from "./objects/index.ts";
+import { openapi } from "./openapi/index.ts";
 import { ops } from "./ops/index.ts";
 import { packs } from "./packs/index.ts";
 import { problems } from "./problem.ts";
@@ -64,6 +65,7 @@ export async function makeApp(deps: Deps, { keys, features: names }: Pick<Option
   if (wanted("files")) app.use(files(api));
   if (wanted("jobs")) app.use(jobs(api));
   if (wanted("ops")) app.use(ops(api));
+  app.use(openapi(deps.config, () => app));
   mounted.routes = app.routes;
   return app;
 }
