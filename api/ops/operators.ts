@@ -57,7 +57,9 @@ export function requireSameOrigin({ publicUrl, config }: Pick<Api, "publicUrl" |
   if (request.method === "GET" || request.method === "HEAD") return;
   const origin = request.headers.get("origin");
   const { protocol, host } = new URL(request.url);
-  const own = [publicUrl(), ...config.PUBLIC_URL_ALIASES, `${protocol}//${request.headers.get("host") ?? host}`];
+  // With https, a page that came over http under the same name is somebody else's: it may have been changed on its way.
+  const direct = publicUrl().startsWith("https://") ? [] : [`${protocol}//${request.headers.get("host") ?? host}`];
+  const own = [publicUrl(), ...config.PUBLIC_URL_ALIASES, ...direct];
   if (request.headers.get("sec-fetch-site") === "same-origin" || (origin !== null && own.includes(origin))) return;
   throw new Fault(
     "not-allowed",
