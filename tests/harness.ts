@@ -182,6 +182,7 @@ export async function startSystem({
     environment.TRUSTED_PROXIES = "127.0.0.1";
     environment.PUBLIC_URL ??= `http://127.0.0.1:${gatewayPort}`;
   }
+  let owner: AsyncDisposableStack = stack;
   const spawn = (role: string, more: Record<string, string> = {}) => {
     const child = Bun.spawn([process.execPath, join(import.meta.dir, "..", "main.ts"), role], {
       env: { PATH: process.env.PATH ?? "", ...environment, ...more },
@@ -189,7 +190,7 @@ export async function startSystem({
       stdout: "inherit",
       stderr: "inherit",
     });
-    stack.defer(async () => {
+    owner.defer(async () => {
       child.kill("SIGTERM");
       await child.exited;
     });
@@ -246,6 +247,7 @@ export async function startSystem({
     };
   };
   const running = stack.move();
+  owner = running; // pods that are started from now on
   return { url, apiUrls, environment, db, pods, startPod, call, signUp, stop: () => running.disposeAsync() };
 }
 
