@@ -108,7 +108,16 @@ function readEntry(
   storage: Deps["storage"],
   { path, file: { key, sizeBytes, crc32 }, signal }: { path: string; file: StoredFile; signal: AbortSignal },
 ): ZipEntry {
-  return { path, sizeBytes, crc32, open: () => storage.read(key, { signal }) };
+  const open = async () => {
+    try {
+      return await storage.read(key, { signal });
+    } catch (cause) {
+      if (!(cause instanceof Fault) || cause.code !== "not-found") throw cause;
+      // Not what was asked for is missing, but what is promised to be here.
+      throw new Fault("internal", `Cannot pack: the bytes of "${path}" are not in the storage`, { cause });
+    }
+  };
+  return { path, sizeBytes, crc32, open };
 }
 
 function textEntry(path: string, text: string): ZipEntry {

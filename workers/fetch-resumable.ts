@@ -6,6 +6,7 @@ import { fetchOutbound, type OutboundAnswer, type OutboundRule } from "../outbou
 const idleMs = 30_000;
 const maxCuts = 5;
 const firstPauseMs = 200;
+const maxPauseMs = 1_000;
 
 type Options = {
   allow: readonly OutboundRule[];
@@ -54,7 +55,8 @@ export async function fetchResumable(url: string, options: Options): Promise<Fet
         const hopeless = cuts > maxCuts || performance.now() > deadline;
         if (!(error instanceof Fault) || !error.mayRetry || hopeless) throw error;
         connection = undefined;
-        await pause(firstPauseMs * 2 ** cuts * (0.5 + Math.random() / 2), undefined, { signal });
+        const pauseMs = Math.min(maxPauseMs, firstPauseMs * 2 ** (cuts - 1));
+        await pause(pauseMs * (0.5 + Math.random() / 2), undefined, { signal });
       }
     }
   }
