@@ -157,11 +157,12 @@ export function seeCanary(db: Db, actor: string): Promise<number> {
   });
 }
 
-/** Queues whose canary nobody has taken for that long. */
+/** Queues whose canary nobody has taken for that long, and the one of `resend-stuck` when nobody sends canaries any more. */
 export async function listSilentQueues(db: Db, afterSeconds: number): Promise<string[]> {
   const rows = await many<{ actor: string }>(db, {
     name: "canary_list_silent",
-    text: `select actor from job.canary where sent_at < now() - make_interval(secs => $1) and (seen_at is null or seen_at < sent_at)`,
+    text: `select actor from job.canary where greatest(sent_at, seen_at) < now() - make_interval(secs => $1)
+      and (seen_at is null or seen_at < sent_at or actor = 'resend-stuck')`,
     values: [afterSeconds],
   });
   return rows.map(({ actor }) => actor);

@@ -1,13 +1,14 @@
 import { listSilentQueues } from "../db/job.ts";
 import type { Deps } from "../deps.ts";
-import type { AnyWorker } from "../queues/connection.ts";
 import { actors } from "../queues/index.ts";
-import { runActor } from "./run.ts";
+import { type RunningActor, runActor } from "./run.ts";
 
 export type Pod = { close: () => Promise<void> };
 
 const drainMs = 6_000;
-const silentAfterSeconds = 30;
+const maxLookMs = 5_000;
+/** A canary that is silent for so many looks in a row, while the queue answers, is not heard. */
+const silentLooks = 4;
 
 /**
  * Runs actors in this process: all of them, or those named. `onDeaf` is called when a queue's canary waits although this
@@ -23,15 +24,8 @@ export async function openPod(
     throw new Error(
       `Cannot start workers: there is no actor ${unknown.join(", ")}. There are ${actors.map(({ name }) => name).join(", ")}`,
     );
-  const workers = new Map<string, AnyWorker>();
-  const active = new Map<string, number>();
-  for (const actor of chosen) {
-    const worker = await runActor(actor, deps);
-    worker.on("active", () => active.set(actor.name, (active.get(actor.name) ?? 0) + 1));
-    for (const event of ["completed", "failed"] as const)
-      worker.on(event, () => active.set(actor.name, Math.max(0, (active.get(actor.name) ?? 0) - 1)));
-    workers.set(actor.name, worker);
-  }
+  const running = new Map<string, RunningActor>();
+  for (const actor of chosen) running.set(actor.name, await runActor(actor, deps));
   const timers = chosen.flatMap(({ name, every }) => {
     if (!every) return [];
     const periodMs = every(deps.config) * 1000;
@@ -39,21 +33,39 @@ export async function openPod(
     tick();
     return [setInterval(tick, periodMs)];
   });
-  const watch = setInterval(() => {
-    listSilentQueues(deps.db, silentAfterSeconds)
-      .then((silent) => silent.filter((name) => workers.has(name) && (active.get(name) ?? 0) === 0).forEach(onDeaf))
-      .catch((error) => deps.log.debug({ err: error }, "the canaries cannot be read"));
-  }, 10_000);
+  const watch = watchCanaries(deps, { running, onDeaf });
   return {
     close: async () => {
       for (const timer of [...timers, watch]) clearInterval(timer);
-      const closing = Promise.all([...workers.values()].map((worker) => worker.close()));
-      const cancel = setTimeout(
-        () => [...workers.values()].forEach((worker) => void worker.cancelAllJobs("the pod stops")),
-        drainMs,
-      );
+      const workers = [...running.values()].map(({ worker }) => worker);
+      const closing = Promise.all(workers.map((worker) => worker.close()));
+      const cancel = setTimeout(() => workers.forEach((worker) => void worker.cancelAllJobs("the pod stops")), drainMs);
       await closing;
       clearTimeout(cancel);
     },
   };
+}
+
+/** Looks at the canaries of idle workers. A queue that cannot be reached, or that somebody has paused, says nothing of them. */
+function watchCanaries(
+  { db, config, mailbox, log }: Deps,
+  { running, onDeaf }: { running: Map<string, RunningActor>; onDeaf: (queue: string) => void },
+): Timer {
+  const periodSeconds = config.RESEND_EVERY_SECONDS;
+  const silentFor = new Map<string, number>();
+  const look = async () => {
+    const silent = await listSilentQueues(db, 2 * periodSeconds + 5);
+    for (const [name, { active }] of running) {
+      const queue = mailbox.queues.find((opened) => opened.name === name);
+      const deaf = silent.includes(name) && active() === 0 && (await queue?.isPaused()) === false;
+      silentFor.set(name, deaf ? (silentFor.get(name) ?? 0) + 1 : 0);
+      if (silentFor.get(name) === silentLooks) onDeaf(name);
+    }
+  };
+  const lookSafely = () =>
+    void look().catch((error) => {
+      silentFor.clear();
+      log.debug({ err: error }, "the canaries cannot be looked at");
+    });
+  return setInterval(lookSafely, Math.min(maxLookMs, periodSeconds * 1000));
 }

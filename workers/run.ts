@@ -11,8 +11,10 @@ import type { AnyWorker } from "../queues/connection.ts";
 const giveUpAfterRuns = 25;
 const progressEveryMs = 250;
 
+export type RunningActor = { worker: AnyWorker /** Messages being handled at this moment. */; active: () => number };
+
 /** Runs one actor: takes its messages, hands each to its handler, and settles the job's row. */
-export async function runActor(actor: Actor, deps: Deps): Promise<AnyWorker> {
+export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> {
   const { handle } = await actor.handler();
   const payloads = TypeCompiler.Compile(actor.payload);
   if (!FormatRegistry.Has("uuid"))
@@ -21,26 +23,36 @@ export async function runActor(actor: Actor, deps: Deps): Promise<AnyWorker> {
   const lockMs = deps.config.LOCK_SECONDS * 1000;
   const needed = Object.fromEntries(actor.needs.map((need) => [need, deps[need]]));
 
+  let active = 0;
   // Three parameters, or BullMQ makes no signal.
   const process = async (job: Job, _token: string | undefined, cancelled: AbortSignal | undefined) => {
+    active += 1;
+    try {
+      await take(job, cancelled);
+    } finally {
+      active -= 1;
+    }
+  };
+  const take = async (job: Job, cancelled: AbortSignal | undefined) => {
     const limit = AbortSignal.timeout(actor.timeoutMs);
     const signal = cancelled ? AbortSignal.any([cancelled, limit]) : limit;
     if (job.data?.canary) return void (await seeCanary(deps.db, actor.name));
-    if (job.data?.tick) {
-      await handle({
-        payload: { scope: "all" },
-        wanted: 0,
-        deps: needed,
-        signal,
-        progress: () => undefined,
-        log: deps.log.child({ actor: actor.name }),
-      } as never);
-      return;
-    }
+    if (job.data?.tick) return runTick(signal);
     if (!messages.Check(job.data)) throw new UnrecoverableError("the message is not one of ours");
     const row = await startJob(deps.db, job.data);
     if (!row) return; // settled by another run
     await runJob(row, job.data.wanted, signal);
+  };
+
+  const runTick = async (signal: AbortSignal) => {
+    const log = deps.log.child({ actor: actor.name });
+    const tick = { payload: { scope: "all" }, wanted: 0, signal, progress: () => undefined, log };
+    try {
+      await handle({ ...tick, deps: needed } as never);
+    } catch (error) {
+      log.warn({ err: error }, "a periodic run failed");
+      throw error;
+    }
   };
 
   const runJob = async (row: JobRow, wanted: number, signal: AbortSignal) => {
@@ -52,6 +64,12 @@ export async function runActor(actor: Actor, deps: Deps): Promise<AnyWorker> {
         .catch((error) => log.debug({ err: error }, "progress was not written"));
     });
     try {
+      // A run that takes its pod down with it never gets to say so: after that many there is no other.
+      if (row.attempts > giveUpAfterRuns)
+        throw new Fault(
+          "internal",
+          `Cannot finish: ${giveUpAfterRuns} runs broke off. The operator finds them in the log`,
+        );
       if (!payloads.Check(row.payload))
         throw new Fault("invalid", "Cannot run: the payload is not what this actor takes");
       deps.bus.publish("job.changed", jobId);
@@ -79,7 +97,7 @@ export async function runActor(actor: Actor, deps: Deps): Promise<AnyWorker> {
     deps.bus.publish("job.changed", jobId);
   };
 
-  return deps.queues.openWorker(actor.name, process, {
+  const worker = deps.queues.openWorker(actor.name, process, {
     concurrency: actor.concurrency,
     lockDuration: lockMs,
     stalledInterval: lockMs,
@@ -88,6 +106,7 @@ export async function runActor(actor: Actor, deps: Deps): Promise<AnyWorker> {
     removeOnComplete: { age: 3_600, count: 1_000 },
     removeOnFail: { age: 7 * 24 * 3_600, count: 1_000 },
   });
+  return { worker, active: () => active };
 }
 
 function throttle(write: (share: number) => void): (share: number) => void {
