@@ -3,7 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { readConfig } from "../config.ts";
-import { listFiles } from "../db/version.ts";
+import { listFiles } from "../db/version-file.ts";
 import { type Deps, openDeps } from "../deps.ts";
 import type { BuildArchive } from "../queues/build-archive.ts";
 import { testLog } from "../tests/harness.ts";

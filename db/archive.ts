@@ -1,5 +1,5 @@
 import { type Db, one, run } from "./query.ts";
-import type { Side } from "./version.ts";
+import type { Side } from "./version-file.ts";
 
 export type ArchiveFormat = "mrpack" | "zip";
 export type ArchiveKey = { versionId: string; format: ArchiveFormat; side: Side; base: string };

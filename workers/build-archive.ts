@@ -1,7 +1,8 @@
 import { findArchive, insertArchive, lockPublishedVersion } from "../db/archive.ts";
 import { listBlocked } from "../db/blob.ts";
 import type { Db } from "../db/query.ts";
-import { findManifest, findVersionById, listFiles, type VersionRow } from "../db/version.ts";
+import { findManifest, findVersionById, type VersionRow } from "../db/version.ts";
+import { listFiles } from "../db/version-file.ts";
 import type { Deps } from "../deps.ts";
 import { Fault } from "../fault.ts";
 import type { Handle } from "../queues/actor.ts";

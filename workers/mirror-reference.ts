@@ -7,7 +7,7 @@ import {
   settleUnmirrored,
   sumFiles,
   type VersionFileRow,
-} from "../db/version.ts";
+} from "../db/version-file.ts";
 import type { Deps } from "../deps.ts";
 import type { Digests } from "../digest.ts";
 import { Fault } from "../fault.ts";

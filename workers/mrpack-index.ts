@@ -1,4 +1,5 @@
-import type { DigestName, Side, VersionFileRow, VersionRow } from "../db/version.ts";
+import type { VersionRow } from "../db/version.ts";
+import type { DigestName, Side, VersionFileRow } from "../db/version-file.ts";
 import { Fault } from "../fault.ts";
 
 /** Loaders as mrpack names them; Prism refuses a pack with any other key among its dependencies. */

@@ -1,14 +1,8 @@
 import { lockBlobs } from "../db/blob.ts";
 import { lockPack, notePublished } from "../db/pack.ts";
 import type { Db } from "../db/query.ts";
-import {
-  findVersionById,
-  listFiles,
-  listMissing,
-  settlePublished,
-  stopPublishing,
-  type VersionRow,
-} from "../db/version.ts";
+import { findVersionById, settlePublished, stopPublishing, type VersionRow } from "../db/version.ts";
+import { listFiles, listMissing } from "../db/version-file.ts";
 import { Fault } from "../fault.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { PublishVersion } from "../queues/publish-version.ts";

@@ -1,4 +1,4 @@
-import type { VersionFileRow } from "../db/version.ts";
+import type { VersionFileRow } from "../db/version-file.ts";
 
 export type ManifestFile = {
   path: string;

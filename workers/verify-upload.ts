@@ -1,6 +1,6 @@
 import { deleteAttempt, findBlocked, insertAttempt, insertDoomed } from "../db/blob.ts";
 import { findUpload, lockVerifying, releaseQuota, settleUpload, type UploadRow } from "../db/upload.ts";
-import { linkDraftsOf } from "../db/version.ts";
+import { linkDraftsOf } from "../db/version-file.ts";
 import type { Deps } from "../deps.ts";
 import { type Digests, digestStream } from "../digest.ts";
 import { Fault } from "../fault.ts";

@@ -1,5 +1,5 @@
 import { listReadableBlobs, type ReadableBlob, type Reader } from "../../db/blob.ts";
-import { findWithdrawnFile } from "../../db/version.ts";
+import { findWithdrawnFile } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 

@@ -1,5 +1,5 @@
 import type { Config } from "../../config.ts";
-import type { DeclaredFile as DeclaredRow } from "../../db/version.ts";
+import type { DeclaredFile as DeclaredRow } from "../../db/version-file.ts";
 import { Fault, type FaultPlace } from "../../fault.ts";
 import { hostMatches, parseHostPatterns } from "../../outbound.ts";
 import { checkPath, findPathClashes } from "../../paths.ts";
@@ -54,12 +54,12 @@ function requirePaths(files: DeclaredFile[]): void {
   const places: FaultPlace[] = [];
   for (const [index, { path }] of files.entries()) {
     const reason = checkPath(path);
-    if (reason) places.push({ pointer: `/files/${index}/path`, detail: `${JSON.stringify(path)}: ${reason}` });
+    if (reason) places.push({ pointer: `/files/${index}/path`, detail: `${show(path)}: ${reason}` });
   }
   if (places.length === 0) {
     const indexes = new Map(files.map(({ path }, index) => [path, index]));
     for (const { path, reason } of findPathClashes(files.map((file) => file.path)))
-      places.push({ pointer: `/files/${indexes.get(path)}/path`, detail: `${JSON.stringify(path)}: ${reason}` });
+      places.push({ pointer: `/files/${indexes.get(path)}/path`, detail: `${show(path)}: ${reason}` });
   }
   if (places.length > 0) {
     throw new Fault(
@@ -69,6 +69,9 @@ function requirePaths(files: DeclaredFile[]): void {
     );
   }
 }
+
+/** A path as a problem shows it: escaped, and cut where it is absurdly long. */
+const show = (path: string) => (path.length > 500 ? `${JSON.stringify(path.slice(0, 500))}…` : JSON.stringify(path));
 
 function requireOneSize(files: DeclaredFile[]): void {
   const sizes = new Map<string, number>();

@@ -1,4 +1,4 @@
-import { listFiles, type VersionFileRow } from "../../db/version.ts";
+import { listFiles, type VersionFileRow } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import type { Caller } from "../tokens.ts";
 import type { Diff } from "./model.ts";

@@ -2,18 +2,20 @@ import { keepBlobs, listReadableBlobs } from "../../db/blob.ts";
 import { type Db, isDuplicate } from "../../db/query.ts";
 import {
   type Channel,
-  type DeclaredFile,
   deleteDraft,
   findVersion,
   insertVersion,
+  updateDraft,
+  type VersionRow,
+} from "../../db/version.ts";
+import {
+  type DeclaredFile,
   linkFiles,
   listFiles,
   listMissing,
   replaceFiles,
-  updateDraft,
   updateMirroring,
-  type VersionRow,
-} from "../../db/version.ts";
+} from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { want } from "../../queues/mailbox.ts";

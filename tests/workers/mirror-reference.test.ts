@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { replaceFiles } from "../../db/version.ts";
+import { replaceFiles } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { digestStream } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
