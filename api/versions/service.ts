@@ -7,8 +7,6 @@ import {
   findLatest,
   findManifest,
   findVersion,
-  listFiles,
-  listMissing,
   listUnpublished,
   listVersions,
   startPublishing,
@@ -16,6 +14,7 @@ import {
   type VersionRow,
   withdrawVersion,
 } from "../../db/version.ts";
+import { listFiles, listMissing } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { type BuildArchive, buildArchive } from "../../queues/build-archive.ts";
