@@ -13,12 +13,20 @@ export function bodyLimits(maxBytes: number) {
       }
       const text = await readText(request, maxBytes);
       try {
-        return JSON.parse(text);
+        // Where a schema copies what it checks, this member would become the copy's prototype (CWE-1321).
+        return /__proto__|\\u/.test(text) ? JSON.parse(text, refusePrototype) : JSON.parse(text);
       } catch (cause) {
+        if (cause instanceof Fault) throw cause;
         throw new Fault("malformed", "Cannot read the body: it is not valid JSON", { cause });
       }
     })
     .as("global");
+}
+
+/** Refuses, while JSON is read, the member that would become the prototype of whatever copies it. */
+export function refusePrototype(key: string, value: unknown): unknown {
+  if (key === "__proto__") throw new Fault("invalid", `Cannot accept the body: the member "__proto__" is unknown`);
+  return value;
 }
 
 /** The body as text; `Fault("too-large")` past `maxBytes`, declared or counted. */

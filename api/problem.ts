@@ -1,9 +1,10 @@
-import { Elysia, type ValidationError } from "elysia";
+import { Elysia } from "elysia";
 import { isDuplicate } from "../db/query.ts";
-import { Fault, type FaultPlace, hasCode } from "../fault.ts";
+import { Fault, hasCode } from "../fault.ts";
 import type { Log } from "../log.ts";
 import { answerHeaders, type Recorder, requestLog } from "./request-log.ts";
 import { traceOf } from "./trace.ts";
+import { isValidation, readValidation } from "./validation.ts";
 
 /** Makes every failure of the API an `application/problem+json` (RFC 9457). The only place that turns faults into HTTP. */
 export function problems(log: Log, record: Recorder) {
@@ -12,7 +13,7 @@ export function problems(log: Log, record: Recorder) {
     .onError((context) => {
       const { code, error, request, startedAtMs } = context;
       const route = "route" in context && typeof context.route === "string" ? context.route : undefined;
-      const fault = toFault(code, error);
+      const fault = toFault(code, { error, request });
       const traceId = traceOf(request);
       if (fault.status >= 500) log.error({ err: fault, cause: fault.cause, traceId, route }, "a request failed");
       const caller = "caller" in context ? context.caller : undefined;
@@ -63,12 +64,14 @@ const databaseAway = [
 /** What PostgreSQL cannot keep or read, all from the request: text with U+0000, or a cursor with another's values. */
 const unfitValues = ["22021", "22P05", "22P02", "22003", "22007", "22008"];
 
-function toFault(code: unknown, error: unknown): Fault {
+function toFault(code: unknown, { error, request }: { error: unknown; request: Request }): Fault {
   if (error instanceof Fault) return error;
   if (code === "NOT_FOUND")
     return new Fault("not-found", "There is nothing at this address: see /openapi for what there is");
+  // Elysia wraps what a parser throws.
+  if (code === "PARSE" && error instanceof Error && error.cause instanceof Fault) return error.cause;
   if (code === "PARSE") return new Fault("malformed", "Cannot read the body: it is not valid JSON");
-  if (isValidation(code, error)) return fromValidation(error);
+  if (isValidation(code, error)) return readValidation(error, request);
   if (isDuplicate(error))
     return new Fault("conflict", "Somebody else did the same at this moment: look again", { cause: error });
   if (hasCode(error, ...unfitValues))
@@ -84,27 +87,5 @@ function toFault(code: unknown, error: unknown): Fault {
     return new Fault("unavailable", "The database does not answer: try again in a moment", { cause: error });
   return new Fault("internal", "Something went wrong here: the operator finds it in the log by the trace id", {
     cause: error,
-  });
-}
-
-function isValidation(code: unknown, error: unknown): error is ValidationError {
-  return code === "VALIDATION" && error instanceof Error && "all" in error;
-}
-
-function fromValidation(error: ValidationError): Fault {
-  if (error.type === "response")
-    return new Fault("internal", "Something went wrong here: the answer is not as described", { cause: error });
-  const errors: FaultPlace[] = [];
-  for (const item of error.all.slice(0, 20)) {
-    const path = "path" in item && typeof item.path === "string" ? item.path : "";
-    const detail = "message" in item && typeof item.message === "string" ? item.message : "is not valid";
-    errors.push(error.type === "body" ? { pointer: path, detail } : { parameter: path.slice(1), detail });
-  }
-  const where = errors.map((place) => place.pointer ?? place.parameter).join(", ");
-  if (error.type === "body")
-    return new Fault("invalid", `Cannot accept the body: ${where || "it"} is not as described`, { errors });
-  if (error.type === "params") return new Fault("not-found", "There is nothing at this address", { errors });
-  return new Fault("malformed", `Cannot accept the request: ${where || "a parameter"} is unknown or not as described`, {
-    errors,
   });
 }

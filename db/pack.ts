@@ -22,12 +22,14 @@ export type PackRow = {
   loaders: string[];
   createdAt: Date;
   updatedAt: Date;
+  /** The same to the microsecond, for cursors. */
+  updatedAtText: string;
   /** The role of whoever asked. */
   role: PackRole | null;
 };
 
 const columns = `p.id, p.slug, p.name, p.summary, p.description, p.licence, p.tags, p.links, p.visibility, p.owner_id as "ownerId", p.revision,
-  p.minecraft, p.loaders, p.created_at as "createdAt", p.updated_at as "updatedAt", u.login as "ownerLogin",
+  p.minecraft, p.loaders, p.created_at as "createdAt", p.updated_at as "updatedAt", p.updated_at::text as "updatedAtText", u.login as "ownerLogin",
   (select b.sha256 from blob.blob b where b.id = p.icon_blob_id) as "iconSha256"`;
 
 /** A pack that this reader may see. */

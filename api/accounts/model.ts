@@ -1,4 +1,4 @@
-import { t } from "elysia";
+import { Type as t } from "@sinclair/typebox";
 
 export const Login = t.String({
   pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{1,31}$",

@@ -1,4 +1,4 @@
-import { t } from "elysia";
+import { Type as t } from "@sinclair/typebox";
 import { Access } from "../packs/model.ts";
 import { PageQuery } from "../pages.ts";
 import { Sha256 } from "../uploads/model.ts";

@@ -1,3 +1,4 @@
+import { Type as t } from "@sinclair/typebox";
 import { lockBlobs } from "../../db/blob.ts";
 import {
   deleteFile,
@@ -15,10 +16,11 @@ import { Fault } from "../../fault.ts";
 import { signBlob } from "../blobs/service.ts";
 import { toReader } from "../caller.ts";
 import { changedMeanwhile, findReadableBlob, requireUsers } from "../packs/service.ts";
-import { readCursor, writeCursor } from "../pages.ts";
+import { CursorId, readCursor, writeCursor } from "../pages.ts";
 import type { Caller } from "../tokens.ts";
 import type { File, FileChange, NewFile } from "./model.ts";
 
+const Cursor = t.Tuple([CursorId]);
 type Access = NonNullable<NewFile["access"]>;
 type Stored = { file: File; revision: number };
 
@@ -79,7 +81,7 @@ export async function searchFiles(
   const rows = await listFiles(db, {
     reader: toReader(caller),
     query: query ? `%${query.replace(/[\\%_]/g, "\\$&")}%` : null,
-    before: readCursor(cursor)?.map(String)[0] ?? null,
+    before: readCursor(cursor, Cursor)?.[0] ?? null,
     limit: limit + 1,
   });
   const last = rows.length > limit ? rows[limit - 1] : undefined;

@@ -1,4 +1,4 @@
-import { t } from "elysia";
+import { Type as t } from "@sinclair/typebox";
 import { Login } from "../accounts/model.ts";
 import { PageQuery } from "../pages.ts";
 import { Sha256 } from "../uploads/model.ts";
@@ -27,7 +27,7 @@ export const PackChange = t.Object(
     licence: t.Optional(t.String({ maxLength: 200 })),
     tags: t.Optional(t.Array(Tag, { maxItems: 20, uniqueItems: true })),
     links: t.Optional(
-      t.Record(t.String({ pattern: "^[a-z][a-z0-9-]{0,31}$" }), HttpUrl, {
+      t.Record(t.String({ pattern: "^(?!(?:constructor|prototype)$)[a-z][a-z0-9-]{0,31}$" }), HttpUrl, {
         maxProperties: 20,
         additionalProperties: false,
       }),

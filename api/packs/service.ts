@@ -1,3 +1,4 @@
+import { Type as t } from "@sinclair/typebox";
 import { listUserIds } from "../../db/account.ts";
 import { findBlob, listReadableBlobs, lockBlobs } from "../../db/blob.ts";
 import {
@@ -17,11 +18,16 @@ import { type Db, isDuplicate } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { toReader } from "../caller.ts";
-import { readCursor, writeCursor } from "../pages.ts";
+import { CursorId, readCursor, writeCursor } from "../pages.ts";
 import type { Caller } from "../tokens.ts";
 import type { Pack } from "./model.ts";
 
 type Packs = Pick<Deps, "db" | "config" | "bus">;
+/** When the last pack of the page before was changed, as the database writes it (a Date would lose microseconds), and its id. */
+const Cursor = t.Tuple([
+  t.String({ pattern: "^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d(\\.\\d{1,6})?[+-]\\d\\d(:\\d\\d)?$" }),
+  CursorId,
+]);
 const ranks: Record<PackRole, number> = { publisher: 1, maintainer: 2, owner: 3 };
 
 /** A pack that the caller may see. Private ones do not exist for strangers. */
@@ -88,8 +94,8 @@ export async function searchPacks(
   { db }: Pick<Packs, "db">,
   { caller, query, tag, minecraft, loader, limit = 50, cursor }: Search,
 ): Promise<{ items: Pack[]; nextCursor: string | null }> {
-  const [updatedAt, id] = readCursor(cursor) ?? [];
-  const after = updatedAt !== undefined && id !== undefined ? { updatedAt: String(updatedAt), id: String(id) } : null;
+  const [updatedAt, id] = readCursor(cursor, Cursor) ?? [];
+  const after = updatedAt !== undefined && id !== undefined ? { updatedAt, id } : null;
   const pattern = query ? `%${query.replace(/[\\%_]/g, "\\$&")}%` : null;
   const rows = await listPacks(db, {
     reader: toReader(caller),
@@ -103,7 +109,7 @@ export async function searchPacks(
   const last = rows.length > limit ? rows[limit - 1] : undefined;
   return {
     items: rows.slice(0, limit).map(describePack),
-    nextCursor: last ? writeCursor([last.updatedAt.toISOString(), last.id]) : null,
+    nextCursor: last ? writeCursor([last.updatedAtText, last.id]) : null,
   };
 }
 

@@ -1,4 +1,4 @@
-import { t } from "elysia";
+import { Type as t } from "@sinclair/typebox";
 
 export const Sha256 = t.String({ pattern: "^[0-9a-f]{64}$", description: "SHA-256, 64 lower-case hexadecimal digits" });
 export const UploadParams = t.Object({ id: t.String({ format: "uuid" }) });

@@ -1,4 +1,4 @@
-import { t } from "elysia";
+import { Type as t } from "@sinclair/typebox";
 import { Slug } from "../packs/model.ts";
 import { PageQuery } from "../pages.ts";
 import { Sha256 } from "../uploads/model.ts";
@@ -23,7 +23,7 @@ const Loader = t.Union([
 ]);
 
 const common = {
-  path: t.String({ maxLength: 1024 }),
+  path: t.String({ description: "Relative, its parts divided by /, at most 240 characters" }),
   side: Side,
   optional: t.Optional(t.Boolean()),
   preserve: t.Optional(t.Boolean()),

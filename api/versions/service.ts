@@ -1,3 +1,4 @@
+import { Type as t } from "@sinclair/typebox";
 import { findArchive } from "../../db/archive.ts";
 import { insertBlocked } from "../../db/blob.ts";
 import { findJobBySubject } from "../../db/job.ts";
@@ -27,6 +28,8 @@ import type { Caller } from "../tokens.ts";
 import { describeVersion } from "./describe.ts";
 import type { Version } from "./model.ts";
 
+/** The number of the version that the page before ended with. */
+const Cursor = t.Tuple([t.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })]);
 type Versions = Pick<Deps, "db" | "config" | "mailbox" | "storage" | "publicUrl" | "bus">;
 type Asked = { caller: Caller | null; slug: string; version: string };
 type Found = { pack: PackRow; row: VersionRow };
@@ -64,10 +67,10 @@ export async function pageVersions(
   { caller, slug, limit = 50, cursor }: { caller: Caller | null; slug: string; limit?: number; cursor?: string },
 ): Promise<{ pack: PackRow; items: Version[]; nextCursor: string | null }> {
   const pack = await getPack({ db }, { slug, caller });
-  const before = readCursor(cursor)?.[0];
+  const before = readCursor(cursor, Cursor)?.[0];
   const rows = await listVersions(db, {
     packId: pack.id,
-    before: before === undefined ? null : Number(before),
+    before: before ?? null,
     limit: limit + 1,
   });
   const drafts = before === undefined && pack.role !== null ? await listUnpublished(db, pack.id) : [];
