@@ -38,7 +38,7 @@ test("a pod killed in the middle of build-archive: another builds the archive, o
   for (let round = 0; round < rounds; round++) {
     const files = Array.from({ length: 4 }, (_, index) => ({
       path: `mods/${index}.jar`,
-      bytes: randomBytes(48_000_000),
+      bytes: randomBytes(24_000_000),
     }));
     const { versionId, packId } = await arrangeVersion(deps, { files });
     const [pack] = await query(deps, `select slug from pack.pack where id = $1`, [packId]);
