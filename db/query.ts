@@ -30,6 +30,11 @@ export async function run(db: Db, { name, text, values = [] }: Statement): Promi
   return rowCount ?? 0;
 }
 
+/** Whether the database answers at all: throws when it does not. */
+export async function ping(db: Db): Promise<void> {
+  await run(db, { name: "ping", text: `select 1` });
+}
+
 /** Whether the database refused a duplicate (SQLSTATE 23505), of that constraint when one is named. */
 export function isDuplicate(error: unknown, constraint?: string): boolean {
   return (

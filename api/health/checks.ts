@@ -1,3 +1,4 @@
+import { ping } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 
 export type PartCheck = { part: string; ok: boolean; required: boolean; detail?: string };
@@ -24,7 +25,7 @@ export function openChecks({ db, storage, mailbox }: Pick<Deps, "db" | "storage"
   return (): Promise<PartCheck[]> => {
     const [queue] = mailbox.queues;
     return Promise.all([
-      check({ part: "database", required: true }, () => db.query({ name: "ping", text: "select 1", values: [] })),
+      check({ part: "database", required: true }, () => ping(db)),
       probeStorage(),
       check({ part: "queues", required: false }, async () => queue?.getJobCounts("waiting")),
     ]);
