@@ -3,6 +3,7 @@ import { AwsV4Signer } from "aws4fetch";
 import { Client, S3Error } from "minio";
 import { Fault } from "../fault.ts";
 import { contentDisposition, type Part, type SignedRequest, type Storage } from "./index.ts";
+import { writeObject } from "./s3-write.ts";
 
 export type S3Options = {
   /** As our processes reach it, and as clients do: URLs are signed for the second. */
@@ -43,20 +44,11 @@ export function openS3Storage(options: S3Options): Storage {
     }
   };
   const write: Storage["write"] = async (key, bytes, { sizeBytes, signal }) => {
-    const exact = sizeBytes === undefined ? bytes : requireSize(bytes, sizeBytes);
-    const source = Readable.from(exact, { objectMode: false, highWaterMark: 1024 ** 2, signal });
-    // The client pipes large objects without hearing the source's error, and would wait for the rest for ever.
-    const { promise: broken, reject } = Promise.withResolvers<never>();
-    source.once("error", reject);
-    const put = client.putObject(bucket, key, source, sizeBytes);
     try {
-      await translate(Promise.race([put, broken]));
+      await translate(writeObject(client, { bucket, key, bytes, sizeBytes, partBytes: writePartBytes, signal }));
     } catch (error) {
-      put.catch(() => undefined); // told already
-      await within(client.removeIncompleteUpload(bucket, key), callTimeoutMs).catch(() => undefined); // else swept later
+      signal.throwIfAborted();
       throw error;
-    } finally {
-      source.destroy();
     }
   };
   return {
@@ -130,18 +122,6 @@ export function openS3Storage(options: S3Options): Storage {
         throw new Fault("unavailable", "Cannot use the storage: a probe came back changed");
     },
   };
-}
-
-/** A last part that is too short would otherwise be an object like any other. */
-async function* requireSize(bytes: AsyncIterable<Uint8Array>, sizeBytes: number): AsyncGenerator<Uint8Array> {
-  let total = 0;
-  for await (const chunk of bytes) {
-    total += chunk.byteLength;
-    if (total > sizeBytes) break;
-    yield chunk;
-  }
-  if (total !== sizeBytes)
-    throw new Fault("invalid", `Cannot take these bytes: ${total} or more arrived, ${sizeBytes} were announced`);
 }
 
 /** Makes the bucket, private to its owner, when there is none. */
