@@ -45,6 +45,7 @@ create table job.job (
   unique (actor, subject)
 );
 create index job_unsettled on job.job (updated_at) where done < wanted;
+create index job_owner_id on job.job (owner_id);
 create index job_settled on job.job (updated_at) where done >= wanted;
 
 create table job.canary (

@@ -1,0 +1,382 @@
+-- What the migrations make of an empty database, for reading. Made by `bun run schema`.
+
+create table account.session (
+  id uuid not null,
+  user_id uuid not null,
+  kind text not null,
+  salt text not null,
+  counter integer not null default 0,
+  advanced_at timestamp with time zone not null default now(),
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint session_pkey PRIMARY KEY (id),
+  constraint session_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint session_kind_check CHECK ((kind = ANY (ARRAY['web'::text, 'launcher'::text, 'cli'::text])))
+);
+CREATE INDEX session_user_id ON account.session USING btree (user_id);
+
+create table account."user" (
+  id uuid not null,
+  login text not null,
+  email text,
+  password_hash text not null,
+  roles text[] not null default '{}'::text[],
+  created_at timestamp with time zone not null default now(),
+  disabled_at timestamp with time zone,
+  constraint user_pkey PRIMARY KEY (id),
+  constraint user_login_key UNIQUE (login)
+);
+
+create table api.idempotency (
+  caller text not null,
+  key text not null,
+  route text not null,
+  digest text not null,
+  status integer,
+  headers jsonb,
+  body text,
+  created_at timestamp with time zone not null default now(),
+  constraint idempotency_pkey PRIMARY KEY (caller, key)
+);
+CREATE INDEX idempotency_created_at ON api.idempotency USING btree (created_at);
+
+create table blob.attempt (
+  id uuid not null,
+  key text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint attempt_pkey PRIMARY KEY (id),
+  constraint attempt_key_key UNIQUE (key)
+);
+
+create table blob.blob (
+  id uuid not null,
+  sha256 text not null,
+  key text not null,
+  size_bytes bigint not null,
+  sha1 text not null,
+  sha512 text not null,
+  md5 text not null,
+  murmur2 bigint,
+  crc32 bigint not null,
+  touched_at timestamp with time zone not null default now(),
+  created_at timestamp with time zone not null default now(),
+  constraint blob_pkey PRIMARY KEY (id),
+  constraint blob_key_key UNIQUE (key),
+  constraint blob_sha256_key UNIQUE (sha256)
+);
+CREATE INDEX blob_touched_at ON blob.blob USING btree (touched_at);
+
+create table blob.blocked (
+  sha256 text not null,
+  reason text not null,
+  blocked_at timestamp with time zone not null default now(),
+  constraint blocked_pkey PRIMARY KEY (sha256)
+);
+
+create table blob.doomed (
+  key text not null,
+  size_bytes bigint not null default 0,
+  reason text not null,
+  remove_after timestamp with time zone not null,
+  constraint doomed_pkey PRIMARY KEY (key)
+);
+CREATE INDEX doomed_remove_after ON blob.doomed USING btree (remove_after);
+
+create table blob.quota (
+  user_id uuid not null,
+  uploads integer not null default 0,
+  size_bytes bigint not null default 0,
+  constraint quota_pkey PRIMARY KEY (user_id),
+  constraint quota_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint quota_size_bytes_check CHECK ((size_bytes >= 0)),
+  constraint quota_uploads_check CHECK ((uploads >= 0))
+);
+
+create table blob.upload (
+  id uuid not null,
+  owner_id uuid not null,
+  sha256 text not null,
+  size_bytes bigint not null,
+  name text not null,
+  state text not null default 'waiting'::text,
+  reason text,
+  parts_id text,
+  part_bytes bigint,
+  attempt_id uuid,
+  blob_id uuid,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint upload_pkey PRIMARY KEY (id),
+  constraint upload_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint upload_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint upload_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'verifying'::text, 'verified'::text, 'rejected'::text])))
+);
+CREATE INDEX upload_attempt_id ON blob.upload USING btree (attempt_id) WHERE (attempt_id IS NOT NULL);
+CREATE INDEX upload_blob_id ON blob.upload USING btree (blob_id);
+CREATE INDEX upload_expires_at ON blob.upload USING btree (expires_at) WHERE (state <> 'verified'::text);
+CREATE INDEX upload_owner_sha256 ON blob.upload USING btree (owner_id, sha256);
+CREATE INDEX upload_parts_id ON blob.upload USING btree (parts_id) WHERE (parts_id IS NOT NULL);
+
+create table file.file (
+  id uuid not null,
+  owner_id uuid not null,
+  name text not null,
+  blob_id uuid not null,
+  visibility text not null default 'private'::text,
+  revision integer not null default 1,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint file_pkey PRIMARY KEY (id),
+  constraint file_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint file_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint file_visibility_check CHECK ((visibility = ANY (ARRAY['private'::text, 'public'::text])))
+);
+CREATE INDEX file_blob_id ON file.file USING btree (blob_id);
+CREATE INDEX file_owner_id ON file.file USING btree (owner_id, id);
+
+create table file.reader_role (
+  file_id uuid not null,
+  role text not null,
+  constraint reader_role_pkey PRIMARY KEY (file_id, role),
+  constraint reader_role_file_id_fkey FOREIGN KEY (file_id) REFERENCES file.file(id) ON DELETE CASCADE
+);
+
+create table file.reader_user (
+  file_id uuid not null,
+  user_id uuid not null,
+  constraint reader_user_pkey PRIMARY KEY (file_id, user_id),
+  constraint reader_user_file_id_fkey FOREIGN KEY (file_id) REFERENCES file.file(id) ON DELETE CASCADE,
+  constraint reader_user_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX file_reader_user_user_id ON file.reader_user USING btree (user_id);
+
+create table job.canary (
+  actor text not null,
+  sent_at timestamp with time zone not null,
+  seen_at timestamp with time zone,
+  constraint canary_pkey PRIMARY KEY (actor)
+);
+
+create table job.job (
+  id uuid not null,
+  actor text not null,
+  subject text not null,
+  payload jsonb not null,
+  owner_id uuid,
+  wanted integer not null default 1,
+  done integer not null default 0,
+  state text not null default 'waiting'::text,
+  progress real not null default 0,
+  attempts integer not null default 0,
+  result jsonb,
+  problem jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint job_pkey PRIMARY KEY (id),
+  constraint job_actor_subject_key UNIQUE (actor, subject),
+  constraint job_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id) ON DELETE SET NULL,
+  constraint job_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'completed'::text, 'failed'::text])))
+);
+CREATE INDEX job_owner_id ON job.job USING btree (owner_id);
+CREATE INDEX job_settled ON job.job USING btree (updated_at) WHERE (done >= wanted);
+CREATE INDEX job_unsettled ON job.job USING btree (updated_at) WHERE (done < wanted);
+
+create table pack.archive (
+  version_id uuid not null,
+  format text not null,
+  side text not null,
+  base text not null,
+  blob_id uuid not null,
+  created_at timestamp with time zone not null default now(),
+  constraint archive_pkey PRIMARY KEY (version_id, format, side, base),
+  constraint archive_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint archive_version_id_fkey FOREIGN KEY (version_id) REFERENCES pack.version(id) ON DELETE CASCADE,
+  constraint archive_format_check CHECK ((format = ANY (ARRAY['mrpack'::text, 'zip'::text]))),
+  constraint archive_side_check CHECK ((side = ANY (ARRAY['both'::text, 'client'::text, 'server'::text])))
+);
+CREATE INDEX archive_blob_id ON pack.archive USING btree (blob_id);
+
+create table pack.member (
+  pack_id uuid not null,
+  user_id uuid not null,
+  role text not null,
+  constraint member_pkey PRIMARY KEY (pack_id, user_id),
+  constraint member_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE,
+  constraint member_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint member_role_check CHECK ((role = ANY (ARRAY['maintainer'::text, 'publisher'::text])))
+);
+CREATE INDEX member_user_id ON pack.member USING btree (user_id);
+
+create table pack.pack (
+  id uuid not null,
+  slug text not null,
+  name text not null,
+  summary text not null default ''::text,
+  description text not null default ''::text,
+  licence text not null default ''::text,
+  tags text[] not null default '{}'::text[],
+  links jsonb not null default '{}'::jsonb,
+  icon_blob_id uuid,
+  visibility text not null default 'private'::text,
+  owner_id uuid not null,
+  revision integer not null default 1,
+  published_count integer not null default 0,
+  minecraft text[] not null default '{}'::text[],
+  loaders text[] not null default '{}'::text[],
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  deleted_at timestamp with time zone,
+  constraint pack_pkey PRIMARY KEY (id),
+  constraint pack_slug_key UNIQUE (slug),
+  constraint pack_icon_blob_id_fkey FOREIGN KEY (icon_blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint pack_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id),
+  constraint pack_visibility_check CHECK ((visibility = ANY (ARRAY['private'::text, 'unlisted'::text, 'public'::text])))
+);
+CREATE INDEX pack_deleted_at ON pack.pack USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+CREATE INDEX pack_icon_blob_id ON pack.pack USING btree (icon_blob_id);
+CREATE INDEX pack_owner_id ON pack.pack USING btree (owner_id);
+CREATE INDEX pack_public ON pack.pack USING btree (updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+create table pack.reader_role (
+  pack_id uuid not null,
+  role text not null,
+  constraint reader_role_pkey PRIMARY KEY (pack_id, role),
+  constraint reader_role_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE
+);
+
+create table pack.reader_user (
+  pack_id uuid not null,
+  user_id uuid not null,
+  constraint reader_user_pkey PRIMARY KEY (pack_id, user_id),
+  constraint reader_user_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE,
+  constraint reader_user_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX reader_user_user_id ON pack.reader_user USING btree (user_id);
+
+create table pack.version (
+  id uuid not null,
+  pack_id uuid not null,
+  version text not null,
+  channel text not null,
+  minecraft text not null,
+  loader_name text,
+  loader_version text,
+  changelog text not null default ''::text,
+  state text not null default 'draft'::text,
+  content_digest text not null,
+  revision integer not null default 1,
+  number integer,
+  created_by uuid not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  published_at timestamp with time zone,
+  yanked_at timestamp with time zone,
+  withdrawn_at timestamp with time zone,
+  withdrawn_reason text,
+  manifest bytea,
+  manifest_sha256 text,
+  constraint version_pkey PRIMARY KEY (id),
+  constraint version_pack_id_version_key UNIQUE (pack_id, version),
+  constraint version_created_by_fkey FOREIGN KEY (created_by) REFERENCES account."user"(id),
+  constraint version_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE,
+  constraint version_channel_check CHECK ((channel = ANY (ARRAY['release'::text, 'beta'::text, 'alpha'::text]))),
+  constraint version_check CHECK (((state = ANY (ARRAY['draft'::text, 'publishing'::text])) OR ((number IS NOT NULL) AND (manifest IS NOT NULL)))),
+  constraint version_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'publishing'::text, 'published'::text, 'withdrawn'::text])))
+);
+CREATE INDEX version_created_by ON pack.version USING btree (created_by);
+CREATE INDEX version_expires_at ON pack.version USING btree (expires_at) WHERE (state = 'draft'::text);
+CREATE INDEX version_newest ON pack.version USING btree (pack_id, number DESC);
+
+create table pack.version_file (
+  version_id uuid not null,
+  path text not null,
+  side text not null,
+  optional boolean not null default false,
+  preserve boolean not null default false,
+  sha256 text,
+  size_bytes bigint,
+  blob_id uuid,
+  url text,
+  digests jsonb,
+  mirror text,
+  mirror_reason text,
+  constraint version_file_pkey PRIMARY KEY (version_id, path),
+  constraint version_file_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint version_file_version_id_fkey FOREIGN KEY (version_id) REFERENCES pack.version(id) ON DELETE CASCADE,
+  constraint version_file_check CHECK (((url IS NOT NULL) OR ((sha256 IS NOT NULL) AND (size_bytes IS NOT NULL)))),
+  constraint version_file_mirror_check CHECK ((mirror = ANY (ARRAY['wanted'::text, 'refused'::text]))),
+  constraint version_file_side_check CHECK ((side = ANY (ARRAY['both'::text, 'client'::text, 'server'::text])))
+);
+CREATE INDEX version_file_blob_id ON pack.version_file USING btree (blob_id);
+CREATE INDEX version_file_missing ON pack.version_file USING btree (sha256) WHERE (blob_id IS NULL);
+
+create table public.migration (
+  name text not null,
+  digest text not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint migration_pkey PRIMARY KEY (name)
+);
+
+CREATE OR REPLACE FUNCTION file.blob_access(blob uuid, caller uuid, caller_roles text[])
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select 'private' from file.file f where f.blob_id = blob and file.can_read(f, caller, caller_roles) limit 1
+$function$;
+
+CREATE OR REPLACE FUNCTION file.can_read(f file.file, caller uuid, caller_roles text[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select f.visibility = 'public' or f.owner_id = caller or 'admin' = any (caller_roles)
+    or exists (select from file.reader_user r where r.file_id = f.id and r.user_id = caller)
+    or exists (select from file.reader_role r where r.file_id = f.id and r.role = any (caller_roles))
+$function$;
+
+CREATE OR REPLACE FUNCTION pack.blob_access(blob uuid, caller uuid, caller_roles text[])
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select max(found.access) from (
+    select case when p.visibility = 'public' and v.state = 'published' then 'public' else 'private' end as access
+      from pack.version_file f join pack.version v on v.id = f.version_id join pack.pack p on p.id = v.pack_id
+      where f.blob_id = blob and pack.can_read(p, caller, caller_roles)
+        and (v.state = 'published' or (v.state in ('draft', 'publishing') and pack.role_of(p, caller, caller_roles) is not null))
+    union all
+    select 'private' from pack.archive a join pack.version v on v.id = a.version_id join pack.pack p on p.id = v.pack_id
+      where a.blob_id = blob and v.state = 'published' and pack.can_read(p, caller, caller_roles)
+    union all
+    select case when p.visibility = 'public' then 'public' else 'private' end from pack.pack p
+      where p.icon_blob_id = blob and pack.can_read(p, caller, caller_roles)
+  ) found
+$function$;
+
+CREATE OR REPLACE FUNCTION pack.can_read(p pack.pack, caller uuid, caller_roles text[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select p.deleted_at is null and (
+    p.visibility <> 'private'
+    or pack.role_of(p, caller, caller_roles) is not null
+    or exists (select from pack.reader_user r where r.pack_id = p.id and r.user_id = caller)
+    or exists (select from pack.reader_role r where r.pack_id = p.id and r.role = any (caller_roles)))
+$function$;
+
+CREATE OR REPLACE FUNCTION pack.role_of(p pack.pack, caller uuid, caller_roles text[])
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case
+    when caller is null then null
+    when p.owner_id = caller or 'admin' = any (caller_roles) then 'owner'
+    else (select m.role from pack.member m where m.pack_id = p.id and m.user_id = caller)
+  end
+$function$;
