@@ -72,6 +72,9 @@ function toFault(code: unknown, { error, request }: { error: unknown; request: R
   if (code === "PARSE" && error instanceof Error && error.cause instanceof Fault) return error.cause;
   if (code === "PARSE") return new Fault("malformed", "Cannot read the body: it is not valid JSON");
   if (isValidation(code, error)) return readValidation(error, request);
+  // Bun's body stream says so when the client goes away in the middle: nobody reads this answer, and nothing is broken.
+  if (error instanceof Error && error.name === "AbortError")
+    return new Fault("malformed", "Cannot read the body: the connection was closed", { cause: error });
   if (isDuplicate(error))
     return new Fault("conflict", "Somebody else did the same at this moment: look again", { cause: error });
   if (hasCode(error, ...unfitValues))

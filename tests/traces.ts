@@ -8,10 +8,10 @@ import { openS3Storage } from "../storage/s3.ts";
 import type { System } from "./harness.ts";
 
 /** The storage of a running system, opened beside it. */
-export function openStorageOf({ environment }: Pick<System, "environment">): Storage {
+export function openStorageOf({ environment, url }: Pick<System, "environment" | "url">): Storage {
   const config = readConfig({ environment });
   if (config.S3_ENDPOINT) return openS3Storage(readS3Options(config));
-  const signer = openDiskSigner({ base: () => "", secret: config.STORAGE_SECRET ?? "" });
+  const signer = openDiskSigner({ base: () => url, secret: config.STORAGE_SECRET ?? "" });
   return openDiskStorage({ folder: join(config.DATA, "objects"), signer });
 }
 
