@@ -118,11 +118,16 @@ function contradictions(config: Config): string[] {
   if (config.S3_ENDPOINT && !(config.S3_ACCESS_KEY && config.S3_SECRET_KEY)) {
     problems.push("S3_ENDPOINT: S3_ACCESS_KEY and S3_SECRET_KEY are needed with it");
   }
-  for (const name of ["PUBLIC_URL", "S3_ENDPOINT", "S3_PUBLIC_ENDPOINT"] as const) {
-    const value = config[name];
-    if (value && !/^https?:\/\/[^/?#]+$/.test(value))
-      problems.push(`${name}: must look like https://host or http://host:port, found ${value}`);
+  for (const name of ["PUBLIC_URL", "PUBLIC_URL_ALIASES", "S3_ENDPOINT", "S3_PUBLIC_ENDPOINT"] as const) {
+    for (const value of [config[name] ?? []].flat())
+      if (!/^https?:\/\/[^/?#@\s]+$/.test(value))
+        problems.push(`${name}: must look like https://host or http://host:port, found ${value}`);
   }
+  // These hold passwords: what was found is not repeated.
+  if (config.DATABASE_URL && !/^postgres(ql)?:\/\/./.test(config.DATABASE_URL))
+    problems.push("DATABASE_URL: must look like postgres://user:password@host:port/database");
+  if (config.REDIS_URL && !/^rediss?:\/\/./.test(config.REDIS_URL))
+    problems.push("REDIS_URL: must look like redis://host:port");
   return problems;
 }
 
