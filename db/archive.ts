@@ -1,4 +1,4 @@
-import { type Db, one, run } from "./query.ts";
+import { type Db, many, one, run } from "./query.ts";
 import type { Side } from "./version-file.ts";
 
 export type ArchiveFormat = "mrpack" | "zip";
@@ -32,5 +32,23 @@ export function lockPublishedVersion(tx: Db, versionId: string): Promise<{ id: s
     name: "version_lock_published",
     text: `select id from pack.version where id = $1 and state = 'published' for share`,
     values: [versionId],
+  });
+}
+
+/**
+ * Forgets the archives of all versions that hold one of these bytes, which the caller has blocked. Whoever builds one now
+ * holds these blobs, is waited for, and is seen by the second statement.
+ */
+export async function deleteArchivesHolding(tx: Db, sha256: string[]): Promise<number> {
+  await many(tx, {
+    name: "archive_lock_blobs",
+    text: `select id from blob.blob where sha256 = any ($1) order by id for no key update`,
+    values: [sha256],
+  });
+  return run(tx, {
+    name: "archive_delete_holding",
+    text: `delete from pack.archive a using pack.version_file f, blob.blob b
+      where f.version_id = a.version_id and b.id = f.blob_id and b.sha256 = any ($1)`,
+    values: [sha256],
   });
 }

@@ -1,5 +1,5 @@
 import { findArchive, insertArchive, lockPublishedVersion } from "../db/archive.ts";
-import { listBlocked } from "../db/blob.ts";
+import { listBlocked, lockBlobs } from "../db/blob.ts";
 import type { Db } from "../db/query.ts";
 import { findManifest, findVersionById, type VersionRow } from "../db/version.ts";
 import { listFiles } from "../db/version-file.ts";
@@ -39,6 +39,11 @@ export const handle: Handle<BuildArchive, Needs> = async ({ payload, deps, signa
       ...stored,
       settle: async (tx, makeBlob) => {
         if (!(await lockPublishedVersion(tx, version.id))) return false; // withdrawn or erased meanwhile
+        // Held, so that whoever blocks one of them waits for us or is seen here.
+        await lockBlobs(
+          tx,
+          files.map(({ blobId }) => blobId),
+        );
         if ((await listBlocked(tx, digestsOf(files))).length > 0) return false;
         const blob = await makeBlob();
         await insertArchive(tx, { ...payload, blobId: blob.id });

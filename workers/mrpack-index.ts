@@ -25,7 +25,13 @@ type IndexFile = {
 };
 
 /** A file whose bytes lie in storage. */
-export type StoredFile = VersionFileRow & { sha256: string; sizeBytes: number; key: string; crc32: number };
+export type StoredFile = VersionFileRow & {
+  blobId: string;
+  sha256: string;
+  sizeBytes: number;
+  key: string;
+  crc32: number;
+};
 
 type Pack = { version: VersionRow; name: string; files: VersionFileRow[]; base: string };
 

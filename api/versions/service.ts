@@ -1,5 +1,5 @@
 import { Type as t } from "@sinclair/typebox";
-import { findArchive } from "../../db/archive.ts";
+import { deleteArchivesHolding, findArchive } from "../../db/archive.ts";
 import { insertBlocked } from "../../db/blob.ts";
 import { findJobBySubject } from "../../db/job.ts";
 import type { PackRow } from "../../db/pack.ts";
@@ -218,7 +218,10 @@ export async function withdraw(
   const files = await listFiles(versions.db, row.id);
   await versions.db.transaction(async (tx) => {
     await withdrawVersion(tx, { id: row.id, reason });
-    if (block) await insertBlocked(tx, { sha256: files.flatMap(({ sha256 }) => sha256 ?? []), reason });
+    if (!block) return;
+    const sha256 = files.flatMap((file) => file.sha256 ?? []);
+    await insertBlocked(tx, { sha256, reason });
+    await deleteArchivesHolding(tx, sha256); // also those of other packs
   });
   versions.bus.publish("pack.changed", slug);
 }

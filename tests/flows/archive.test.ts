@@ -133,6 +133,22 @@ test("a private pack's archive and its job are for those who may read it", async
   expect(await unzip("-p", path, "overrides/a.txt")).toBe("secret");
 });
 
+test("an archive that holds bytes which an admin blocks is served no longer, whoever's pack it is", async () => {
+  const admin = await system.signUp("admin", ["admin"]);
+  const bad = "blocked later";
+  await publishPack(author, { slug: "victim", version: "1.0.0", files: { "bad.jar": bad, "good.jar": "good" } });
+  await publishPack(admin, { slug: "source", version: "1.0.0", files: { "x.jar": bad } });
+  const address = "/v1/packs/victim/versions/1.0.0/archive";
+  await fetchArchive(system, address);
+  const body = { reason: "malware", block: true };
+  expect((await admin.call("POST", "/v1/packs/source/versions/1.0.0/withdraw", { body })).status).toBeLessThan(300);
+  const asked = await system.call("GET", address);
+  expect(asked.status).toBe(202);
+  const job = await waitForJob(system, asked.json.job.id);
+  expect([job.state, job.problem.code, job.problem.errors]).toEqual(["failed", "conflict", [{ detail: "bad.jar" }]]);
+  expect((await system.call("GET", address)).status).toBe(202);
+});
+
 type Reference = { path: string; url: string; digests: Record<string, string>; size?: number; side?: string };
 
 /** Declares a version of references, waits for those that are mirrored, and publishes it. */
