@@ -2,7 +2,7 @@ import { Elysia } from "elysia";
 import { isDuplicate } from "../db/query.ts";
 import { Fault, hasCode } from "../fault.ts";
 import type { Log } from "../log.ts";
-import { answerHeaders, type Recorder, requestLog } from "./request-log.ts";
+import { answerHeaders, type Recorder, recorded, requestLog } from "./request-log.ts";
 import { traceOf } from "./trace.ts";
 import { isValidation, readValidation } from "./validation.ts";
 
@@ -18,6 +18,7 @@ export function problems(log: Log, record: Recorder) {
       if (fault.status >= 500) log.error({ err: fault, cause: fault.cause, traceId, route }, "a request failed");
       const caller = "caller" in context ? context.caller : undefined;
       record({ request, route, status: fault.status, startedAtMs: startedAtMs ?? 0, caller });
+      context.startedAtMs = recorded;
       return problemResponse(fault, traceId);
     })
     .as("global");

@@ -23,6 +23,9 @@ export const answerHeaders = {
 } as const;
 const headerNames = ["x-content-type-options", "referrer-policy", "content-security-policy"] as const;
 
+/** In the place of the time a request started: it is told already. Elysia maps some answers to errors once more, and some not. */
+export const recorded = -1;
+
 /** One JSON line for each request: debug for those that went well, info for refused ones, warn for failures. */
 export function openRecorder({ log, counts }: { log: Log; counts: RequestCounts }): Recorder {
   return ({ request, route, status, startedAtMs, caller }) => {
@@ -66,6 +69,7 @@ export function requestLog(record: Recorder) {
         if (responseValue instanceof ElysiaCustomStatusResponse) status = responseValue.code;
         for (const name of headerNames) set.headers[name] ??= answerHeaders[name];
       }
+      if (startedAtMs === recorded) return;
       record({ request, route, status, startedAtMs, caller: "caller" in context ? context.caller : undefined });
     })
     .as("global");

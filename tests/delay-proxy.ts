@@ -2,6 +2,8 @@ import type { Socket } from "bun";
 
 type ProxyOptions = {
   targetPort: number;
+  /** Where it listens; a free port when not given. */
+  port?: number;
   /** Added to every round trip, half in each direction. */
   roundTripMs?: number;
   /** Ends a connection after this many bytes towards the client; asked anew for each connection. */
@@ -20,7 +22,7 @@ type End = {
  * A TCP proxy on loopback that makes a line longer without making it narrower: every piece waits for its time, however
  * many are on their way. Answers its port, what went through, and how to stop it.
  */
-export function startDelayProxy({ targetPort, roundTripMs = 0, cutAfterBytes }: ProxyOptions) {
+export function startDelayProxy({ targetPort, port = 0, roundTripMs = 0, cutAfterBytes }: ProxyOptions) {
   const oneWayMs = roundTripMs / 2;
   const totals = { connections: 0, bytesToClient: 0, cuts: 0 };
 
@@ -81,7 +83,7 @@ export function startDelayProxy({ targetPort, roundTripMs = 0, cutAfterBytes }: 
 
   const listener = Bun.listen<End>({
     hostname: "127.0.0.1",
-    port: 0,
+    port,
     socket: {
       ...handlers,
       open(client) {

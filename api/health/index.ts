@@ -52,7 +52,7 @@ export function health(api: Api) {
       async ({ request, server }) => {
         const peer = server?.requestIP(request)?.address ?? "";
         const token = api.config.METRICS_TOKEN;
-        const direct = !request.headers.has("x-forwarded-for") && !request.headers.has("x-real-ip");
+        const direct = !["forwarded", "x-forwarded-for", "x-real-ip"].some((name) => request.headers.has(name));
         const allowed = token
           ? isSame(request.headers.get("authorization") ?? "", `Bearer ${token}`)
           : direct && ["127.0.0.1", "::1", "::ffff:127.0.0.1"].includes(peer);
