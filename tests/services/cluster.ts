@@ -34,10 +34,21 @@ export function findServices(): { redis: boolean; nginx: boolean; s3: boolean; m
   return { redis: redis.length === 0, nginx: nginx.length === 0, s3: s3.length === 0, missing };
 }
 
-/** `count` TCP ports of 127.0.0.1, free a moment ago and all different. */
+/**
+ * `count` TCP ports of 127.0.0.1, free a moment ago and all different. They lie below the range that systems take for
+ * outgoing connections (from 32768 on Linux), any of which could get such a port before its server does.
+ */
 export function pickPorts(count: number): number[] {
-  const hold = () => Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
-  const held = Array.from({ length: count }, hold);
+  const held: { port: number; stop: (force: boolean) => void }[] = [];
+  for (let tries = 0; held.length < count && tries < 1_000; tries++) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    try {
+      held.push(Bun.listen({ hostname: "127.0.0.1", port, exclusive: true, socket: { data: () => undefined } }));
+    } catch {
+      // taken: try another
+    }
+  }
+  if (held.length < count) throw new Error(`Cannot find ${count} free ports between 15000 and 32000`);
   const ports = held.map((listener) => listener.port);
   for (const listener of held) listener.stop(true);
   return ports;
