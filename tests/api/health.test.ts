@@ -129,7 +129,7 @@ test("/metrics counts requests by template, and tells the queues and the process
   expect(text).toContain('sunduk_storage_bytes{state="live"} 0');
   expect(text).not.toContain("nowhere");
   for (const line of text.split("\n").filter(Boolean))
-    expect(line).toMatch(/^(# (HELP|TYPE) |[a-z_]+(\{([a-z_]+="[^"]*",?)+\})? (-?[\d.e+-]+|NaN)$)/);
+    expect(line).toMatch(/^(# (HELP|TYPE) |[a-z0-9_]+(\{([a-z_]+="[^"]*",?)+\})? (-?[\d.e+-]+|NaN)$)/);
 });
 
 test("the buckets of a duration grow to its count", async () => {
