@@ -9,6 +9,7 @@ import type { Handle } from "../queues/actor.ts";
 import type { BuildArchive } from "../queues/build-archive.ts";
 import { type ZipEntry, zipSize, zipStream } from "../zip.ts";
 import { isStored, layOutMrpack, type StoredFile } from "./mrpack-index.ts";
+import { readAgain } from "./read-again.ts";
 import { settleAttempt } from "./settle-blob.ts";
 import { storeBytes } from "./store-bytes.ts";
 
@@ -123,7 +124,7 @@ function readEntry(
       throw new Fault("internal", `Cannot pack: the bytes of "${path}" are not in the storage`, { cause });
     }
   };
-  return { path, sizeBytes, crc32, open };
+  return { path, sizeBytes, crc32, open: () => readAgain(open, { signal }) };
 }
 
 function textEntry(path: string, text: string): ZipEntry {

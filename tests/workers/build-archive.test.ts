@@ -200,6 +200,39 @@ describe("an archive", () => {
   });
 });
 
+describe("a storage that drops connections", () => {
+  /** Deps whose storage breaks off each object so many times, after its first half. */
+  function dropping(times: number): Deps {
+    const dropped = new Map<string, number>();
+    const read: Deps["storage"]["read"] = async (key, options) => {
+      const whole = Buffer.concat(await Array.fromAsync(await deps.storage.read(key, options)));
+      const count = (dropped.get(key) ?? 0) + 1;
+      dropped.set(key, count);
+      return (async function* () {
+        yield whole.subarray(0, whole.length / 2);
+        if (count <= times) throw new Error("socket hang up");
+        yield whole.subarray(whole.length / 2);
+      })();
+    };
+    return { ...deps, storage: { ...deps.storage, read } };
+  }
+
+  test("is asked again, and the archive is the same", async () => {
+    const { versionId } = await arrangeVersion(deps, { files: [{ path: "d.jar", bytes: Bun.randomUUIDv7() }] });
+    const built = await call(handle, dropping(2), payload(versionId, { format: "zip" }));
+    await query(deps, `delete from pack.archive where version_id = $1`, [versionId]);
+    expect(await call(handle, deps, payload(versionId, { format: "zip" }))).toEqual(built);
+  });
+
+  test("again and again is a failure that keeps nothing", async () => {
+    const { versionId } = await arrangeVersion(deps, { files: [{ path: "d.jar", bytes: Bun.randomUUIDv7() }] });
+    const error = await call(handle, dropping(99), payload(versionId)).catch((cause) => cause);
+    expect(error).toBeInstanceOf(Error);
+    expect(await query(deps, `select 1 from pack.archive where version_id = $1`, [versionId])).toEqual([]);
+    expect(await findLeftovers(deps)).toEqual({ objects: [], rows: [] });
+  });
+});
+
 describe("an archive is refused", () => {
   const cases = [
     {
