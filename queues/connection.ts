@@ -38,6 +38,7 @@ type Options = { redisUrl: string | undefined; databaseUrl: string; log: Log };
 export async function openQueues({ redisUrl, databaseUrl, log }: Options): Promise<Queues> {
   const ignoreError = (error: Error) => log.debug({ err: error }, "a queue connection broke");
   if (redisUrl) {
+    await requireNoEviction(redisUrl); // before the clients that try for ever, and would keep a failed start alive
     const producer = new Redis(redisUrl, {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
@@ -45,7 +46,6 @@ export async function openQueues({ redisUrl, databaseUrl, log }: Options): Promi
     });
     const consumer = new Redis(redisUrl, { maxRetriesPerRequest: null, retryStrategy: backOff });
     for (const client of [producer, consumer]) client.on("error", ignoreError);
-    await requireNoEviction(redisUrl);
     return {
       openQueue: (name) => new Queue(name, { connection: producer, skipVersionCheck: true }).on("error", ignoreError),
       openWorker: (name, processor, settings) =>
