@@ -226,3 +226,17 @@ export async function waitFor(waitMs: number, signal?: AbortSignal): Promise<voi
   signal?.removeEventListener("abort", stop);
   signal?.throwIfAborted();
 }
+
+/** What is at a path, or undefined when there is nothing (404). */
+export async function requestOrMissing(
+  client: Client,
+  path: string,
+  options: { signal: AbortSignal; query?: Record<string, string> },
+): Promise<unknown> {
+  try {
+    return (await client.request("GET", path, options)).json;
+  } catch (error) {
+    if (error instanceof Fault && error.status === 404) return undefined;
+    throw error;
+  }
+}

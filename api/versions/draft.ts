@@ -1,4 +1,3 @@
-import { keepBlobs, listReadableBlobs } from "../../db/blob.ts";
 import { type Db, isDuplicate } from "../../db/query.ts";
 import {
   type Channel,
@@ -8,23 +7,14 @@ import {
   updateDraft,
   type VersionRow,
 } from "../../db/version.ts";
-import {
-  type DeclaredFile,
-  linkFiles,
-  listFiles,
-  listMissing,
-  replaceFiles,
-  updateMirroring,
-} from "../../db/version-file.ts";
+import { type DeclaredFile, listFiles, listMissing, updateMirroring } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
-import { want } from "../../queues/mailbox.ts";
-import { mirrorReference } from "../../queues/mirror-reference.ts";
-import { toReader } from "../caller.ts";
 import { changedMeanwhile, getPackAs } from "../packs/service.ts";
 import type { Caller } from "../tokens.ts";
 import { digestContent, readDeclared } from "./declare.ts";
 import { describeVersion } from "./describe.ts";
+import { fillDraft, linkReadable, sendMirroring } from "./draft-files.ts";
 import type { NewVersion, Version, VersionChange } from "./model.ts";
 
 type Drafts = Pick<Deps, "db" | "config" | "mailbox">;
@@ -76,7 +66,7 @@ export async function declareVersion(
           createdBy: caller.userId,
           expiresSeconds: config.DRAFT_EXPIRES_SECONDS,
         });
-        await fill(tx, { versionId: id, files, caller });
+        await fillDraft(tx, { versionId: id, files, caller });
       });
     } catch (error) {
       if (isDuplicate(error, "version_pack_id_version_key")) return declareVersion(drafts, { caller, slug, body }); // somebody was first: look at theirs
@@ -204,7 +194,7 @@ async function rewrite(
       revision,
     });
     if (changed === 0) throw changedMeanwhile(known.version);
-    if (files && known.contentDigest !== contentDigest) await fill(tx, { versionId: known.id, files, caller });
+    if (files && known.contentDigest !== contentDigest) await fillDraft(tx, { versionId: known.id, files, caller });
     else {
       // Mirroring is not part of what the version is: it may be asked for again, or no longer.
       if (files) await updateMirroring(tx, { versionId: known.id, files });
@@ -216,41 +206,4 @@ async function rewrite(
     }
   });
   if (files) await sendMirroring(drafts, { versionId: known.id, files, caller });
-}
-
-async function fill(
-  tx: Db,
-  { versionId, files, caller }: { versionId: string; files: DeclaredFile[]; caller: Caller },
-): Promise<void> {
-  await replaceFiles(tx, { versionId, files });
-  await linkReadable(tx, {
-    versionId,
-    caller,
-    sha256: files.flatMap(({ url, sha256 }) => (url === null && sha256 !== null ? [sha256] : [])),
-  });
-}
-
-/** Gives a draft the bytes that its author may read already; others he has to send, which proves that he has them. */
-async function linkReadable(
-  tx: Db,
-  { versionId, caller, sha256 }: { versionId: string; caller: Caller; sha256: string[] },
-): Promise<void> {
-  const readable = await listReadableBlobs(tx, { sha256, reader: toReader(caller) });
-  const kept = await keepBlobs(
-    tx,
-    readable.map((blob) => blob.sha256),
-  );
-  await linkFiles(tx, { versionId, sha256: kept });
-}
-
-async function sendMirroring(
-  { db, mailbox }: Drafts,
-  { versionId, files, caller }: { versionId: string; files: DeclaredFile[]; caller: Caller },
-): Promise<void> {
-  for (const { path } of files.filter(({ mirror }) => mirror === "wanted")) {
-    await mailbox.send(
-      mirrorReference.name,
-      await want(db, mirrorReference, { payload: { versionId, path }, ownerId: caller.userId }),
-    );
-  }
 }

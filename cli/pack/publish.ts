@@ -1,6 +1,6 @@
 import { Fault } from "../../fault.ts";
 import { defineCommand, usageFault } from "../arguments.ts";
-import { type Client, readAnswer } from "../client.ts";
+import { type Client, readAnswer, requestOrMissing } from "../client.ts";
 import { formatBytes, type Output } from "../output.ts";
 import { JobAnswer, Manifest, type Missing, Version } from "../publish/answers.ts";
 import { type Changes, compareWithManifest, type HashedPack, hashFiles } from "../publish/files.ts";
@@ -144,19 +144,6 @@ async function readChangelog(path: string): Promise<string> {
 
 async function findPack({ client, slug, signal }: Flow): Promise<boolean> {
   return (await requestOrMissing(client, `/v1/packs/${slug}`, { signal })) !== undefined;
-}
-
-async function requestOrMissing(
-  client: Client,
-  path: string,
-  options: { signal: AbortSignal; query?: Record<string, string> },
-): Promise<unknown> {
-  try {
-    return (await client.request("GET", path, options)).json;
-  } catch (error) {
-    if (error instanceof Fault && error.status === 404) return undefined;
-    throw error;
-  }
 }
 
 type Told = { manifest: Manifest | undefined; changes: Changes | undefined };
