@@ -87,7 +87,7 @@ function valueImports(path: string): string[] {
 const packages: [name: RegExp, places: RegExp][] = [
   [/^(elysia|@elysiajs\/|@bull-board\/)/, /^api\//],
   [/^bullmq$/, /^(queues\/|workers\/)/],
-  [/^minio$/, /^storage\/s3\.ts$/],
+  [/^minio$/, /^storage\/s3(-[a-z]+)?\.ts$/],
   [/^pg$/, /^(db|queues)\//],
   [/^ioredis$/, /^(db|queues)\//],
   [/^prom-client$/, /^api\//],
