@@ -272,6 +272,25 @@ test("--config FILE is read, and the environment wins", async () => {
   await stopWith(() => up.process.kill("SIGTERM"), up);
 });
 
+test("doctor finds a running server in order, and says who holds the folder", async () => {
+  const up = await startUp({ args: ["--pods", "1"] });
+  const doctor = await runToEnd(["doctor", "--data", data, "--json"]);
+  expect(doctor.code).toBe(0);
+  const { checks } = JSON.parse(doctor.stdout);
+  const states = Object.fromEntries(checks.map(({ area, state }: any) => [area, state]));
+  const healthy = {
+    settings: "ok",
+    "data folder": "ok",
+    database: "ok",
+    migrations: "ok",
+    queues: "ok",
+    storage: "ok",
+  };
+  expect(states).toMatchObject(healthy);
+  expect(checks.find(({ area }: any) => area === "data folder").detail).toContain(`${up.process.pid}, ${up.url}`);
+  await stopWith(() => up.process.kill("SIGTERM"), up);
+});
+
 describe("the first admin", () => {
   const signIn = async (url: string, login: string, secret: string) =>
     (await openCall(url)("POST", "/v1/auth/login", { body: { login, password: secret } })).json;

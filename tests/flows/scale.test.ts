@@ -60,7 +60,13 @@ async function publishAndUpdate(count: number): Promise<void> {
   const update = await sunduk("pack", "publish", folder);
   expect(update).toMatchObject({ uploadedBytes: movedBytes });
   const updated = await sunduk("pack", "install", `scale-${count}`, target);
-  expect(updated).toMatchObject({ fetched: 2, fetchedBytes: movedBytes, removed: 1, unchanged: count - 2, version: "1.1.0" });
+  expect(updated).toMatchObject({
+    fetched: 2,
+    fetchedBytes: movedBytes,
+    removed: 1,
+    unchanged: count - 2,
+    version: "1.1.0",
+  });
   const { "sunduk.toml": _again, ...changed } = await readDigests(folder);
   expect(await readDigests(target)).toEqual(changed);
   expect(await sunduk("pack", "install", `scale-${count}`, target)).toMatchObject({ upToDate: true, fetched: 0 });
@@ -68,5 +74,5 @@ async function publishAndUpdate(count: number): Promise<void> {
 
 test("a pack of 300 files goes out and in, and an update moves only what changed", () => publishAndUpdate(300));
 
-// S3 takes about ten times as long for each small file: once is enough.
-test.if(parts === "embedded")("a pack of 3,000 files does the same", () => publishAndUpdate(3_000), 180_000);
+// The cluster's answer would be the same, and takes minutes.
+if (parts === "embedded") test("a pack of 3,000 files does the same", () => publishAndUpdate(3_000), 180_000);
