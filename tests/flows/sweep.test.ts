@@ -29,7 +29,7 @@ beforeAll(async () => {
   admin = await system.signUp("admin", ["admin"]);
   operator = await system.signUp("operator", ["operator"]);
   author = await system.signUp("author");
-});
+}, 120_000);
 afterAll(() => system?.stop());
 
 const look = async () => (await operator.call("GET", "/v1/ops/storage/sweep")).json;

@@ -31,7 +31,7 @@ beforeAll(async () => {
   const userId = await addUser(deps.db);
   const packId = await addPack(deps.db, userId);
   author = { userId, packId, slug: `p-${packId}` };
-});
+}, 120_000);
 afterAll(() => deps?.close());
 
 /** Files of published versions whose bytes are not there, or are others: what must never be. */

@@ -28,7 +28,7 @@ beforeAll(async () => {
   files = [];
   for (const path of ["a", "b"])
     files.push({ path, sha256: await upload(author, `bytes ${path}`, path), size: 7, side: "both" });
-});
+}, 120_000);
 afterAll(() => system?.stop());
 
 /** The same caller at each of the API processes in turn. */

@@ -36,7 +36,7 @@ beforeAll(async () => {
   const config = readConfig({ environment: system.environment });
   deps = await openDeps({ config, log: testLog, name: "test", publicUrl: () => system.url });
   ownerId = await addUser(deps.db);
-});
+}, 120_000);
 afterAll(async () => {
   await deps?.close();
   await system?.stop();
