@@ -16,7 +16,7 @@ import { ops } from "./ops/index.ts";
 import { packs } from "./packs/index.ts";
 import { problems } from "./problem.ts";
 import { openRecorder } from "./request-log.ts";
-import { type Mounted, strictQueries } from "./strict-queries.ts";
+import { type Mounted, strictRequests } from "./strict-requests.ts";
 import { openTokens } from "./tokens.ts";
 import { uploads } from "./uploads/index.ts";
 import { versions } from "./versions/index.ts";
@@ -54,7 +54,7 @@ export async function makeApp(deps: Deps, { keys, features: names }: Pick<Option
   })
     .use(problems(deps.log, openRecorder({ log: deps.log, counts: api.requestCounts })))
     .use(bodyLimits(deps.config.LIMIT_BODY_BYTES))
-    .use(strictQueries(mounted))
+    .use(strictRequests(mounted))
     .use(health(api));
   if (deps.disk) app.use(objects(deps.disk));
   if (wanted("accounts")) app.use(accounts(api, keys));

@@ -8,7 +8,7 @@ export function bodyLimits(maxBytes: number) {
     .onParse(async ({ request, contentType }) => {
       // Bytes for the embedded storage are streamed and forms are read by their routes; a POST may have no body at all.
       if (request.body === null || /^\/(storage\/|ops\/sign-)/.test(new URL(request.url).pathname)) return null;
-      if (contentType !== "application/json") {
+      if (contentType.toLowerCase() !== "application/json") {
         throw new Fault("malformed", "Cannot read the body: send JSON with Content-Type: application/json");
       }
       const text = await readText(request, maxBytes);

@@ -486,6 +486,26 @@ describe("paths that could hurt a launcher are refused, each by its name", () =>
   });
 });
 
+test("a body where none is taken is a 422, and its action is not done", async () => {
+  const paths = [
+    `${versions}/1.0.0/yank`,
+    `${versions}/1.0.0/publish`,
+    "/v1/uploads/00000000-0000-7000-8000-000000000000/complete",
+  ];
+  for (const path of paths)
+    for (const body of ['{"reason":"x"}', "[1]", "1", '"x"'])
+      expectProblem(await leavesNothing(() => sendRaw({ path, body })), { status: 422, code: "invalid" });
+  expect((await author.call("GET", `${versions}/1.0.0`)).json.yankedAt).toBeUndefined();
+  expect((await sendRaw({ path: `${versions}/1.0.0/unyank`, body: "{}" })).status).toBe(200);
+});
+
+test("a media type is one in any case, with a charset or without", async () => {
+  for (const [index, type] of ["application/json; charset=utf-8", "Application/JSON"].entries()) {
+    const body = JSON.stringify({ slug: `media-${index}`, name: "x" });
+    expect((await sendRaw({ path: "/v1/packs", body, headers: { "content-type": type } })).status).toBe(201);
+  }
+});
+
 test("publishing with a missing file is a 409 that names it, and the draft stays one", async () => {
   const missing = sha256("never sent");
   const files = [file("a.jar"), { path: "mods/missing.jar", sha256: missing, size: 10, side: "both" }];
