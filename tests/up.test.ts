@@ -274,6 +274,7 @@ test("--config FILE is read, and the environment wins", async () => {
 
 test("doctor finds a running server in order, and says who holds the folder", async () => {
   const up = await startUp({ args: ["--pods", "1"] });
+  await verifyFile(await register(up.url, "author"), "the first bytes");
   const doctor = await runToEnd(["doctor", "--data", data, "--json"]);
   expect(doctor.code).toBe(0);
   const { checks } = JSON.parse(doctor.stdout);

@@ -98,7 +98,7 @@ export async function checkStorage({ config, text }: Looking): Promise<Finding> 
   const folder = join(resolve(config.DATA), "objects");
   // A probe must not make what the server would then not own.
   if (!config.S3_ENDPOINT && !existsSync(folder)) {
-    return { area: "storage", state: "skipped", detail: text.noFolder(folder) };
+    return { area: "storage", state: "skipped", detail: text.nothingStored(folder) };
   }
   try {
     const signer = openDiskSigner({ base: () => "http://127.0.0.1", secret: makeSecret() });
