@@ -37,6 +37,8 @@ async function runOne(bench: Bench): Promise<number> {
     return 0;
   }
   await using stack = new AsyncDisposableStack();
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void stack.disposeAsync().finally(() => process.exit(130)));
   const folder = await mkdtemp(join(tmpdir(), "sunduk-bench-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   try {

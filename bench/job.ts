@@ -12,6 +12,9 @@ import { openDatabase } from "./system.ts";
 const rounds = 5;
 const concurrency = 16;
 const sendersAtOnce = 32;
+const roundMs = 1_000;
+/** For what is on its way at the end of a round. */
+const limitMs = 20_000;
 
 const Nothing = t.Object({ number: t.Integer() });
 const doNothing = actor({
@@ -34,20 +37,20 @@ export const bench: Bench = {
   programs: {},
   run: async ({ folder, stack, report, note }) => {
     await openDatabase({ folder, stack });
-    await measure({ environment: {}, name: "PostgreSQL", count: 500 }, { stack, report });
+    await measure({ environment: {}, name: "PostgreSQL" }, { stack, report });
     if (!Bun.which("redis-server", { PATH: searchPath })) {
       note("skipped on Redis: redis-server (Debian package redis-server) is missing");
       return;
     }
     const redis = await startRedis(join(folder, "redis"));
     stack.defer(redis.stop);
-    await measure({ environment: { REDIS_URL: redis.url }, name: "Redis", count: 2_000 }, { stack, report });
+    await measure({ environment: { REDIS_URL: redis.url }, name: "Redis" }, { stack, report });
   },
 };
 
-type Server = { environment: Record<string, string>; name: string; count: number };
+type Server = { environment: Record<string, string>; name: string };
 
-async function measure({ environment, name, count }: Server, { stack, report }: Pick<Run, "stack" | "report">) {
+async function measure({ environment, name }: Server, { stack, report }: Pick<Run, "stack" | "report">) {
   const deps = await openTestDeps(environment);
   stack.defer(deps.close);
   const ours = await openOurs(deps, stack);
@@ -57,24 +60,24 @@ async function measure({ environment, name, count }: Server, { stack, report }: 
     await compare({
       ...sides,
       what: `job on ${name}, rate with ${sendersAtOnce} senders`,
-      ours: () => ours(count, sendersAtOnce),
-      theirs: () => theirs(count, sendersAtOnce),
+      ours: () => ours(sendersAtOnce),
+      theirs: () => theirs(sendersAtOnce),
     }),
   );
   report(
     await compare({
       ...sides,
       what: `job on ${name}, rate one after the other`,
-      ours: () => ours(count / 5, 1),
-      theirs: () => theirs(count / 5, 1),
+      ours: () => ours(1),
+      theirs: () => theirs(1),
     }),
   );
 }
 
-/** Runs `count` jobs from `senders` at once, each waiting for its job when there is but one; answers jobs per second. */
-type Rounds = (count: number, senders: number) => Promise<number>;
+/** Jobs per second with so many senders; a single one waits for its job before it sends the next. */
+type Round = (senders: number) => Promise<number>;
 
-async function openOurs(deps: Deps, stack: AsyncDisposableStack): Promise<Rounds> {
+async function openOurs(deps: Deps, stack: AsyncDisposableStack): Promise<Round> {
   const mailbox = openMailbox({ queues: deps.queues, actors: [doNothing], log: testLog });
   stack.defer(mailbox.close);
   const { worker } = await runActor(doNothing, deps);
@@ -89,7 +92,7 @@ async function openOurs(deps: Deps, stack: AsyncDisposableStack): Promise<Rounds
   });
 }
 
-async function openBare(deps: Deps, stack: AsyncDisposableStack): Promise<Rounds> {
+async function openBare(deps: Deps, stack: AsyncDisposableStack): Promise<Round> {
   const queue = deps.queues.openQueue("bare");
   stack.defer(() => queue.close());
   const worker = deps.queues.openWorker("bare", async () => undefined, {
@@ -118,28 +121,29 @@ function countCompletions(listen: (listener: () => void) => void): Completions {
     },
     waitFor: async (until) => {
       if (count >= until) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
       waiting = { until, resolve };
-      await promise;
+      const limit = setTimeout(() => reject(new Error(`Cannot measure: ${count} of ${until} jobs ran`)), limitMs);
+      await promise.finally(() => clearTimeout(limit));
     },
   };
 }
 
-function timed(completions: Completions, send: () => Promise<void>): Rounds {
-  return async (count, senders) => {
-    const end = completions.count + count;
-    let left = count;
+/** Sends for `roundMs`, then waits for the last job; so a round takes its time however fast the machine is. */
+function timed(completions: Completions, send: () => Promise<void>): Round {
+  return async (senders) => {
+    const before = completions.count;
+    let sent = 0;
     const start = performance.now();
     const drain = async () => {
-      while (left > 0) {
-        left -= 1;
-        const before = completions.count;
+      while (performance.now() - start < roundMs) {
+        sent += 1;
         await send();
-        if (senders === 1) await completions.waitFor(before + 1);
+        if (senders === 1) await completions.waitFor(before + sent);
       }
     };
     await Promise.all(Array.from({ length: senders }, drain));
-    await completions.waitFor(end);
-    return count / ((performance.now() - start) / 1000);
+    await completions.waitFor(before + sent);
+    return sent / ((performance.now() - start) / 1000);
   };
 }
