@@ -9,7 +9,7 @@ import type { AnyQueue, Queues } from "./connection.ts";
 /** The only producer of messages. */
 export type Mailbox = {
   /** Sends a message; one that cannot be sent is logged, and sent again by `resend-stuck`. */
-  send: (actorName: string, message: Message, options?: { again?: boolean }) => Promise<void>;
+  send: (actorName: string, message: Message) => Promise<void>;
   /** A run of a periodic actor, at most one for each period. */
   sendTick: (actorName: string, bucket: number) => Promise<void>;
   /** A message that only proves that somebody takes messages from this queue. */
@@ -61,8 +61,7 @@ export function openMailbox({ queues, actors, log }: { queues: Queues; actors: r
   };
   return {
     // The revision is part of the key: a wish raised while its predecessor runs is another message.
-    send: (name, message, { again = false } = {}) =>
-      add(name, message, { deduplication: { id: `${message.jobId}.${message.wanted}${again ? ".again" : ""}` } }),
+    send: (name, message) => add(name, message, { deduplication: { id: `${message.jobId}.${message.wanted}` } }),
     sendTick: (name, bucket) => add(name, { tick: bucket }, { jobId: `tick-${bucket}`, attempts: 1 }),
     sendCanary: (name) =>
       add(name, { canary: true }, { attempts: 1, deduplication: { id: "canary", ttl: 5_000 }, removeOnComplete: true }),

@@ -8,7 +8,7 @@ import { findQuota, releaseQuota } from "../../db/upload.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { blobKey, stagingKey } from "../../storage/keys.ts";
-import { openTestDeps, parts } from "../harness.ts";
+import { openTestDeps, parts, waitFor } from "../harness.ts";
 import {
   addBlob,
   addDraft,
@@ -396,6 +396,24 @@ describe("leftovers in storage", () => {
     await runSweep(deps);
     expect(await exists(young)).toBe(true);
     await deps.storage.remove([young]);
+  });
+
+  test("parts that no upload has any more are aborted; those of one under way stay", async () => {
+    const own = await openTestDeps({ SWEEP_GRACE_SECONDS: "0", UPLOAD_EXPIRES_SECONDS: "1" });
+    try {
+      const key = (name: string) => blobKey("6".repeat(64), name);
+      const [lost, kept] = [await own.storage.openParts(key("lost")), await own.storage.openParts(key("kept"))];
+      await addUpload(own.db, { ownerId: await addUser(own.db), state: "waiting", partsId: kept });
+      const open = async () => {
+        await runSweep(own);
+        return Array.fromAsync(own.storage.listOpenParts(), ({ partsId }) => partsId);
+      };
+      expect((await open()).sort()).toEqual([lost, kept].sort());
+      await waitFor(async () => !(await open()).includes(lost), "the parts to be old enough and to go");
+      expect(await open()).toEqual([kept]);
+    } finally {
+      await own.close();
+    }
   });
 
   test("an attempt that a crash left is given up, and a run that comes late for it cannot settle", async () => {
