@@ -56,12 +56,16 @@ export function findJobBySubject(
   });
 }
 
+// Where a run begins, goes on and ends, the commit does not wait for the disk ("unhurried"). A loss of power may take back
+// no more than that the run began or ended; it is then repeated, which every handler allows. What handlers themselves
+// commit is as durable as ever.
+
 /** Marks a run of that revision as begun. Undefined when it is settled already: there is nothing to do. */
 export function startJob(db: Db, { jobId, wanted }: { jobId: string; wanted: number }): Promise<JobRow | undefined> {
   return one<JobRow>(db, {
     name: "job_start",
     text: `update job.job set state = 'running', attempts = attempts + 1, updated_at = now()
-      where id = $1 and wanted >= $2 and done < $2 returning ${columns}`,
+      from (select set_config('synchronous_commit', 'off', true)) as unhurried where id = $1 and wanted >= $2 and done < $2 returning ${columns}`,
     values: [jobId, wanted],
   });
 }
@@ -72,7 +76,8 @@ export function updateProgress(
 ): Promise<number> {
   return run(db, {
     name: "job_update_progress",
-    text: `update job.job set progress = $3, updated_at = now() where id = $1 and done < $2 and wanted = $2`,
+    text: `update job.job set progress = $3, updated_at = now()
+      from (select set_config('synchronous_commit', 'off', true)) as unhurried where id = $1 and done < $2 and wanted = $2`,
     values: [jobId, wanted, progress],
   });
 }
@@ -87,7 +92,7 @@ export function settleJob(db: Db, { jobId, wanted, state, result, problem }: Set
         state = case when wanted = $2 then $3 else 'waiting' end,
         progress = case when wanted = $2 and $3 = 'completed' then 1 else progress end,
         result = $4, problem = $5
-      where id = $1 and done < $2`,
+      from (select set_config('synchronous_commit', 'off', true)) as unhurried where id = $1 and done < $2`,
     values: [
       jobId,
       wanted,

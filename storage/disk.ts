@@ -9,7 +9,7 @@ import { receiveFile, syncFolder } from "./receive-file.ts";
 export type DiskStorage = Storage & {
   /** Path of an object, for the server that sends and takes its bytes. Throws when the key leaves the folder. */
   pathOf: (key: string) => string;
-  /** Takes the bytes of a signed PUT: all of them, durable, or nothing. */
+  /** Takes the bytes of a signed PUT: all of them or nothing, and durable, except parts: what is made of them is. */
   receive: (key: string, bytes: AsyncIterable<Uint8Array>, sizeBytes: number) => Promise<void>;
 };
 
@@ -27,8 +27,11 @@ export function openDiskStorage({ folder, signer }: { folder: string; signer: Di
     return path;
   };
   const temporary = () => join(root, "tmp", Bun.randomUUIDv7());
-  const receive: DiskStorage["receive"] = (key, bytes, sizeBytes) =>
-    receiveFile({ bytes, sizeBytes, temporary: temporary(), path: pathOf(key), makeFolder: !key.startsWith("parts/") });
+  const receive: DiskStorage["receive"] = (key, bytes, sizeBytes) => {
+    const isPart = key.startsWith("parts/");
+    const target = { temporary: temporary(), path: pathOf(key), makeFolder: !isPart, passing: isPart };
+    return receiveFile({ bytes, sizeBytes, ...target });
+  };
   const partsFolder = (partsId: string) => pathOf(`parts/${partsId}`);
   const listParts = async (_key: string, partsId: string): Promise<Part[]> => {
     const names = await readdir(partsFolder(partsId)).catch(() => []);

@@ -8,6 +8,8 @@ type Receive = {
   temporary: string;
   path: string;
   makeFolder?: boolean;
+  /** Whether a loss of power may take it back; for what is written once more, and synced then. */
+  passing?: boolean;
 };
 
 /** Small chunks are gathered to this size before they are written. */
@@ -17,7 +19,14 @@ const gatherBytes = 512 * 1024;
  * Writes a stream to `temporary`, syncs it and renames it to `path`: complete and durable, or not there at all.
  * Throws `Fault("invalid")` for another size than `sizeBytes`, `Fault("storage-full")` when the disk is full.
  */
-export async function receiveFile({ bytes, sizeBytes, temporary, path, makeFolder = true }: Receive): Promise<void> {
+export async function receiveFile({
+  bytes,
+  sizeBytes,
+  temporary,
+  path,
+  makeFolder = true,
+  passing = false,
+}: Receive): Promise<void> {
   await mkdir(dirname(temporary), { recursive: true });
   const handle = await open(temporary, "wx");
   try {
@@ -38,11 +47,11 @@ export async function receiveFile({ bytes, sizeBytes, temporary, path, makeFolde
     }
     await flush();
     if (sizeBytes !== undefined && total !== sizeBytes) throw wrongSize(String(total), sizeBytes);
-    await handle.datasync();
+    if (!passing) await handle.datasync();
     await handle.close();
     if (makeFolder) await mkdir(dirname(path), { recursive: true });
     await rename(temporary, path);
-    await syncFolder(dirname(path));
+    if (!passing) await syncFolder(dirname(path));
   } catch (cause) {
     await handle.close().catch(() => undefined); // already closed after a failed rename
     await rm(temporary, { force: true });
