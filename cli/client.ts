@@ -13,6 +13,8 @@ export type RequestOptions = {
   signal?: AbortSignal | undefined;
   /** Makes a POST safe to repeat. */
   idempotencyKey?: string;
+  /** Says that this POST is safe to repeat by itself. */
+  repeatable?: boolean;
   /** Sends no token. */
   anonymous?: boolean;
   /** For one try; 30 s when not given. */
@@ -122,7 +124,8 @@ export async function openClient(options: {
           ...request,
           method,
           bearer,
-          repeatable: method === "GET" || method === "HEAD" || request.idempotencyKey !== undefined,
+          repeatable:
+            request.repeatable || method === "GET" || method === "HEAD" || request.idempotencyKey !== undefined,
         });
       const bearer = request.anonymous ? undefined : await token();
       try {

@@ -13,6 +13,9 @@ export type Bus = {
 };
 
 const channel = "sunduk_bus";
+const gatherMs = 10;
+/** A NOTIFY holds up to 8,000 bytes. */
+const batchSize = 60;
 
 /** Opens the bus on Redis when there is one, else on LISTEN/NOTIFY of PostgreSQL. A lost message is never an error. */
 export async function openBus({
@@ -27,17 +30,28 @@ export async function openBus({
   log: Log;
 }): Promise<Bus> {
   const local = new EventEmitter().setMaxListeners(0);
-  const deliver = (message: string) => {
-    const [topic = "", id = ""] = message.split(" ", 2);
-    local.emit(topic, id);
+  const deliver = (batch: string) => {
+    for (const message of batch.split("\n")) {
+      const [topic = "", id = ""] = message.split(" ", 2);
+      local.emit(topic, id);
+    }
   };
   const carrier = redisUrl
     ? await openRedisCarrier(redisUrl, { deliver, log })
     : openPostgresCarrier(databaseUrl, { deliver, log, db });
+  // Hints of a few milliseconds travel together: a NOTIFY for each would make commits queue up behind one another.
+  const waiting = new Set<string>();
+  const flush = () => {
+    const batch = [...waiting].slice(0, batchSize);
+    for (const message of batch) waiting.delete(message);
+    if (waiting.size > 0) setTimeout(flush, gatherMs);
+    carrier.send(batch.join("\n")).catch((error) => log.debug({ err: error }, "hints were lost"));
+  };
   return {
     publish: (topic, id) => {
       local.emit(topic, id);
-      void carrier.send(`${topic} ${id}`).catch((error) => log.debug({ err: error }, "a hint was lost"));
+      if (waiting.size === 0) setTimeout(flush, gatherMs);
+      waiting.add(`${topic} ${id}`);
     },
     subscribe: (topic, listener) => {
       local.on(topic, listener);

@@ -61,20 +61,13 @@ async function uploadFile(
   const body = { sha256, size: local.sizeBytes, name };
   for (let round = 1; ; round += 1) {
     // A fresh answer in each round: URLs expire, and parts that arrived are not listed again.
-    const answer = await client.request("POST", "/v1/uploads", {
-      body,
-      signal,
-      idempotencyKey: crypto.randomUUID(),
-    });
+    const answer = await client.request("POST", "/v1/uploads", { body, signal, repeatable: true });
     const upload = readAnswer(Upload, answer.json);
     if (upload.state === "verified" || upload.state === "verifying") return 0;
     if (upload.id === undefined) throw new Fault("internal", `Upload ${local.path}: the server named no upload`);
     const failure = await send(client, { id: upload.id, upload, local, sending: { signal, advance } });
     if (failure === undefined) {
-      await client.request("POST", `/v1/uploads/${upload.id}/complete`, {
-        signal,
-        idempotencyKey: crypto.randomUUID(),
-      });
+      await client.request("POST", `/v1/uploads/${upload.id}/complete`, { signal, repeatable: true });
       return local.sizeBytes;
     }
     if (round >= rounds || !failure.mayRetry) throw failure;
