@@ -86,9 +86,7 @@ async function openOurs(deps: Deps, stack: AsyncDisposableStack): Promise<Round>
   let number = 0;
   return timed(completions, async () => {
     number += 1;
-    const payload = { number };
-    const message = await deps.db.transaction((tx) => want(tx, doNothing, { payload }));
-    await mailbox.send(doNothing.name, message);
+    await mailbox.send(doNothing.name, await want(deps.db, doNothing, { payload: { number } }));
   });
 }
 
