@@ -13,6 +13,8 @@ export type JobRow = {
   state: JobState;
   progress: number;
   attempts: number;
+  /** Runs in a row that never said how they ended: their pods were killed, by them or by somebody else. */
+  brokenOff: number;
   result: Record<string, unknown> | null;
   problem: Record<string, unknown> | null;
   createdAt: Date;
@@ -21,7 +23,7 @@ export type JobRow = {
 
 type Wish = { id: string; actor: string; subject: string; payload: unknown; ownerId: string | null };
 
-const columns = `id, actor, subject, payload, owner_id as "ownerId", wanted, done, state, progress, attempts, result, problem,
+const columns = `id, actor, subject, payload, owner_id as "ownerId", wanted, done, state, progress, attempts, broken_off as "brokenOff", result, problem,
   created_at as "createdAt", updated_at as "updatedAt"`;
 
 /** Asks for a job, once more when it was asked for before: raises `wanted` in the caller's transaction. */
@@ -33,7 +35,7 @@ export async function insertWish(
     name: "job_insert_wish",
     text: `insert into job.job (id, actor, subject, payload, owner_id) values ($1, $2, $3, $4, $5)
       on conflict (actor, subject) do update set wanted = job.job.wanted + 1, payload = excluded.payload, state = 'waiting', progress = 0,
-        attempts = 0, result = null, problem = null, updated_at = now()
+        attempts = 0, broken_off = 0, result = null, problem = null, updated_at = now()
       returning id as "jobId", wanted`,
     values: [id, actor, subject, JSON.stringify(payload), ownerId],
   });
@@ -64,7 +66,8 @@ export function findJobBySubject(
 export function startJob(db: Db, { jobId, wanted }: { jobId: string; wanted: number }): Promise<JobRow | undefined> {
   return one<JobRow>(db, {
     name: "job_start",
-    text: `update job.job set state = 'running', attempts = attempts + 1, updated_at = now()
+    text: `update job.job set state = 'running', attempts = attempts + 1, updated_at = now(),
+        broken_off = case when state = 'running' then broken_off + 1 else 0 end
       from (select set_config('synchronous_commit', 'off', true)) as unhurried where id = $1 and wanted >= $2 and done < $2 returning ${columns}`,
     values: [jobId, wanted],
   });

@@ -170,6 +170,7 @@ create table job.job (
   state text not null default 'waiting'::text,
   progress real not null default 0,
   attempts integer not null default 0,
+  broken_off integer not null default 0,
   result jsonb,
   problem jsonb,
   created_at timestamp with time zone not null default now(),

@@ -202,7 +202,10 @@ export function updateYanked(db: Db, { id, yanked }: { id: string; yanked: boole
   });
 }
 
-/** published → withdrawn: its archives go, its files stay named so that their digests can be blocked. */
+/**
+ * published → withdrawn: lets go of archives and bytes, which the sweep removes where nothing else names them. The files
+ * stay listed by their digests, so that these can be blocked later.
+ */
 export async function withdrawVersion(tx: Db, { id, reason }: { id: string; reason: string }): Promise<number> {
   const withdrawn = await run(tx, {
     name: "version_withdraw",
@@ -212,6 +215,12 @@ export async function withdrawVersion(tx: Db, { id, reason }: { id: string; reas
   await run(tx, {
     name: "archive_delete_of_version",
     text: `delete from pack.archive where version_id = $1`,
+    values: [id],
+  });
+  await run(tx, {
+    name: "version_file_let_go",
+    text: `update pack.version_file f set blob_id = null, sha256 = b.sha256, size_bytes = b.size_bytes from blob.blob b
+      where f.version_id = $1 and b.id = f.blob_id and exists (select from pack.version v where v.id = f.version_id and v.state = 'withdrawn')`,
     values: [id],
   });
   return withdrawn;

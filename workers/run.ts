@@ -7,7 +7,7 @@ import { Fault } from "../fault.ts";
 import { type Actor, Message } from "../queues/actor.ts";
 import type { AnyWorker } from "../queues/connection.ts";
 
-/** A failure that goes on for so many runs is final, whatever its kind. */
+/** A failure of ours that goes on for so many runs is final. What is away (storage, database) is waited for without end. */
 const giveUpAfterRuns = 25;
 const progressEveryMs = 250;
 
@@ -65,7 +65,7 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
     });
     try {
       // A run that takes its pod down with it never gets to say so: after that many there is no other.
-      if (row.attempts > giveUpAfterRuns)
+      if (row.brokenOff >= giveUpAfterRuns)
         throw new Fault(
           "internal",
           `Cannot finish: ${giveUpAfterRuns} runs broke off. The operator finds them in the log`,
@@ -80,7 +80,8 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
         error instanceof Fault
           ? error
           : new Fault("internal", "Something went wrong here: the operator finds it in the log", { cause: error });
-      const final = !fault.mayRetry || row.attempts >= giveUpAfterRuns;
+      const ours = fault.code === "internal" && !signal.aborted;
+      const final = !fault.mayRetry || (ours && Math.max(row.attempts, row.brokenOff) >= giveUpAfterRuns);
       log[final ? "warn" : "info"]({ err: fault, cause: fault.cause, final }, "a run failed");
       const problem = {
         code: fault.code,

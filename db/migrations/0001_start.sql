@@ -38,6 +38,7 @@ create table job.job (
   state text not null default 'waiting' check (state in ('waiting', 'running', 'completed', 'failed')),
   progress real not null default 0,
   attempts integer not null default 0,
+  broken_off integer not null default 0,            -- runs in a row that never said how they ended
   result jsonb,
   problem jsonb,
   created_at timestamptz not null default now(),

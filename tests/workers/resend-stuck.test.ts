@@ -171,7 +171,7 @@ describe("with a pod", () => {
     const message = await wantEmpty();
     await run(deps.db, {
       name: "test_attempts",
-      text: `update job.job set attempts = 25, state = 'running' where id = $1`,
+      text: `update job.job set broken_off = 25, state = 'running' where id = $1`,
       values: [message.jobId],
     });
     await deps.mailbox.send(verifyUpload.name, message);
