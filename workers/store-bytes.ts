@@ -29,7 +29,7 @@ export async function storeBytes(
   const id = Bun.randomUUIDv7();
   const attempt = { id, key: attemptKey(id) };
   await insertAttempt(db, attempt);
-  const digests = startDigests();
+  const digests = startDigests({ announcedBytes: sizeBytes });
   async function* pass(): AsyncGenerator<Uint8Array> {
     let totalBytes = 0;
     for await (const chunk of bytes) {

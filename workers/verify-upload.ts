@@ -21,6 +21,7 @@ export const handle: Handle<VerifyUpload, Needs> = async ({ payload, deps, signa
   const bytes = await storage.read(attempt.key, { signal });
   const digests = await digestStream(bytes, {
     signal,
+    announcedBytes: upload.sizeBytes,
     onBytes: (total) => progress(total / Math.max(1, upload.sizeBytes)),
   });
   const blocked = await findBlocked(db, digests.sha256);

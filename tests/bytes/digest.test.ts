@@ -116,6 +116,14 @@ describe("digestStream()", () => {
     expect(above.crc32).toBe(crc32(megabyte.subarray(0, 1), atLimit.crc32));
   });
 
+  test("begins no murmur2 when more than its limit is announced", async () => {
+    const some = async function* () {
+      yield new TextEncoder().encode("abc");
+    };
+    expect((await digestStream(some(), { announcedBytes: murmurLimitBytes + 1 })).murmur2).toBeNull();
+    expect((await digestStream(some(), { announcedBytes: murmurLimitBytes })).murmur2).toBeNumber();
+  });
+
   test("computes sha256 and the size alone when asked, and tells the bytes that passed", async () => {
     const totals: number[] = [];
     const onBytes = (total: number) => totals.push(total);
