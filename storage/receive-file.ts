@@ -14,9 +14,6 @@ type Receive = {
 
 /** Small chunks are gathered to this size before they are written. */
 const gatherBytes = 512 * 1024;
-/** So many bytes are written before the disk is told to begin with them. */
-const syncAheadBytes = 16 * 1024 ** 2;
-
 /**
  * Writes a stream to `temporary`, syncs it and renames it to `path`: complete and durable, or not there at all.
  * Throws `Fault("invalid")` for another size than `sizeBytes`, `Fault("storage-full")` when the disk is full.
@@ -35,22 +32,13 @@ export async function receiveFile({
     let total = 0;
     let gathered: Uint8Array[] = [];
     let gatheredBytes = 0;
-    let unsyncedBytes = 0;
-    let syncing: Promise<unknown> | undefined;
     const flush = async () => {
       if (gatheredBytes === 0) return;
       const { bytesWritten } = await handle.writev(gathered);
       // On a disk that is nearly full not all is written, and only the next write fails.
       if (bytesWritten < gatheredBytes) await handle.writeFile(Buffer.concat(gathered).subarray(bytesWritten));
-      unsyncedBytes += gatheredBytes;
       gathered = [];
       gatheredBytes = 0;
-      if (passing || unsyncedBytes < syncAheadBytes) return;
-      // The disk is at work on these bytes while the next arrive. A failure is told once, so it is kept.
-      await syncing;
-      unsyncedBytes = 0;
-      syncing = handle.datasync();
-      syncing.catch(() => undefined); // thrown where it is awaited
     };
     for await (const chunk of bytes) {
       total += chunk.byteLength;
@@ -61,7 +49,6 @@ export async function receiveFile({
     }
     await flush();
     if (sizeBytes !== undefined && total !== sizeBytes) throw wrongSize(String(total), sizeBytes);
-    await syncing;
     if (!passing) await handle.datasync();
     await handle.close();
     if (makeFolder) await mkdir(dirname(path), { recursive: true });
