@@ -14,6 +14,7 @@ type Receive = {
 
 /** Small chunks are gathered to this size before they are written. */
 const gatherBytes = 512 * 1024;
+
 /**
  * Writes a stream to `temporary`, syncs it and renames it to `path`: complete and durable, or not there at all.
  * Throws `Fault("invalid")` for another size than `sizeBytes`, `Fault("storage-full")` when the disk is full.
