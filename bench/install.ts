@@ -11,7 +11,7 @@ import { clientEnvironment, openSystem, publishFolder, sunduk } from "./system.t
 
 const lines = [
   { roundTripMs: 0, aim: 0.35, rounds: 5 },
-  { roundTripMs: 50, aim: 0.35, rounds: 5 },
+  { roundTripMs: 50, aim: 0.3, rounds: 5 },
 ];
 
 /** `sunduk pack install` into an empty folder against aria2c, which is given the signed addresses for nothing. */
