@@ -1,11 +1,15 @@
 import type { Deps } from "../deps.ts";
 import type { Passwords } from "./accounts/passwords.ts";
+import type { Identify } from "./caller.ts";
 import type { RequestCounts } from "./health/request-counts.ts";
+import type { Revocations } from "./revocations.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** What the features of the API are given. */
 export type Api = Deps & {
   tokens: Tokens;
+  revocations: Revocations;
+  identify: Identify;
   passwords: Passwords;
   requestCounts: RequestCounts;
   /** The client's address, as far as it can be believed. */

@@ -1,23 +1,51 @@
 import { Elysia } from "elysia";
 import type { Reader } from "../db/blob.ts";
 import { Fault } from "../fault.ts";
+import { type AccessTokens, accessTokenPrefix } from "./access-tokens.ts";
+import type { Revocations } from "./revocations.ts";
+import { requireScope } from "./scopes.ts";
 import type { Caller, Tokens } from "./tokens.ts";
 
+/** Tells who sends a request: nobody (null), or a caller whose token was neither forged nor revoked. */
+export type Identify = (request: Request) => Promise<Caller | null>;
+
+type Identities = { tokens: Tokens; revocations: Revocations; accessTokens: AccessTokens };
+
 /** Gives handlers `caller`: who calls, or null. A token that is not good is 401, never somebody unknown. */
-export function callers(tokens: Tokens) {
+export function callers({ identify }: { identify: Identify }) {
   return new Elysia({ name: "callers" })
-    .resolve(async ({ request }) => ({ caller: await findCaller(request, tokens) }))
+    .resolve(async ({ request }) => ({ caller: await identify(request) }))
     .as("scoped");
 }
 
-export async function findCaller(request: Request, tokens: Tokens): Promise<Caller | null> {
+/**
+ * Reads `Authorization: Bearer …`, or the `token` header of launchers that cannot send it. A token is believed only while
+ * this process knows of all revocations, and these are looked at after the last await.
+ */
+export function openIdentify({ tokens, revocations, accessTokens }: Identities): Identify {
+  return async (request) => {
+    const token = readToken(request);
+    if (token === null) return null;
+    const caller =
+      token && (token.startsWith(accessTokenPrefix) ? await accessTokens.read(token) : await tokens.readAccess(token));
+    const renewal = revocations.lease();
+    if (renewal) await renewal;
+    if (!caller || revocations.isRevoked(caller)) {
+      throw new Fault(
+        "not-signed-in",
+        "Cannot accept the token: it is expired, ended, or not one of ours. Sign in again",
+      );
+    }
+    requireScope(caller, request);
+    return caller;
+  };
+}
+
+/** The token of a request: null when it has none, empty when it is not of the form that we accept. */
+function readToken(request: Request): string | null {
   const header = request.headers.get("authorization");
-  if (header === null) return null;
-  const token = /^Bearer ([\w.~+/=-]+)$/i.exec(header)?.[1];
-  const caller = token && (await tokens.readAccess(token));
-  if (!caller)
-    throw new Fault("not-signed-in", "Cannot accept the token: it is expired or not one of ours. Sign in again");
-  return caller;
+  if (header !== null) return /^Bearer ([\w.~+/=-]+)$/i.exec(header)?.[1] ?? "";
+  return request.headers.get("token");
 }
 
 /** The caller, or 401. */

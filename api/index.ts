@@ -1,10 +1,13 @@
 import { Elysia } from "elysia";
+import { openRevocationFeed } from "../db/revocation.ts";
 import type { Deps } from "../deps.ts";
 import type { Keys } from "../keys.ts";
+import { openAccessTokens } from "./access-tokens.ts";
 import { accounts } from "./accounts/index.ts";
 import { openPasswords } from "./accounts/passwords.ts";
 import type { Api } from "./api.ts";
 import { blobs } from "./blobs/index.ts";
+import { openIdentify } from "./caller.ts";
 import { files } from "./files/index.ts";
 import { health } from "./health/index.ts";
 import { openRequestCounts } from "./health/request-counts.ts";
@@ -16,6 +19,8 @@ import { ops } from "./ops/index.ts";
 import { packs } from "./packs/index.ts";
 import { problems } from "./problem.ts";
 import { openRecorder } from "./request-log.ts";
+import { openRevocations, type Revocations } from "./revocations.ts";
+import { sessions } from "./sessions/index.ts";
 import { type Mounted, strictRequests } from "./strict-requests.ts";
 import { openTokens } from "./tokens.ts";
 import { uploads } from "./uploads/index.ts";
@@ -29,19 +34,25 @@ const drainMs = 5_000;
 const drainLookMs = 20;
 
 /** The features that `bun main.ts api [feature…]` can be told to serve; health is always served. */
-export const features = { accounts, packs, versions, uploads, blobs, files, jobs, ops };
+export const features = { accounts, sessions, packs, versions, uploads, blobs, files, jobs, ops };
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
-export async function makeApp(deps: Deps, { keys, features: names }: Pick<Options, "keys" | "features">) {
+export async function makeApp(
+  deps: Deps,
+  { keys, features: names, revocations }: Pick<Options, "keys" | "features"> & { revocations: Revocations },
+) {
   const wanted = (name: string) => names.length === 0 || names.includes(name);
   const unknown = names.filter((name) => !Object.hasOwn(features, name));
   if (unknown.length > 0)
     throw new Error(
       `Cannot start the API: there is no feature ${unknown.join(", ")}. There are ${Object.keys(features).join(", ")}`,
     );
+  const tokens = await openTokens(keys);
   const api: Api = {
     ...deps,
-    tokens: await openTokens(keys),
+    tokens,
+    revocations,
+    identify: openIdentify({ tokens, revocations, accessTokens: openAccessTokens(deps) }),
     passwords: openPasswords(),
     requestCounts: openRequestCounts(),
     addressOf: openAddresses(deps.config.TRUSTED_PROXIES),
@@ -58,6 +69,7 @@ export async function makeApp(deps: Deps, { keys, features: names }: Pick<Option
     .use(health(api));
   if (deps.disk) app.use(objects(deps.disk));
   if (wanted("accounts")) app.use(accounts(api, keys));
+  if (wanted("sessions")) app.use(sessions(api));
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));
   if (wanted("uploads")) app.use(uploads(api));
@@ -70,9 +82,15 @@ export async function makeApp(deps: Deps, { keys, features: names }: Pick<Option
   return app;
 }
 
+/** What this process knows of revocations; to be closed by whoever opened it. */
+export function openProcessRevocations({ config, bus, log }: Pick<Deps, "config" | "bus" | "log">): Revocations {
+  return openRevocations({ feed: openRevocationFeed(config.DATABASE_URL ?? "", log), bus, log });
+}
+
 /** Opens the API on a port; 0 picks a free one. */
 export async function openApi(deps: Deps, { keys, host, port, features }: Options): Promise<RunningApi> {
-  const app = await makeApp(deps, { keys, features });
+  const revocations = openProcessRevocations(deps);
+  const app = await makeApp(deps, { keys, features, revocations });
   app.listen({ hostname: host, port });
   const { server } = app;
   if (!server?.port) throw new Error(`Cannot listen on ${host}:${port}`);
@@ -84,6 +102,7 @@ export async function openApi(deps: Deps, { keys, host, port, features }: Option
       const deadline = performance.now() + drainMs;
       while (server.pendingRequests > 0 && performance.now() < deadline) await Bun.sleep(drainLookMs);
       await server.stop(true);
+      await revocations.close();
     },
   };
 }

@@ -4,8 +4,20 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { createLocalJWKSet, importJWK, type JWK, jwtVerify } from "jose";
 import type { Keys } from "../keys.ts";
 
-/** Who calls, as an access token says. */
-export type Caller = { userId: string; login: string; roles: string[]; sessionId: string };
+/** Who calls, as his token says. */
+export type Caller = {
+  userId: string;
+  login: string;
+  roles: string[];
+  /** The user's counter of role changes when the token was made. */
+  ver: number;
+  /** Null for a personal access token. */
+  sessionId: string | null;
+  /** The personal access token. */
+  tokenId: string | null;
+  /** What the token is limited to; null: everything that its user may do. */
+  scopes: string[] | null;
+};
 
 export const accessLifetimeSeconds = 600;
 export const issuer = "sunduk";
@@ -17,6 +29,8 @@ const Claims = t.Object({
   sid: t.String(),
   login: t.String(),
   roles: t.Array(t.String()),
+  ver: t.Integer(),
+  scopes: t.Optional(t.Array(t.String())),
   exp: t.Number(),
 });
 const maxRemembered = 20_000;
@@ -62,10 +76,10 @@ export async function openTokens({ signingKey, tokenSecret }: Keys): Promise<Tok
         requiredClaims: ["exp"],
       }).catch(() => undefined);
       if (!verified || !claims.Check(verified.payload)) return undefined;
-      const { sub, sid, login, roles, exp }: Static<typeof Claims> = verified.payload;
+      const { sub, sid, login, roles, ver, scopes, exp }: Static<typeof Claims> = verified.payload;
       if (remembered.size >= maxRemembered)
         for (const old of [...remembered.keys()].slice(0, maxRemembered / 4)) remembered.delete(old);
-      const caller = { userId: sub, login, roles, sessionId: sid };
+      const caller: Caller = { userId: sub, login, roles, ver, sessionId: sid, tokenId: null, scopes: scopes ?? null };
       remembered.set(token, { caller, expiresAt: exp * 1000 });
       return caller;
     },

@@ -1,7 +1,7 @@
 import { Value } from "@sinclair/typebox/value";
 import { Login, Password } from "../api/accounts/model.ts";
 import { openPasswords } from "../api/accounts/passwords.ts";
-import { findUserByLogin, insertUser, updateUser } from "../db/account.ts";
+import { findUserByName, insertUser, updateUser } from "../db/account.ts";
 import { isDuplicate } from "../db/query.ts";
 import { Fault } from "../fault.ts";
 import { makeSecret } from "../keys.ts";
@@ -37,7 +37,7 @@ export const command = defineCommand({
     const log = openLog({ level: "warn", service: "admin" });
     const made = await withDatabase({ config, log, signal }, async (db) => {
       const passwords = openPasswords();
-      const known = await findUserByLogin(db, login);
+      const known = await findUserByName(db, login);
       if (!known) {
         const { password, generated } = await choosePassword(given, { login, output, signal });
         const user = { id: Bun.randomUUIDv7(), login, email: null, roles: ["admin"] };

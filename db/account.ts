@@ -1,7 +1,18 @@
 import { type Db, one, run } from "./query.ts";
 
-export type UserRow = { id: string; login: string; roles: string[]; passwordHash: string; disabledAt: Date | null };
-export type SessionRow = { id: string; userId: string; salt: string; counter: number; login: string; roles: string[] };
+/** A user as signing in needs him. Disabled and deleted ones count as unknown. */
+export type UserRow = {
+  id: string;
+  login: string;
+  roles: string[];
+  ver: number;
+  passwordHash: string | null;
+  email: string | null;
+  locale: string;
+  secondFactor: boolean;
+};
+
+const columns = `id, login, roles, ver, password_hash as "passwordHash", email, locale, totp_confirmed_at is not null as "secondFactor"`;
 
 /** Throws a duplicate error when the login is taken. */
 export function insertUser(
@@ -15,11 +26,34 @@ export function insertUser(
   });
 }
 
-export function findUserByLogin(db: Db, login: string): Promise<UserRow | undefined> {
+/** By login name, or by an e-mail address that was proved. */
+export function findUserByName(db: Db, name: string): Promise<UserRow | undefined> {
   return one<UserRow>(db, {
-    name: "user_find_by_login",
-    text: `select id, login, roles, password_hash as "passwordHash", disabled_at as "disabledAt" from account."user" where login = $1`,
-    values: [login],
+    name: "user_find_by_name",
+    text: `select ${columns} from account."user"
+      where (login = $1 or (email = $1 and email_verified_at is not null)) and disabled_at is null and deleted_at is null
+      order by (login = $1) desc limit 1`,
+    values: [name],
+  });
+}
+
+export function findUser(db: Db, id: string): Promise<UserRow | undefined> {
+  return one<UserRow>(db, {
+    name: "user_find",
+    text: `select ${columns} from account."user" where id = $1 and disabled_at is null and deleted_at is null`,
+    values: [id],
+  });
+}
+
+/** Writes a new hash of the same password, made with today's parameters, unless the password was changed meanwhile. */
+export function updatePasswordHash(
+  db: Db,
+  { id, before, after }: { id: string; before: string; after: string },
+): Promise<number> {
+  return run(db, {
+    name: "user_update_password_hash",
+    text: `update account."user" set password_hash = $3 where id = $1 and password_hash = $2`,
+    values: [id, before, after],
   });
 }
 
@@ -50,57 +84,4 @@ export async function listUserIds(db: Db, logins: string[]): Promise<Map<string,
     values: [logins],
   });
   return new Map((rows as { id: string; login: string }[]).map(({ id, login }) => [login, id]));
-}
-
-export function insertSession(
-  db: Db,
-  session: { id: string; userId: string; kind: string; salt: string; lifetimeSeconds: number },
-): Promise<number> {
-  return run(db, {
-    name: "session_insert",
-    text: `insert into account.session (id, user_id, kind, salt, expires_at) values ($1, $2, $3, $4, now() + make_interval(secs => $5))`,
-    values: [session.id, session.userId, session.kind, session.salt, session.lifetimeSeconds],
-  });
-}
-
-/** A session that has neither ended nor expired, of a user who is not disabled. */
-export function findSession(db: Db, id: string): Promise<SessionRow | undefined> {
-  return one<SessionRow>(db, {
-    name: "session_find",
-    text: `select s.id, s.user_id as "userId", s.salt, s.counter, u.login, u.roles from account.session s join account."user" u on u.id = s.user_id
-      where s.id = $1 and s.ended_at is null and s.expires_at > now() and u.disabled_at is null`,
-    values: [id],
-  });
-}
-
-/** Moves the session to `counter` + 1, once: undefined when somebody else did. */
-export function advanceSession(
-  db: Db,
-  { id, counter }: { id: string; counter: number },
-): Promise<{ counter: number } | undefined> {
-  return one<{ counter: number }>(db, {
-    name: "session_advance",
-    text: `update account.session set counter = counter + 1, advanced_at = now() where id = $1 and counter = $2 and ended_at is null returning counter`,
-    values: [id, counter],
-  });
-}
-
-/** Whether the last refresh was so short ago that its predecessor may be shown again. */
-export function isRecentlyAdvanced(
-  db: Db,
-  { id, withinSeconds }: { id: string; withinSeconds: number },
-): Promise<{ id: string } | undefined> {
-  return one<{ id: string }>(db, {
-    name: "session_is_recently_advanced",
-    text: `select id from account.session where id = $1 and advanced_at > now() - make_interval(secs => $2)`,
-    values: [id, withinSeconds],
-  });
-}
-
-export function endSession(db: Db, id: string): Promise<number> {
-  return run(db, {
-    name: "session_end",
-    text: `update account.session set ended_at = now() where id = $1 and ended_at is null`,
-    values: [id],
-  });
 }

@@ -7,7 +7,8 @@ import { type Db, run } from "./query.ts";
 /** Hints between processes: `job.changed` carries a job's id, `pack.changed` a slug. In no order, and some get lost: whoever needs certainty reads the row. */
 export type Bus = {
   /** Listeners of this process have heard it when this returns, and may hear it once more. */
-  publish: (topic: string, id: string) => void;
+  /** `now` sends at once; other hints of a few milliseconds travel together. */
+  publish: (topic: string, id: string, options?: { now?: boolean }) => void;
   subscribe: (topic: string, listener: (id: string) => void) => () => void;
   close: () => Promise<void>;
 };
@@ -41,15 +42,18 @@ export async function openBus({
     : openPostgresCarrier(databaseUrl, { deliver, log, db });
   // Hints of a few milliseconds travel together: a NOTIFY for each would make commits queue up behind one another.
   const waiting = new Set<string>();
+  const send = (batch: string) =>
+    void carrier.send(batch).catch((error) => log.debug({ err: error }, "hints were lost"));
   const flush = () => {
     const batch = [...waiting].slice(0, batchSize);
     for (const message of batch) waiting.delete(message);
     if (waiting.size > 0) setTimeout(flush, gatherMs);
-    carrier.send(batch.join("\n")).catch((error) => log.debug({ err: error }, "hints were lost"));
+    send(batch.join("\n"));
   };
   return {
-    publish: (topic, id) => {
+    publish: (topic, id, { now = false } = {}) => {
       local.emit(topic, id);
+      if (now) return send(`${topic} ${id}`);
       if (waiting.size === 0) setTimeout(flush, gatherMs);
       waiting.add(`${topic} ${id}`);
     },

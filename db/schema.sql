@@ -1,5 +1,136 @@
 -- What the migrations make of an empty database, for reading. Made by `bun run schema`.
 
+create table account.access_token (
+  id uuid not null,
+  user_id uuid not null,
+  name text not null,
+  token_hash text not null,
+  scopes text[] not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint access_token_pkey PRIMARY KEY (id),
+  constraint access_token_token_hash_key UNIQUE (token_hash),
+  constraint access_token_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX access_token_user_id ON account.access_token USING btree (user_id);
+
+create table account.activity (
+  id uuid not null,
+  user_id uuid not null,
+  kind text not null,
+  subject text not null default ''::text,
+  created_at timestamp with time zone not null default now(),
+  constraint activity_pkey PRIMARY KEY (id),
+  constraint activity_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX activity_user_id ON account.activity USING btree (user_id, id DESC);
+
+create table account.device_grant (
+  id uuid not null,
+  device_hash text not null,
+  user_code text not null,
+  client_id text not null,
+  scopes text[] not null,
+  device text not null default ''::text,
+  address text not null default ''::text,
+  state text not null default 'pending'::text,
+  user_id uuid,
+  interval_seconds integer not null default 5,
+  polled_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint device_grant_pkey PRIMARY KEY (id),
+  constraint device_grant_device_hash_key UNIQUE (device_hash),
+  constraint device_grant_user_code_key UNIQUE (user_code),
+  constraint device_grant_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint device_grant_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'used'::text])))
+);
+CREATE INDEX device_grant_expires_at ON account.device_grant USING btree (expires_at);
+CREATE INDEX device_grant_user_id ON account.device_grant USING btree (user_id);
+
+create table account.identity (
+  provider text not null,
+  subject text not null,
+  user_id uuid not null,
+  email text,
+  created_at timestamp with time zone not null default now(),
+  constraint identity_pkey PRIMARY KEY (provider, subject),
+  constraint identity_user_id_provider_key UNIQUE (user_id, provider),
+  constraint identity_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+
+create table account.invite (
+  id uuid not null,
+  code_hash text not null,
+  note text not null default ''::text,
+  created_by uuid,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  used_by uuid,
+  constraint invite_pkey PRIMARY KEY (id),
+  constraint invite_code_hash_key UNIQUE (code_hash),
+  constraint invite_created_by_fkey FOREIGN KEY (created_by) REFERENCES account."user"(id) ON DELETE SET NULL,
+  constraint invite_used_by_fkey FOREIGN KEY (used_by) REFERENCES account."user"(id) ON DELETE SET NULL
+);
+CREATE INDEX invite_created_by ON account.invite USING btree (created_by);
+CREATE INDEX invite_used_by ON account.invite USING btree (used_by);
+
+create table account.mail_link (
+  id uuid not null,
+  token_hash text not null,
+  user_id uuid not null,
+  purpose text not null,
+  email text not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint mail_link_pkey PRIMARY KEY (id),
+  constraint mail_link_token_hash_key UNIQUE (token_hash),
+  constraint mail_link_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint mail_link_purpose_check CHECK ((purpose = ANY (ARRAY['verify'::text, 'reset'::text])))
+);
+CREATE INDEX mail_link_expires_at ON account.mail_link USING btree (expires_at);
+CREATE INDEX mail_link_user_id ON account.mail_link USING btree (user_id);
+
+create table account.provider_flow (
+  state_hash text not null,
+  provider text not null,
+  nonce text not null,
+  verifier text not null,
+  user_id uuid,
+  return_to text not null default '/'::text,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint provider_flow_pkey PRIMARY KEY (state_hash),
+  constraint provider_flow_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX provider_flow_expires_at ON account.provider_flow USING btree (expires_at);
+CREATE INDEX provider_flow_user_id ON account.provider_flow USING btree (user_id);
+
+create table account.recovery_code (
+  user_id uuid not null,
+  code_hash text not null,
+  used_at timestamp with time zone,
+  constraint recovery_code_pkey PRIMARY KEY (user_id, code_hash),
+  constraint recovery_code_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+
+create table account.revocation (
+  id uuid not null,
+  kind text not null,
+  subject uuid not null,
+  ver integer,
+  revoked_at timestamp with time zone not null default clock_timestamp(),
+  revoked_xid xid8 not null default pg_current_xact_id(),
+  constraint revocation_pkey PRIMARY KEY (id),
+  constraint revocation_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'user'::text, 'token'::text])))
+);
+CREATE INDEX revocation_revoked_at ON account.revocation USING btree (revoked_at);
+CREATE INDEX revocation_revoked_xid ON account.revocation USING btree (revoked_xid);
+
 create table account.session (
   id uuid not null,
   user_id uuid not null,
@@ -10,23 +141,48 @@ create table account.session (
   created_at timestamp with time zone not null default now(),
   expires_at timestamp with time zone not null,
   ended_at timestamp with time zone,
+  device text not null default ''::text,
+  address text not null default ''::text,
+  client_id text,
+  scopes text[],
+  fresh_at timestamp with time zone not null default now(),
+  used_at timestamp with time zone not null default now(),
+  ended_reason text,
   constraint session_pkey PRIMARY KEY (id),
   constraint session_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
   constraint session_kind_check CHECK ((kind = ANY (ARRAY['web'::text, 'launcher'::text, 'cli'::text])))
 );
+CREATE INDEX session_ended_at ON account.session USING btree (ended_at);
+CREATE INDEX session_expires_at ON account.session USING btree (expires_at);
 CREATE INDEX session_user_id ON account.session USING btree (user_id);
 
 create table account."user" (
   id uuid not null,
   login text not null,
   email text,
-  password_hash text not null,
+  password_hash text,
   roles text[] not null default '{}'::text[],
   created_at timestamp with time zone not null default now(),
   disabled_at timestamp with time zone,
+  email_verified_at timestamp with time zone,
+  display_name text not null default ''::text,
+  bio text not null default ''::text,
+  locale text not null default 'en'::text,
+  time_zone text not null default 'UTC'::text,
+  links jsonb not null default '{}'::jsonb,
+  preferences jsonb not null default '{}'::jsonb,
+  revision integer not null default 1,
+  ver integer not null default 0,
+  totp_secret text,
+  totp_confirmed_at timestamp with time zone,
+  totp_last_step bigint,
+  deleted_at timestamp with time zone,
+  erase_after timestamp with time zone,
   constraint user_pkey PRIMARY KEY (id),
   constraint user_login_key UNIQUE (login)
 );
+CREATE UNIQUE INDEX user_email_verified ON account."user" USING btree (email) WHERE (email_verified_at IS NOT NULL);
+CREATE INDEX user_erase_after ON account."user" USING btree (erase_after) WHERE (erase_after IS NOT NULL);
 
 create table api.idempotency (
   caller text not null,
@@ -40,6 +196,13 @@ create table api.idempotency (
   constraint idempotency_pkey PRIMARY KEY (caller, key)
 );
 CREATE INDEX idempotency_created_at ON api.idempotency USING btree (created_at);
+
+create table api.rate (
+  key text not null,
+  arrival_at timestamp with time zone not null,
+  constraint rate_pkey PRIMARY KEY (key)
+);
+CREATE INDEX rate_arrival_at ON api.rate USING btree (arrival_at);
 
 create table blob.attempt (
   id uuid not null,
@@ -183,6 +346,36 @@ create table job.job (
 CREATE INDEX job_owner_id ON job.job USING btree (owner_id);
 CREATE INDEX job_settled ON job.job USING btree (updated_at) WHERE (done >= wanted);
 CREATE INDEX job_unsettled ON job.job USING btree (updated_at) WHERE (done < wanted);
+
+create table mail.mail (
+  id uuid not null,
+  recipient text not null,
+  kind text not null,
+  locale text not null,
+  params jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  sent_at timestamp with time zone,
+  constraint mail_pkey PRIMARY KEY (id)
+);
+CREATE INDEX mail_created_at ON mail.mail USING btree (created_at);
+
+create table outbox.delivery (
+  fact_id uuid not null,
+  receiver text not null,
+  delivered_at timestamp with time zone not null default now(),
+  constraint delivery_pkey PRIMARY KEY (fact_id, receiver),
+  constraint delivery_fact_id_fkey FOREIGN KEY (fact_id) REFERENCES outbox.fact(id) ON DELETE CASCADE
+);
+
+create table outbox.fact (
+  id uuid not null,
+  kind text not null,
+  payload jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  relayed_at timestamp with time zone,
+  constraint fact_pkey PRIMARY KEY (id)
+);
+CREATE INDEX fact_waiting ON outbox.fact USING btree (created_at) WHERE (relayed_at IS NULL);
 
 create table pack.archive (
   version_id uuid not null,

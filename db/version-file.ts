@@ -94,6 +94,16 @@ export function listFiles(db: Db, versionId: string): Promise<VersionFileRow[]> 
   });
 }
 
+/** What the author of a version declared, whatever is known of the bytes by now. */
+export function listDeclared(db: Db, versionId: string): Promise<DeclaredFile[]> {
+  return many<DeclaredFile>(db, {
+    name: "version_file_list_declared",
+    text: `select path, side, optional, preserve, sha256, size_bytes as "sizeBytes", url, digests, mirror, mirror_reason as "mirrorReason"
+      from pack.version_file where version_id = $1`,
+    values: [versionId],
+  });
+}
+
 /** Digests whose bytes a draft still lacks, with the state of the last upload of them by the draft's author. */
 export function listMissing(
   db: Db,

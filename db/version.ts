@@ -1,4 +1,5 @@
 import type { Reader } from "./blob.ts";
+import type { PackRole } from "./pack.ts";
 import { type Db, many, one, run } from "./query.ts";
 
 export type Channel = "release" | "beta" | "alpha";
@@ -18,6 +19,7 @@ export type VersionRow = {
   contentDigest: string;
   revision: number;
   number: number | null;
+  /** Who declared its files: his uploads are what a draft waits for. */
   createdBy: string;
   createdAt: Date;
   publishedAt: Date | null;
@@ -123,16 +125,25 @@ export function insertVersion(tx: Db, version: NewVersion): Promise<number> {
   });
 }
 
-/** Changes a draft, when it is one and the revision is still that one (any, when not given). */
-export function updateDraft(
+/** Locks a version until the transaction ends, so that whoever changes it decides by what it says now. */
+export function lockVersion(
   tx: Db,
-  draft: Omit<NewVersion, "packId" | "version" | "createdBy"> & { revision: number | null },
-): Promise<number> {
+  id: string,
+): Promise<{ state: VersionState; revision: number; contentDigest: string; createdBy: string } | undefined> {
+  return one(tx, {
+    name: "version_lock",
+    text: `select state, revision, content_digest as "contentDigest", created_by as "createdBy" from pack.version where id = $1 for no key update`,
+    values: [id],
+  });
+}
+
+/** Changes a draft that the caller has locked. */
+export function updateDraft(tx: Db, draft: Omit<NewVersion, "packId" | "version">): Promise<number> {
   return run(tx, {
     name: "version_update_draft",
     text: `update pack.version set channel = $2, minecraft = $3, loader_name = $4, loader_version = $5, changelog = $6, content_digest = $7,
-        expires_at = now() + make_interval(secs => $8), revision = revision + 1, updated_at = now()
-      where id = $1 and state = 'draft' and ($9::integer is null or revision = $9)`,
+        expires_at = now() + make_interval(secs => $8), created_by = $9, revision = revision + 1, updated_at = now()
+      where id = $1 and state = 'draft'`,
     values: [
       draft.id,
       draft.channel,
@@ -142,7 +153,7 @@ export function updateDraft(
       draft.changelog,
       draft.contentDigest,
       draft.expiresSeconds,
-      draft.revision,
+      draft.createdBy,
     ],
   });
 }
@@ -234,6 +245,18 @@ export function findVersionPack(
   return one(db, {
     name: "version_find_pack",
     text: `select p.slug from pack.version v join pack.pack p on p.id = v.pack_id where v.id = $1 and v.state = 'published' and pack.can_read(p, $2, $3)`,
+    values: [versionId, reader.userId, reader.roles],
+  });
+}
+
+/** The role of this reader in the pack of a version, whatever its state; undefined when there is no such version. */
+export function findVersionRole(
+  db: Db,
+  { versionId, reader }: { versionId: string; reader: Reader },
+): Promise<{ role: PackRole | null } | undefined> {
+  return one(db, {
+    name: "version_find_role",
+    text: `select pack.role_of(p, $2, $3) as role from pack.version v join pack.pack p on p.id = v.pack_id where v.id = $1 and p.deleted_at is null`,
     values: [versionId, reader.userId, reader.roles],
   });
 }

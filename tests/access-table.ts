@@ -290,12 +290,20 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: ({ sha256 }) => ({ path: "/v1/blobs/urls", body: { sha256: [sha256] } }),
     expected: everybody(200),
   },
+  "GET /v1/auth/sessions": { request: () => ({ path: "/v1/auth/sessions" }), expected: signedIn(200) },
+  "GET /v1/auth/verify": { request: () => ({ path: "/v1/auth/verify" }), expected: signedIn(204) },
+  // Somebody's session by its id is not there for anybody else.
+  "DELETE /v1/auth/sessions/:id": {
+    request: () => ({ path: `/v1/auth/sessions/${Bun.randomUUIDv7()}` }),
+    expected: signedIn(404),
+  },
 };
 
 /** Routes that ask for a role, or for nobody at all, and have tests of their own. */
 export const elsewhere = [
   /^GET \/(status|livez|readyz|metrics|\.well-known\/jwks\.json)$/,
   /^POST \/v1\/auth\/(register|login|refresh)$/,
+  /^DELETE \/v1\/auth\/sessions(\/current)?$/,
   /^(GET|HEAD|PUT) \/storage\/\*$/,
   /^[A-Z]+ \/openapi(\/|$)/,
   /^[A-Z]+ \/ops(\/|$)/,

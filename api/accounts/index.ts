@@ -3,9 +3,11 @@ import { Elysia } from "elysia";
 import type { Keys } from "../../keys.ts";
 import type { Api } from "../api.ts";
 import { openRateLimiter } from "../limits.ts";
+import { originOf } from "../origin.ts";
+import { type OpenSession, refreshSession } from "../sessions/service.ts";
 import { accessLifetimeSeconds, accessType, audience, issuer } from "../tokens.ts";
 import { Refresh, Register, SignedIn, SignIn } from "./model.ts";
-import { refresh, register, type Session, signIn } from "./service.ts";
+import { register, signIn } from "./service.ts";
 
 /** Registration and sign-in: the only routes that sign tokens. */
 export function accounts(api: Api, keys: Keys) {
@@ -24,29 +26,54 @@ export function accounts(api: Api, keys: Keys) {
         exp: `${accessLifetimeSeconds}s`,
       }),
     )
-    .derive(({ signer }) => ({
-      answer: async ({ userId, login, roles, sessionId, refreshToken }: Session): Promise<SignedIn> => ({
-        user: { id: userId, login, roles },
-        accessToken: await signer.sign({ sub: userId, sid: sessionId, login, roles }),
-        refreshToken,
-        expiresInSeconds: accessLifetimeSeconds,
-      }),
-    }))
-    .onBeforeHandle(({ request, server, set }) => {
+    .derive(({ signer, request, server }) => {
+      const address = api.addressOf(request, server?.requestIP(request)?.address);
+      return {
+        address,
+        origin: originOf(request, address),
+        answer: async ({
+          userId,
+          login,
+          roles,
+          ver,
+          sessionId,
+          scopes,
+          refreshToken,
+        }: OpenSession): Promise<SignedIn> => ({
+          user: { id: userId, login, roles },
+          accessToken: await signer.sign({
+            sub: userId,
+            sid: sessionId,
+            jti: crypto.randomUUID(),
+            login,
+            roles,
+            ver,
+            ...(scopes && { scopes }),
+          }),
+          refreshToken,
+          expiresInSeconds: accessLifetimeSeconds,
+        }),
+      };
+    })
+    .onBeforeHandle(({ address, set }) => {
       set.headers["cache-control"] = "no-store";
-      limiter.take(api.addressOf(request, server?.requestIP(request)?.address));
+      limiter.take(address);
     })
-    .post("/register", async ({ body, answer, status }) => status(201, await answer(await register(api, body))), {
-      body: Register,
-      response: { 201: SignedIn },
-      detail: { summary: "Make an account" },
-    })
-    .post("/login", async ({ body, answer }) => answer(await signIn(api, body)), {
+    .post(
+      "/register",
+      async ({ body, answer, origin, status }) => status(201, await answer(await register(api, body, origin))),
+      {
+        body: Register,
+        response: { 201: SignedIn },
+        detail: { summary: "Make an account" },
+      },
+    )
+    .post("/login", async ({ body, answer, origin }) => answer(await signIn(api, body, origin)), {
       body: SignIn,
       response: { 200: SignedIn },
       detail: { summary: "Sign in" },
     })
-    .post("/refresh", async ({ body, answer }) => answer(await refresh(api, body.refreshToken)), {
+    .post("/refresh", async ({ body, answer }) => answer(await refreshSession(api, body.refreshToken)), {
       body: Refresh,
       response: { 200: SignedIn },
       detail: { summary: "Exchange a refresh token for its successor" },

@@ -2,13 +2,17 @@ import { Fault } from "../../fault.ts";
 
 /** argon2id with 19 MiB and two passes (OWASP Password Storage Cheat Sheet). */
 const cost = { algorithm: "argon2id", memoryCost: 19_456, timeCost: 2 } as const;
+const current = `$argon2id$v=19$m=${cost.memoryCost},t=${cost.timeCost},`;
 const atOnce = 4;
 const maxWaiting = 64;
+
+/** Whether a password is right; `rehashed` when it is, and its hash was made with other parameters than today's. */
+export type Verdict = { right: boolean; rehashed?: string };
 
 export type Passwords = {
   hash: (password: string) => Promise<string>;
   /** Takes as long for an unknown account (no hash) as for a wrong password. */
-  verify: (password: string, hash: string | undefined) => Promise<boolean>;
+  verify: (password: string, hash: string | undefined) => Promise<Verdict>;
 };
 
 /** Hashes in a bounded queue, so that a flood of sign-ins cannot starve the rest. */
@@ -36,7 +40,8 @@ export function openPasswords(): Passwords {
       inTurn(async () => {
         dummy ??= Bun.password.hash(crypto.randomUUID(), cost);
         const right = await Bun.password.verify(password, hash ?? (await dummy));
-        return hash !== undefined && right;
+        if (hash === undefined || !right) return { right: false };
+        return hash.startsWith(current) ? { right } : { right, rehashed: await Bun.password.hash(password, cost) };
       }),
   };
 }

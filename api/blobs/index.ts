@@ -13,7 +13,7 @@ const Urls = t.Object({ urls: t.Record(t.String(), t.String()), missing: t.Array
 /** Bytes by their digest: never through us, always by a fresh signed address. */
 export function blobs(api: Api) {
   return new Elysia({ prefix: "/v1/blobs", tags: ["blobs"] })
-    .use(callers(api.tokens))
+    .use(callers(api))
     .get("/:sha256", ({ params: { sha256 }, caller, request }) => answer("GET", { sha256, caller, request }), {
       params,
       detail: {

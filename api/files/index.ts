@@ -12,7 +12,7 @@ import { changeFile, createFile, describeStored, getFile, removeFile, searchFile
 /** Files that stand alone: a map, a resource pack, a launcher build. */
 export function files(api: Api) {
   return new Elysia({ prefix: "/v1/files", tags: ["files"] })
-    .use(callers(api.tokens))
+    .use(callers(api))
     .get(
       "",
       async ({ query, caller, request, set }) => {

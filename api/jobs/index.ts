@@ -1,9 +1,11 @@
 import { Value } from "@sinclair/typebox/value";
 import { Elysia, t } from "elysia";
 import { findJob, type JobRow } from "../../db/job.ts";
-import { findVersionPack } from "../../db/version.ts";
+import { findVersionPack, findVersionRole } from "../../db/version.ts";
 import { Fault } from "../../fault.ts";
 import { BuildArchive, buildArchive } from "../../queues/build-archive.ts";
+import { mirrorReference } from "../../queues/mirror-reference.ts";
+import { publishVersion } from "../../queues/publish-version.ts";
 import type { Api } from "../api.ts";
 import { callers, toReader } from "../caller.ts";
 import type { Caller } from "../tokens.ts";
@@ -21,6 +23,9 @@ const Job = t.Object({
   updatedAt: t.String(),
 });
 
+/** What the payloads of publishing and mirroring have in common. */
+const OfVersion = t.Object({ versionId: t.String() });
+
 const heartbeatMs = 5_000;
 /** A hint may get lost, so the row is read so often besides. */
 const lookMs = 2_000;
@@ -28,7 +33,7 @@ const lookMs = 2_000;
 /** Jobs: what long work is at. */
 export function jobs(api: Api) {
   return new Elysia({ prefix: "/v1/jobs", tags: ["jobs"] })
-    .use(callers(api.tokens))
+    .use(callers(api))
     .get("/:id", async ({ params: { id }, caller }) => describeJob(await getJob(api, { id, caller })), {
       params,
       response: { 200: Job },
@@ -58,15 +63,19 @@ async function getJob({ db }: Pick<Api, "db">, { id, caller }: { id: string; cal
   return job;
 }
 
-/** Its owner and operators; an archive's job, whoever may read the pack. */
+/** Its owner and operators; an archive's job, whoever may read the pack; that of publishing or mirroring, who works on it. */
 async function maySee(
   { db }: Pick<Api, "db">,
   { job, caller }: { job: JobRow; caller: Caller | null },
 ): Promise<boolean> {
-  if (caller && (job.ownerId === caller.userId || caller.roles.some((role) => role === "admin" || role === "operator")))
+  if (caller && (job.ownerId === caller.userId || caller.roles.some((role) => role === "admin" || role === "ops")))
     return true;
-  if (job.actor !== buildArchive.name || !Value.Check(BuildArchive, job.payload)) return false;
-  return (await findVersionPack(db, { versionId: job.payload.versionId, reader: toReader(caller) })) !== undefined;
+  const reader = toReader(caller);
+  if (job.actor === buildArchive.name && Value.Check(BuildArchive, job.payload))
+    return (await findVersionPack(db, { versionId: job.payload.versionId, reader })) !== undefined;
+  if (![publishVersion.name, mirrorReference.name].includes(job.actor) || !Value.Check(OfVersion, job.payload))
+    return false;
+  return (await findVersionRole(db, { versionId: job.payload.versionId, reader }))?.role != null;
 }
 
 function describeJob(job: JobRow): typeof Job.static {

@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import { openRateLimiter, readText } from "../limits.ts";
+import { originOf } from "../origin.ts";
 import { requireSameOrigin, signInOperator, signOutOperator } from "./operators.ts";
 import { pickLanguage, signInPage, signOutPage } from "./pages.ts";
 import { queues } from "./queues.ts";
@@ -40,7 +41,7 @@ export function ops(api: Api) {
     const [login = "", password = ""] = [form.get("login") ?? "", form.get("password") ?? ""];
     try {
       limiter.take(address);
-      return redirect("/ops/queues", await signInOperator(api, { login, password }));
+      return redirect("/ops/queues", await signInOperator(api, { login, password }, originOf(request, address)));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       return signInPage({ language: pickLanguage(request), problem: error.code, login }, error.status);

@@ -1,14 +1,14 @@
-import { endSession, findSession, findUserByLogin, insertSession } from "../../db/account.ts";
+import { findSession } from "../../db/session.ts";
 import { Fault } from "../../fault.ts";
-import { makeSecret } from "../../keys.ts";
+import { checkPassword } from "../accounts/service.ts";
 import type { Api } from "../api.ts";
-import { findCaller } from "../caller.ts";
+import { type Origin, openSession, revokeSessions } from "../sessions/service.ts";
 
 /** Who may look behind the scenes. */
 export type Operator = { userId: string; login: string; sessionId: string };
 
-const operatorRoles = ["admin", "operator"];
-const lifetimeSeconds = 12 * 3600;
+const operatorRoles = ["admin", "ops"];
+const cookieSeconds = 12 * 3600;
 
 const isOperator = (roles: string[]) => roles.some((role) => operatorRoles.includes(role));
 
@@ -17,7 +17,7 @@ const isOperator = (roles: string[]) => roles.some((role) => operatorRoles.inclu
  * when nobody is signed in. Throws `Fault("not-allowed")` for everybody else's sessions.
  */
 export async function findOperator(api: Api, request: Request): Promise<Operator | undefined> {
-  const caller = await findCaller(request, api.tokens);
+  const caller = await api.identify(request);
   const sessionId = caller?.sessionId ?? readSessionCookie(api, request);
   const session = sessionId === undefined ? undefined : await findSession(api.db, sessionId);
   if (!session) {
@@ -31,21 +31,20 @@ export async function findOperator(api: Api, request: Request): Promise<Operator
 /** Signs an operator in for 12 hours and answers the Set-Cookie header. 401 for a wrong password, 403 without the role. */
 export async function signInOperator(
   api: Api,
-  { login, password }: { login: string; password: string },
+  given: { login: string; password: string },
+  origin: Origin,
 ): Promise<string> {
-  const user = await findUserByLogin(api.db, login.toLowerCase());
-  const right = await api.passwords.verify(password, user?.disabledAt ? undefined : user?.passwordHash);
-  if (!user || !right) throw new Fault("not-signed-in", "Cannot sign in: login or password is wrong");
+  const user = await checkPassword(api, given);
   if (!isOperator(user.roles)) throw new Fault("not-allowed", "Not allowed: this is for admins and operators");
-  const session = { id: Bun.randomUUIDv7(), userId: user.id, kind: "web", salt: makeSecret(), lifetimeSeconds };
-  await insertSession(api.db, session);
-  return writeCookie(api, { value: api.tokens.makeCookie(session.id), maxAgeSeconds: lifetimeSeconds });
+  const { sessionId } = await openSession(api, { user, origin: { ...origin, kind: "web" } });
+  return writeCookie(api, { value: api.tokens.makeCookie(sessionId), maxAgeSeconds: cookieSeconds });
 }
 
 /** Ends the session of a cookie and answers the Set-Cookie header that removes it. */
 export async function signOutOperator(api: Api, request: Request): Promise<string> {
   const sessionId = readSessionCookie(api, request);
-  if (sessionId !== undefined) await endSession(api.db, sessionId);
+  const session = sessionId === undefined ? undefined : await findSession(api.db, sessionId);
+  if (session) await revokeSessions(api, { userId: session.userId, reason: "signed out", only: session.id });
   return writeCookie(api, { value: "", maxAgeSeconds: 0 });
 }
 
@@ -79,7 +78,8 @@ function writeCookie(api: Api, { value, maxAgeSeconds }: { value: string; maxAge
   return `${name}=${value}; ${attributes}; Max-Age=${maxAgeSeconds}`;
 }
 
-function readSessionCookie(api: Api, request: Request): string | undefined {
+/** The session of the cookie that a request carries, when it is one that we made. */
+export function readSessionCookie(api: Api, request: Request): string | undefined {
   const prefix = `${cookieShape(api).name}=`;
   const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
   const value = pairs.find((pair) => pair.startsWith(prefix))?.slice(prefix.length);

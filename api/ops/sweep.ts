@@ -19,11 +19,11 @@ const objectsLookedAt = 20_000;
 /** Cleaning: what would go and why, and doing it now. */
 export function sweep(api: Api) {
   return new Elysia({ prefix: "/v1/ops/storage", tags: ["ops"] })
-    .use(callers(api.tokens))
+    .use(callers(api))
     .get(
       "/sweep",
       async ({ caller, set }) => {
-        requireRole(caller, "admin", "operator");
+        requireRole(caller, "admin", "ops");
         set.headers["cache-control"] = "no-store";
         return dryRun(api);
       },
@@ -33,7 +33,7 @@ export function sweep(api: Api) {
       "/sweep",
       async ({ caller, body, status }) => {
         const force = body?.force ?? false;
-        const { userId } = force ? requireRole(caller, "admin") : requireRole(caller, "admin", "operator");
+        const { userId } = force ? requireRole(caller, "admin") : requireRole(caller, "admin", "ops");
         const payload = { scope: "all" as const, ...(force && { force }) };
         const message = await want(api.db, sweepStorage, { payload, ownerId: userId });
         await api.mailbox.send(sweepStorage.name, message);

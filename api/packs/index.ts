@@ -35,7 +35,7 @@ import {
 /** Packs: their pages, who may read them, who works on them. */
 export function packs(api: Api) {
   return new Elysia({ prefix: "/v1/packs", tags: ["packs"] })
-    .use(callers(api.tokens))
+    .use(callers(api))
     .get(
       "",
       async ({ query, caller, request, set }) => {

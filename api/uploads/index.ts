@@ -9,7 +9,7 @@ import { completeUpload, getUpload, isAlreadyThere, openUpload } from "./service
 /** Uploads: bytes go straight to storage; here they are asked for, completed and watched. */
 export function uploads(api: Api) {
   return new Elysia({ prefix: "/v1/uploads", tags: ["uploads"] })
-    .use(callers(api.tokens))
+    .use(callers(api))
     .post(
       "",
       async ({ body, caller, request }) => {

@@ -4,10 +4,11 @@ import {
   deleteDraft,
   findVersion,
   insertVersion,
+  lockVersion,
   updateDraft,
   type VersionRow,
 } from "../../db/version.ts";
-import { type DeclaredFile, listFiles, listMissing, updateMirroring } from "../../db/version-file.ts";
+import { type DeclaredFile, listDeclared, listFiles, listMissing, updateMirroring } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { changedMeanwhile, getPackAs } from "../packs/service.ts";
@@ -100,6 +101,7 @@ export async function changeDraft(
 ): Promise<VersionRow> {
   const { db, config } = drafts;
   const known = await findDraft(drafts, { caller, slug, version });
+  if (known.revision !== revision) throw changedMeanwhile(version);
   const loader =
     change.loader === undefined
       ? {}
@@ -120,7 +122,7 @@ export async function changeDraft(
   };
   const files = change.files
     ? readDeclared(change.files, { config, mirror: change.mirror ?? false })
-    : await listFiles(db, known.id);
+    : await listDeclared(db, known.id);
   await rewrite(drafts, {
     known,
     content,
@@ -161,8 +163,12 @@ export async function describeDraft(db: Db, slug: string, row: VersionRow): Prom
 async function findDraft(drafts: Drafts, { caller, slug, version }: Named & { version: string }): Promise<VersionRow> {
   const pack = await getPackAs(drafts, { slug, caller, role: "publisher" });
   const known = await requireRow(drafts.db, { packId: pack.id, version });
-  if (known.state !== "draft") throw new Fault("conflict", `Cannot change version "${version}": it is ${known.state}`);
+  if (known.state !== "draft") throw isNoDraft(version, known.state);
   return known;
+}
+
+function isNoDraft(version: string, state: string): Fault {
+  return new Fault("conflict", `Cannot change version "${version}": it is ${state}`);
 }
 
 async function requireRow(db: Db, wanted: { packId: string; version: string }): Promise<VersionRow> {
@@ -186,23 +192,24 @@ async function rewrite(
 ): Promise<void> {
   const { db, config } = drafts;
   await db.transaction(async (tx) => {
-    const changed = await updateDraft(tx, {
+    const now = await lockVersion(tx, known.id);
+    if (!now || (revision !== null && now.revision !== revision)) throw changedMeanwhile(known.version);
+    if (now.state !== "draft") throw isNoDraft(known.version, now.state);
+    // Who declares files fills them with his own bytes; others who work on the pack cannot make him do it for theirs.
+    const createdBy = files ? caller.userId : now.createdBy;
+    await updateDraft(tx, {
       id: known.id,
       ...content,
       contentDigest,
+      createdBy,
       expiresSeconds: config.DRAFT_EXPIRES_SECONDS,
-      revision,
     });
-    if (changed === 0) throw changedMeanwhile(known.version);
-    if (files && known.contentDigest !== contentDigest) await fillDraft(tx, { versionId: known.id, files, caller });
+    if (files && now.contentDigest !== contentDigest) await fillDraft(tx, { versionId: known.id, files, caller });
     else {
       // Mirroring is not part of what the version is: it may be asked for again, or no longer.
       if (files) await updateMirroring(tx, { versionId: known.id, files });
-      await linkReadable(tx, {
-        versionId: known.id,
-        caller,
-        sha256: (await listMissing(tx, known.id)).map((file) => file.sha256),
-      });
+      const sha256 = (await listMissing(tx, known.id)).map((file) => file.sha256);
+      if (createdBy === caller.userId) await linkReadable(tx, { versionId: known.id, caller, sha256 });
     }
   });
   if (files) await sendMirroring(drafts, { versionId: known.id, files, caller });

@@ -1,7 +1,6 @@
 import { Elysia } from "elysia";
 import type { PackRow } from "../../db/pack.ts";
 import type { Api } from "../api.ts";
-import { findCaller } from "../caller.ts";
 import { describe } from "../describe.ts";
 import { isUnchanged } from "../etag.ts";
 import { SlugParams } from "../packs/model.ts";
@@ -28,7 +27,7 @@ export function heads(api: Api) {
     return known ? respond(request, known) : ask(request, question, look);
   };
   const ask: (...asked: Parameters<typeof give>) => Promise<Response> = async (request, question, look) => {
-    const caller = await findCaller(request, api.tokens);
+    const caller = await api.identify(request);
     return respond(request, caller ? await look(caller) : await answers.ask(question, () => look(null)));
   };
 

@@ -31,7 +31,7 @@ const jobAnswer = (id: string) => ({ job: { id, url: `/v1/jobs/${id}` } });
 export function versions(api: Api) {
   return new Elysia({ prefix: "/v1/packs/:slug", tags: ["versions"] })
     .use(heads(api))
-    .use(callers(api.tokens))
+    .use(callers(api))
     .get(
       "/versions",
       async ({ params, query, caller, request, set }) => {

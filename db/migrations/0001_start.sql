@@ -186,7 +186,7 @@ create table pack.version (
   content_digest text not null,                     -- of what the author declared: same again or something else?
   revision integer not null default 1,
   number integer,                                   -- order of publishing in its pack
-  created_by uuid not null references account."user" (id),
+  created_by uuid not null references account."user" (id), -- who declared its files
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   expires_at timestamptz,                           -- drafts only

@@ -11,7 +11,7 @@ beforeAll(async () => {
   api = await openTestApi();
   for (const [login, roles] of Object.entries({
     admin: ["admin"],
-    operator: ["operator"],
+    operator: ["ops"],
     author: ["author"],
     user: [],
   }))

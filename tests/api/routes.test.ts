@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { makeApp } from "../../api/index.ts";
+import { makeApp, openProcessRevocations } from "../../api/index.ts";
 import { readKeys } from "../../keys.ts";
 import { elsewhere, general, routes } from "../access-table.ts";
 import { openTestDeps } from "../harness.ts";
@@ -7,7 +7,9 @@ import { openTestDeps } from "../harness.ts";
 test("every route of the app is in the table of who may use it, and the table names no other", async () => {
   const deps = await openTestDeps();
   try {
-    const app = await makeApp(deps, { keys: readKeys(deps.config), features: [] });
+    const revocations = openProcessRevocations(deps);
+    const app = await makeApp(deps, { keys: readKeys(deps.config), features: [], revocations });
+    await revocations.close();
     const served = new Set(app.routes.map(({ method, path }) => `${method} ${path}`));
     const told = new Set([...Object.keys(routes), ...Object.keys(general)]);
     const unlisted = [...served].filter((route) => !told.has(route) && !elsewhere.some((known) => known.test(route)));

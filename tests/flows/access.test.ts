@@ -12,7 +12,7 @@ import {
   waitForJob,
 } from "../harness.ts";
 
-const roleOf: Partial<Record<Actor, string[]>> = { operator: ["operator"], admin: ["admin"] };
+const roleOf: Partial<Record<Actor, string[]>> = { operator: ["ops"], admin: ["admin"] };
 
 let system: System;
 let users: Record<Exclude<Actor, "anonymous">, TestUser>;
@@ -164,7 +164,7 @@ describe("a private pack, and who may use each route of it", () => {
     const path = `/v1/packs/${fixture.slug}`;
     const share = (roles: string[]) => users.owner.call("PUT", `${path}/access`, { body: { users: [], roles } });
     expect((await calls.operator("GET", path)).status).toBe(404);
-    await share(["operator"]);
+    await share(["ops"]);
     expect((await calls.operator("GET", `/v1/blobs/${fixture.sha256}`)).status).toBe(307);
     expect((await calls.operator("PATCH", path, { headers: { "if-match": '"1"' }, body: { name: "x" } })).status).toBe(
       403,

@@ -7,7 +7,7 @@ let user: TestUser;
 
 beforeAll(async () => {
   system = await startSystem({ pods: 1 });
-  operator = await system.signUp("operator", ["operator"]);
+  operator = await system.signUp("operator", ["ops"]);
   user = await system.signUp("user");
 });
 afterAll(() => system?.stop());

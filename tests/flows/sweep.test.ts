@@ -27,7 +27,7 @@ beforeAll(async () => {
     },
   });
   admin = await system.signUp("admin", ["admin"]);
-  operator = await system.signUp("operator", ["operator"]);
+  operator = await system.signUp("operator", ["ops"]);
   author = await system.signUp("author");
 }, 120_000);
 afterAll(() => system?.stop());

@@ -1,0 +1,34 @@
+import { useAccessToken } from "../db/access-token.ts";
+import type { Deps } from "../deps.ts";
+import type { Caller } from "./tokens.ts";
+
+/** What personal access tokens begin with, so that scanners of leaked secrets know them. */
+export const accessTokenPrefix = "sdk_pat_";
+
+export type AccessTokens = {
+  /** The caller of a personal access token, or undefined when it is unknown, expired or revoked. */
+  read: (token: string) => Promise<Caller | undefined>;
+};
+
+const rememberedMs = 30_000;
+const maxRemembered = 5_000;
+
+/** Looks personal access tokens up by their SHA-256 and remembers good ones for half a minute; revoking one is told at once. */
+export function openAccessTokens({ db }: Pick<Deps, "db">): AccessTokens {
+  const remembered = new Map<string, { caller: Caller; until: number }>();
+  return {
+    read: async (token) => {
+      if (!/^sdk_pat_[\w-]{43}$/.test(token)) return undefined;
+      const known = remembered.get(token);
+      if (known && known.until > Date.now()) return known.caller;
+      const row = await useAccessToken(db, new Bun.CryptoHasher("sha256").update(token).digest("hex"));
+      remembered.delete(token);
+      if (!row) return undefined;
+      const { id, userId, scopes, login, roles, ver, expiresAt } = row;
+      const caller: Caller = { userId, login, roles, ver, scopes, sessionId: null, tokenId: id };
+      if (remembered.size >= maxRemembered) remembered.clear();
+      remembered.set(token, { caller, until: Math.min(Date.now() + rememberedMs, expiresAt.getTime()) });
+      return caller;
+    },
+  };
+}

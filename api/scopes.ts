@@ -1,0 +1,46 @@
+import { Fault } from "../fault.ts";
+import type { Caller } from "./tokens.ts";
+
+/** What a limited token may be given. `:write` includes `:read`. */
+export const scopes = [
+  "packs:read",
+  "packs:write",
+  "files:read",
+  "files:write",
+  "account:read",
+  "account:write",
+  "admin",
+] as const;
+export type Scope = (typeof scopes)[number];
+
+/** Which area an address belongs to. What is in none is closed to limited tokens. */
+const areas: [prefix: string, area: string][] = [
+  ["/v1/packs", "packs"],
+  ["/v1/uploads", "packs"],
+  ["/v1/blobs", "packs"],
+  ["/v1/jobs", "packs"],
+  ["/v1/files", "files"],
+  ["/v1/me", "account"],
+  ["/v1/auth/sessions", "account"],
+  ["/v1/auth/verify", "account"],
+  ["/v1/ops", "admin"],
+  ["/v1/users", "admin"],
+  ["/ops", "admin"],
+];
+
+/** POSTs that change nothing. */
+const readingPosts = ["/v1/blobs/urls"];
+
+/** 403 when a limited token is used for something that it was not given. */
+export function requireScope({ scopes: given }: Caller, request: Request): void {
+  if (given === null) return;
+  const { pathname } = new URL(request.url);
+  const area = areas.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`))?.[1];
+  const reads = request.method === "GET" || request.method === "HEAD" || readingPosts.includes(pathname);
+  const wanted = area === "admin" ? ["admin"] : reads ? [`${area}:read`, `${area}:write`] : [`${area}:write`];
+  if (area !== undefined && wanted.some((scope) => given.includes(scope))) return;
+  throw new Fault(
+    "not-allowed",
+    `Not allowed: this token has not got the scope ${area === undefined ? "for this" : wanted.at(0)}`,
+  );
+}
