@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { findEmbeddedPostgres } from "../db/embedded.ts";
+import { hasCode } from "../fault.ts";
 import { openCall, sha256, waitFor } from "./harness.ts";
 
 const program = join(import.meta.dir, "..", "sunduk");
@@ -23,7 +24,7 @@ beforeEach(async () => {
   data = join(folder, "data");
 });
 afterEach(async () => {
-  for (const pid of await listProcesses(folder)) process.kill(pid, "SIGKILL");
+  for (const pid of await listProcesses(folder)) killNow(pid);
   await waitFor(async () => (await listProcesses(folder)).length === 0, "the processes of this test to be gone");
   await rm(folder, { recursive: true, force: true });
 });
@@ -189,7 +190,7 @@ describe("what kill -9 leaves behind is put right", () => {
   test("after a kill of the whole tree the next up recovers alone, with its data", async () => {
     const first = await startUp();
     await verifyFile(await register(first.url, "survivor"), "bytes to keep");
-    for (const pid of await listProcesses(data)) process.kill(pid, "SIGKILL");
+    for (const pid of await listProcesses(data)) killNow(pid);
     await first.process.exited;
     const second = await startUp();
     const answer = await openCall(second.url)("POST", "/v1/auth/login", { body: { login: "survivor", password } });
@@ -379,3 +380,12 @@ test.if(isRoot)("started by root, PostgreSQL runs as somebody else", async () =>
   expect((await stat(`/proc/${pid}`)).uid).not.toBe(0);
   await stopWith(() => up.process.kill("SIGTERM"), up);
 });
+
+/** Kills a process that may have ended since it was listed. */
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!hasCode(error, "ESRCH")) throw error;
+  }
+}

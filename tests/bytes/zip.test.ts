@@ -103,19 +103,18 @@ for (const { tool, command } of tools) {
 }
 
 const present = tools.filter(({ tool }) => Bun.which(tool) !== null);
-const bigSkipped = long ? "" : " (skipped: needs SUNDUK_LONG=1)";
 
-test.skipIf(!long)(
-  `zipStream() writes sizes and offsets beyond 4 GiB, which ${present.map(({ tool }) => tool).join(", ")} open${bigSkipped}`,
-  async () => {
+// It writes 4 GiB: part of the long run only. Sizes and offsets beyond 4 GiB are read from the headers below in every run.
+if (long) {
+  const title = `zipStream() writes sizes and offsets beyond 4 GiB, which ${present.map(({ tool }) => tool).join(", ")} open`;
+  test(title, async () => {
     const path = await write("big.zip", [hugeEntry("a/big.bin"), entryOf("b.txt", "after")]);
     for (const { tool, command } of present) {
       const { code, text } = await run(command(path));
       expect({ tool, code, text: code === 0 ? "" : text }).toEqual({ tool, code: 0, text: "" });
     }
-  },
-  600_000,
-);
+  }, 600_000);
+}
 
 /** 4 GiB and 1 MiB of zeroes, which are nowhere at once. */
 function hugeEntry(path: string): ZipEntry {
