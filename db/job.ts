@@ -21,26 +21,25 @@ export type JobRow = {
   updatedAt: Date;
 };
 
-type Wish = { id: string; actor: string; subject: string; payload: unknown; ownerId: string | null };
+type Wish = { id: string; subject: string; payload: unknown };
 
 const columns = `id, actor, subject, payload, owner_id as "ownerId", wanted, done, state, progress, attempts, broken_off as "brokenOff", result, problem,
   created_at as "createdAt", updated_at as "updatedAt"`;
 
-/** Asks for a job, once more when it was asked for before: raises `wanted` in the caller's transaction. */
-export async function insertWish(
+/** Asks for jobs of one actor, once more where they were asked for before: raises `wanted` in the caller's transaction. */
+export function insertWishes(
   db: Db,
-  { id, actor, subject, payload, ownerId }: Wish,
-): Promise<{ jobId: string; wanted: number }> {
-  const row = await one<{ jobId: string; wanted: number }>(db, {
-    name: "job_insert_wish",
-    text: `insert into job.job (id, actor, subject, payload, owner_id) values ($1, $2, $3, $4, $5)
+  { actor, ownerId, wishes }: { actor: string; ownerId: string | null; wishes: Wish[] },
+): Promise<{ jobId: string; wanted: number }[]> {
+  return many(db, {
+    name: "job_insert_wishes",
+    text: `insert into job.job (id, actor, subject, payload, owner_id)
+      select id, $1, subject, payload, $2 from jsonb_to_recordset($3::jsonb) as wish (id uuid, subject text, payload jsonb) order by subject
       on conflict (actor, subject) do update set wanted = job.job.wanted + 1, payload = excluded.payload, state = 'waiting', progress = 0,
         attempts = 0, broken_off = 0, result = null, problem = null, updated_at = now()
       returning id as "jobId", wanted`,
-    values: [id, actor, subject, JSON.stringify(payload), ownerId],
+    values: [actor, ownerId, JSON.stringify(wishes)],
   });
-  if (!row) throw new Error("the wish returned no row");
-  return row;
 }
 
 export function findJob(db: Db, id: string): Promise<JobRow | undefined> {

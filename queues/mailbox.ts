@@ -1,5 +1,5 @@
 import type { Static, TSchema } from "@sinclair/typebox";
-import { insertWish } from "../db/job.ts";
+import { insertWishes } from "../db/job.ts";
 import type { Db } from "../db/query.ts";
 import { Fault } from "../fault.ts";
 import type { Log } from "../log.ts";
@@ -25,18 +25,24 @@ const kept = { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { a
 type Asked<Schema extends TSchema> = { name: string; subject: (payload: Static<Schema>) => string; payload: Schema };
 
 /** Raises the wish for a job in the caller's transaction. Send the message it returns after the commit. */
-export function want<Schema extends TSchema>(
+export async function want<Schema extends TSchema>(
   tx: Db,
   actor: Asked<Schema>,
   { payload, ownerId = null }: { payload: Static<Schema>; ownerId?: string | null },
 ): Promise<Message> {
-  return insertWish(tx, {
-    id: Bun.randomUUIDv7(),
-    actor: actor.name,
-    subject: actor.subject(payload),
-    payload,
-    ownerId,
-  });
+  const [message] = await wantAll(tx, actor, { payloads: [payload], ownerId });
+  if (!message) throw new Error("the wish returned no row");
+  return message;
+}
+
+/** The same for many jobs at once, each about something else. */
+export function wantAll<Schema extends TSchema>(
+  tx: Db,
+  actor: Asked<Schema>,
+  { payloads, ownerId = null }: { payloads: Static<Schema>[]; ownerId?: string | null },
+): Promise<Message[]> {
+  const wishes = payloads.map((payload) => ({ id: Bun.randomUUIDv7(), subject: actor.subject(payload), payload }));
+  return insertWishes(tx, { actor: actor.name, ownerId, wishes });
 }
 
 /** Opens a queue for each actor. */

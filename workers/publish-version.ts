@@ -19,10 +19,11 @@ export const handle: Handle<PublishVersion, "db" | "bus"> = async ({ payload, de
     const pack = await lockPack(tx, version.packId);
     const now = await findVersionById(tx, version.id);
     if (!pack || now?.state !== "publishing") return undefined;
-    return (await freeze(tx, { version: now, pack })) ? pack.slug : null;
+    if (await freeze(tx, { version: now, pack })) return pack.slug;
+    await stopPublishing(tx, version.id);
+    return null;
   });
   if (slug === null) {
-    await stopPublishing(db, version.id);
     throw new Fault(
       "conflict",
       `Cannot publish version "${version.version}": files went missing meanwhile. Declare it again to see which`,

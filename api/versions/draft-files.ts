@@ -2,10 +2,13 @@ import { keepBlobs, listReadableBlobs } from "../../db/blob.ts";
 import type { Db } from "../../db/query.ts";
 import { type DeclaredFile, linkFiles, replaceFiles } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
-import { want } from "../../queues/mailbox.ts";
+import type { Message } from "../../queues/actor.ts";
+import { wantAll } from "../../queues/mailbox.ts";
 import { mirrorReference } from "../../queues/mirror-reference.ts";
 import { toReader } from "../caller.ts";
 import type { Caller } from "../tokens.ts";
+
+const sentAtOnce = 100;
 
 /** Replaces the files of a draft that the caller has locked, and links those whose bytes are here for their author. */
 export async function fillDraft(
@@ -33,15 +36,19 @@ export async function linkReadable(
   await linkFiles(tx, { versionId, sha256: kept });
 }
 
-/** Asks for the references of a draft that are to be mirrored. */
-export async function sendMirroring(
-  { db, mailbox }: Pick<Deps, "db" | "mailbox">,
+/** Asks for the references of a draft that are to be mirrored. Send the messages after the commit. */
+export async function wantMirroring(
+  tx: Db,
   { versionId, files, caller }: { versionId: string; files: DeclaredFile[]; caller: Caller },
-): Promise<void> {
-  for (const { path } of files.filter(({ mirror }) => mirror === "wanted")) {
-    await mailbox.send(
-      mirrorReference.name,
-      await want(db, mirrorReference, { payload: { versionId, path }, ownerId: caller.userId }),
+): Promise<Message[]> {
+  const payloads = files.filter(({ mirror }) => mirror === "wanted").map(({ path }) => ({ versionId, path }));
+  return payloads.length === 0 ? [] : wantAll(tx, mirrorReference, { payloads, ownerId: caller.userId });
+}
+
+/** Sends what `wantMirroring` has asked for. */
+export async function sendMirroring({ mailbox }: Pick<Deps, "mailbox">, messages: Message[]): Promise<void> {
+  for (let start = 0; start < messages.length; start += sentAtOnce)
+    await Promise.all(
+      messages.slice(start, start + sentAtOnce).map((message) => mailbox.send(mirrorReference.name, message)),
     );
-  }
 }

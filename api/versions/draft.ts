@@ -15,7 +15,7 @@ import { changedMeanwhile, getPackAs } from "../packs/service.ts";
 import type { Caller } from "../tokens.ts";
 import { digestContent, readDeclared } from "./declare.ts";
 import { describeVersion } from "./describe.ts";
-import { fillDraft, linkReadable, sendMirroring } from "./draft-files.ts";
+import { fillDraft, linkReadable, sendMirroring, wantMirroring } from "./draft-files.ts";
 import type { NewVersion, Version, VersionChange } from "./model.ts";
 
 type Drafts = Pick<Deps, "db" | "config" | "mailbox">;
@@ -57,7 +57,7 @@ export async function declareVersion(
   if (!known) {
     const id = Bun.randomUUIDv7();
     try {
-      await db.transaction(async (tx) => {
+      const messages = await db.transaction(async (tx) => {
         await insertVersion(tx, {
           id,
           packId: pack.id,
@@ -68,12 +68,13 @@ export async function declareVersion(
           expiresSeconds: config.DRAFT_EXPIRES_SECONDS,
         });
         await fillDraft(tx, { versionId: id, files, caller });
+        return wantMirroring(tx, { versionId: id, files, caller });
       });
+      await sendMirroring(drafts, messages);
     } catch (error) {
       if (isDuplicate(error, "version_pack_id_version_key")) return declareVersion(drafts, { caller, slug, body }); // somebody was first: look at theirs
       throw error;
     }
-    await sendMirroring(drafts, { versionId: id, files, caller });
     return {
       created: true,
       version: await describeDraft(db, slug, await requireRow(db, { packId: pack.id, version: body.version })),
@@ -191,7 +192,7 @@ async function rewrite(
   { known, content, contentDigest, files, caller, revision }: Rewrite,
 ): Promise<void> {
   const { db, config } = drafts;
-  await db.transaction(async (tx) => {
+  const messages = await db.transaction(async (tx) => {
     const now = await lockVersion(tx, known.id);
     if (!now || (revision !== null && now.revision !== revision)) throw changedMeanwhile(known.version);
     if (now.state !== "draft") throw isNoDraft(known.version, now.state);
@@ -211,6 +212,7 @@ async function rewrite(
       const sha256 = (await listMissing(tx, known.id)).map((file) => file.sha256);
       if (createdBy === caller.userId) await linkReadable(tx, { versionId: known.id, caller, sha256 });
     }
+    return files ? wantMirroring(tx, { versionId: known.id, files, caller }) : [];
   });
-  if (files) await sendMirroring(drafts, { versionId: known.id, files, caller });
+  await sendMirroring(drafts, messages);
 }

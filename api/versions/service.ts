@@ -1,8 +1,9 @@
 import { Type as t } from "@sinclair/typebox";
 import { deleteArchivesHolding, findArchive } from "../../db/archive.ts";
-import { insertBlocked } from "../../db/blob.ts";
-import { findJobBySubject } from "../../db/job.ts";
+import { insertBlocked, listBlocked } from "../../db/blob.ts";
+import { findJobBySubject, type JobRow } from "../../db/job.ts";
 import type { PackRow } from "../../db/pack.ts";
+import type { Db } from "../../db/query.ts";
 import {
   type Channel,
   findLatest,
@@ -30,6 +31,8 @@ import type { Version } from "./model.ts";
 
 /** The number of the version that the page before ended with. */
 const Cursor = t.Tuple([t.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })]);
+/** So long a build that failed for good is the answer. */
+const failedAnswerMs = 60_000;
 type Versions = Pick<Deps, "db" | "config" | "mailbox" | "storage" | "publicUrl" | "bus">;
 type Asked = { caller: Caller | null; slug: string; version: string };
 type Found = { pack: PackRow; row: VersionRow };
@@ -79,31 +82,37 @@ export async function pageVersions(
   return { pack, items, nextCursor: last?.number == null ? null : writeCursor([last.number]) };
 }
 
-/** Asks for a draft to be published. Says what is missing; repeating it answers with the same job. */
+/**
+ * Asks for a draft to be published. Says what is missing; repeating it answers with the same job, and asks once more when
+ * that was given up.
+ */
 export async function publish(
   { db, mailbox }: Versions,
   { caller, slug, version }: Asked & { caller: Caller },
 ): Promise<string> {
   const pack = await getPackAs({ db }, { slug, caller, role: "publisher" });
   const { row } = await getVersion({ db }, { caller, slug, version });
+  const wanted = { payload: { versionId: row.id }, ownerId: caller.userId };
   if (row.state === "draft") {
-    await requireComplete({ db }, row);
-    const message = await db.transaction(async (tx) =>
-      (await startPublishing(tx, row.id)) > 0
-        ? want(tx, publishVersion, { payload: { versionId: row.id }, ownerId: caller.userId })
-        : undefined,
-    );
+    const message = await db.transaction(async (tx) => {
+      // First, so that the draft is looked at as it is published.
+      if ((await startPublishing(tx, row.id)) === 0) return undefined;
+      await requireComplete(tx, row);
+      return want(tx, publishVersion, wanted);
+    });
     if (message) {
       await mailbox.send(publishVersion.name, message);
       return message.jobId;
     }
   }
   const job = await findJobBySubject(db, { actor: publishVersion.name, subject: row.id });
+  if (row.state === "publishing" && job?.state === "failed")
+    await mailbox.send(publishVersion.name, await want(db, publishVersion, wanted));
   if (!job) throw new Fault("conflict", `Version "${version}" of "${pack.slug}" is published already`);
   return job.id;
 }
 
-async function requireComplete({ db }: Pick<Versions, "db">, row: VersionRow): Promise<void> {
+async function requireComplete(db: Db, row: VersionRow): Promise<void> {
   const missing = await listMissing(db, row.id);
   if (missing.length > 0) {
     const errors = missing.slice(0, 50).map(({ paths, state, reason }) => ({
@@ -124,7 +133,20 @@ async function requireComplete({ db }: Pick<Versions, "db">, row: VersionRow): P
       },
     );
   }
-  const unmirrored = (await listFiles(db, row.id)).filter(({ mirror, blobId }) => mirror !== null && blobId === null);
+  const files = await listFiles(db, row.id);
+  const blocked = new Set(
+    await listBlocked(
+      db,
+      files.flatMap(({ sha256 }) => sha256 ?? []),
+    ),
+  );
+  if (blocked.size > 0)
+    throw new Fault(
+      "conflict",
+      `Cannot publish version "${row.version}": ${blocked.size} of its files are blocked on this server`,
+      { errors: files.filter(({ sha256 }) => blocked.has(sha256 ?? "")).map(({ path }) => ({ detail: path })) },
+    );
+  const unmirrored = files.filter(({ mirror, blobId }) => mirror !== null && blobId === null);
   if (unmirrored.length > 0) {
     const errors = unmirrored.slice(0, 50).map(({ path, mirror, mirrorReason }) => ({
       detail: `${path}: ${mirror === "wanted" ? "is still being mirrored" : mirrorReason}`,
@@ -169,10 +191,15 @@ export async function getArchive(
   }
   await requirePackable(versions, { row, format, side });
   const running = await findJobBySubject(db, { actor: buildArchive.name, subject: buildArchive.subject(payload) });
-  if (running && running.done < running.wanted) return { jobId: running.id };
+  if (running && (running.done < running.wanted || hasJustFailed(running))) return { jobId: running.id };
   const message = await want(db, buildArchive, { payload, ownerId: asked.caller?.userId ?? null });
   await mailbox.send(buildArchive.name, message);
   return { jobId: message.jobId };
+}
+
+/** Asking again and again must not make us try again and again. */
+function hasJustFailed({ state, updatedAt }: JobRow): boolean {
+  return state === "failed" && Date.now() - updatedAt.getTime() < failedAnswerMs;
 }
 
 async function requirePackable(
@@ -211,10 +238,13 @@ export async function withdraw(
   versions: Versions,
   { caller, slug, version, reason, block = false }: Asked & { caller: Caller; reason: string; block?: boolean },
 ): Promise<void> {
-  await getPackAs(versions, { slug, caller, role: "owner" });
+  const pack = await getPackAs(versions, { slug, caller, role: "owner" });
   if (block && !caller.roles.includes("admin"))
     throw new Fault("not-allowed", "Cannot block digests: only an admin may");
-  const { row } = await getPublished(versions, { caller, slug, version });
+  const known = await findVersion(versions.db, { packId: pack.id, version });
+  // What its owner has withdrawn may still be blocked.
+  const row =
+    block && known?.state === "withdrawn" ? known : (await getPublished(versions, { caller, slug, version })).row;
   const files = await listFiles(versions.db, row.id);
   await versions.db.transaction(async (tx) => {
     await withdrawVersion(tx, { id: row.id, reason });

@@ -62,3 +62,21 @@ test("two who declare a draft at the same time leave what one of them said", asy
     expect((await declare(owner, "3.0.0", one)).json.files).toBe(1);
   }
 });
+
+test("a version whose publishing was given up can be published again", async () => {
+  const bytes = "published at the second try";
+  await upload(owner, bytes);
+  await declare(owner, "4.0.0", [fileOf("a.txt", bytes)]);
+  // What 25 failures of ours in a row leave behind.
+  await system.db.query({
+    name: "test_give_up",
+    text: `with stuck as (update pack.version set state = 'publishing' where version = '4.0.0' returning id, created_by)
+      insert into job.job (id, actor, subject, payload, owner_id, done, state, problem)
+        select gen_random_uuid(), 'publish-version', id::text, jsonb_build_object('versionId', id), created_by, 1, 'failed', '{}' from stuck`,
+    values: [],
+  });
+  const again = await owner.call("POST", `/v1/packs/${slug}/versions/4.0.0/publish`);
+  expect(again.status).toBe(202);
+  const job = await waitForJob(owner, again.json.job.id);
+  expect([job.state, job.result.state]).toEqual(["completed", "published"]);
+});

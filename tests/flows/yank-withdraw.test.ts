@@ -220,6 +220,21 @@ describe("a withdrawn version", () => {
     expect(declared.json.missing).toHaveLength(1);
     expect((await act(author, versionPath("infected", "2", "/publish"))).status).toBe(409);
   });
+
+  test("and its digests may be blocked later, also from under a draft that holds them already", async () => {
+    const worm = "a worm in a jar";
+    await publish("wormy", "1", { files: { "worm.jar": worm } });
+    const files = [{ path: "worm.jar", sha256: sha256(worm), size: worm.length, side: "both" }];
+    const body = { version: "2", channel: "release", minecraft: "1.21.1", loader: null, files };
+    expect((await act(author, "/v1/packs/wormy/versions", body)).json.missing).toEqual([]);
+    const path = versionPath("wormy", "1", "/withdraw");
+    expect((await act(author, path, { reason: "oh" })).status).toBe(204);
+    expect((await act(admin, path, { reason: "worm" })).status).toBe(410);
+    expect((await act(admin, path, { reason: "worm", block: true })).status).toBe(204);
+    expect([404, 410]).toContain((await author.call("GET", `/v1/blobs/${sha256(worm)}`)).status);
+    const refused = await act(author, versionPath("wormy", "2", "/publish"));
+    expect([refused.status, refused.json.errors]).toEqual([409, [{ detail: "worm.jar" }]]);
+  });
 });
 
 test("a deleted pack is gone at once, and its slug is never used again", async () => {
