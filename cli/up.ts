@@ -39,7 +39,9 @@ export const command = defineCommand({
     signal.addEventListener("abort", () => stopped.resolve(), { once: true });
     process.once("SIGTERM", () => stopped.resolve());
     process.once("SIGHUP", () => stopped.resolve());
-    const server = await startServer(values, { output });
+    // Somebody looks at this: refused requests are told only when the log's level was chosen.
+    const environment = values.config ? process.env : { LOG_LEVEL: "warn", ...process.env };
+    const server = await startServer(values, { output, environment });
     try {
       output.say(output.text.ready(server.url));
       if (server.adminNeeded)
