@@ -1,3 +1,4 @@
+import { openSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -156,6 +157,10 @@ export type System = {
   environment: Record<string, string>;
   /** Straight into the database, for arranging and for looking. */
   db: Postgres;
+  /** The API processes, in the order of apiUrls. */
+  apis: Bun.Subprocess[];
+  /** Starts the API process of that place again, on its port, and waits until it is ready. */
+  startApi: (index: number, extra?: Record<string, string>) => Promise<void>;
   pods: Bun.Subprocess[];
   startPod: (extra?: Record<string, string>) => Bun.Subprocess;
   call: Call;
@@ -164,17 +169,27 @@ export type System = {
   stop: () => Promise<void>;
 };
 
+type SystemOptions = {
+  environment?: Record<string, string>;
+  pods?: number;
+  /** API processes: one on embedded parts and two on cluster parts when not given. */
+  apis?: number;
+  /** Changes what the processes are told, and not the test: to put a proxy in the middle. */
+  reshape?: (environment: Record<string, string>) => Record<string, string>;
+  /** Where the processes log to; what the test runs with when not given. */
+  logFile?: string;
+};
+
 /** Starts a whole system as processes: one API and two pods on embedded parts; two of each and the gateway on cluster parts. */
 export async function startSystem({
   environment: extra = {},
   pods: podCount = 2,
-}: {
-  environment?: Record<string, string>;
-  pods?: number;
-} = {}): Promise<System> {
+  apis: apiCount = parts === "cluster" ? 2 : 1,
+  reshape = () => ({}),
+  logFile,
+}: SystemOptions = {}): Promise<System> {
   await using stack = new AsyncDisposableStack();
   const environment = await testEnvironment(extra);
-  const apiCount = parts === "cluster" ? 2 : 1;
   const ports = pickPorts(apiCount + 1);
   const gatewayPort = ports[apiCount];
   if (parts === "cluster") {
@@ -183,21 +198,26 @@ export async function startSystem({
     environment.PUBLIC_URL ??= `http://127.0.0.1:${gatewayPort}`;
   }
   let owner: AsyncDisposableStack = stack;
+  const told = reshape(environment);
+  const output = logFile === undefined ? "inherit" : openSync(logFile, "a");
   const spawn = (role: string, more: Record<string, string> = {}) => {
     const child = Bun.spawn([process.execPath, join(import.meta.dir, "..", "main.ts"), role], {
-      env: { PATH: process.env.PATH ?? "", ...environment, ...more },
+      env: { PATH: process.env.PATH ?? "", ...environment, ...told, ...more },
       stdin: "pipe",
-      stdout: "inherit",
-      stderr: "inherit",
+      stdout: output,
+      stderr: output,
     });
     owner.defer(async () => {
+      child.kill("SIGCONT");
       child.kill("SIGTERM");
       await child.exited;
     });
     return child;
   };
-  const apis = ports.slice(0, apiCount);
-  for (const port of apis) spawn("api", { PORT: String(port), SUPERVISED: "1" });
+  const apiPorts = ports.slice(0, apiCount);
+  const spawnApi = (port: number, more: Record<string, string> = {}) =>
+    spawn("api", { PORT: String(port), SUPERVISED: "1", ...more });
+  const apis = apiPorts.map((port) => spawnApi(port));
   const pods: Bun.Subprocess[] = [];
   const startPod = (more: Record<string, string> = {}) => {
     const pod = spawn("workers", { SUPERVISED: "1", POD: String(pods.length), ...more });
@@ -205,14 +225,19 @@ export async function startSystem({
     return pod;
   };
   for (let index = 0; index < podCount; index++) startPod();
-  const apiUrls = apis.map((port) => `http://127.0.0.1:${port}`);
-  for (const url of apiUrls)
-    await waitFor(async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.ok, `${url} to be ready`);
+  const apiUrls = apiPorts.map((port) => `http://127.0.0.1:${port}`);
+  const waitForReady = (url: string) =>
+    waitFor(async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.ok, `${url} to be ready`);
+  for (const url of apiUrls) await waitForReady(url);
+  const startApi = async (index: number, more: Record<string, string> = {}) => {
+    apis[index] = spawnApi(apiPorts[index] ?? 0, more);
+    await waitForReady(apiUrls[index] ?? "");
+  };
   let url = apiUrls[0] ?? "";
   if (parts === "cluster") {
     const { startGateway, s3 } = await (services ?? Promise.reject(new Error("no services")));
     const gateway = await startGateway({
-      apiPorts: apis,
+      apiPorts,
       storagePort: Number(new URL(s3.endpoint).port),
       port: gatewayPort ?? 0,
       bucket: environment.S3_BUCKET ?? "",
@@ -248,7 +273,8 @@ export async function startSystem({
   };
   const running = stack.move();
   owner = running; // pods that are started from now on
-  return { url, apiUrls, environment, db, pods, startPod, call, signUp, stop: () => running.disposeAsync() };
+  const stop = () => running.disposeAsync();
+  return { url, apiUrls, environment, db, apis, startApi, pods, startPod, call, signUp, stop };
 }
 
 /** Calls a server; redirects come back as they are unless asked otherwise. */
