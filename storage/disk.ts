@@ -15,6 +15,7 @@ export type DiskStorage = Storage & {
 
 /** Objects up to this size are read in one go: for most files of a pack a stream costs five times as much as their bytes. */
 const wholeBytes = 1024 ** 2;
+const maxTries = 10;
 
 /** Objects as files below one folder. Bytes land in `tmp/`, are synced, and renamed to their place. */
 export function openDiskStorage({ folder, signer }: { folder: string; signer: DiskSigner }): DiskStorage {
@@ -31,6 +32,12 @@ export function openDiskStorage({ folder, signer }: { folder: string; signer: Di
     const isPart = key.startsWith("parts/");
     const target = { temporary: temporary(), path: pathOf(key), makeFolder: !isPart, passing: isPart };
     return receiveFile({ bytes, sizeBytes, ...target });
+  };
+  const copyBytes = async (from: string, to: string) => {
+    const fresh = temporary();
+    await mkdir(dirname(fresh), { recursive: true });
+    await copyFile(from, fresh, constants.COPYFILE_FICLONE);
+    await rename(fresh, to);
   };
   const partsFolder = (partsId: string) => pathOf(`parts/${partsId}`);
   const listParts = async (_key: string, partsId: string): Promise<Part[]> => {
@@ -89,7 +96,12 @@ export function openDiskStorage({ folder, signer }: { folder: string; signer: Di
         temporary: temporary(),
         path: pathOf(key),
       });
-      await rm(taken, { recursive: true, force: true });
+      // Away at once: another run must find all of its parts or none, or it would join what is left of them.
+      const gone = temporary();
+      await rename(taken, gone).catch((error) => {
+        if (!hasCode(error, "ENOENT")) throw error;
+      });
+      await rm(gone, { recursive: true, force: true });
     },
     abortParts: async (_key, partsId) => {
       await rm(partsFolder(partsId), { recursive: true, force: true });
@@ -103,16 +115,21 @@ export function openDiskStorage({ folder, signer }: { folder: string; signer: Di
     },
     copy: async (from, to) => {
       const target = pathOf(to);
-      await mkdir(dirname(target), { recursive: true });
-      try {
-        await link(pathOf(from), target);
-      } catch (error) {
-        if (hasCode(error, "EEXIST")) return;
-        if (hasCode(error, "ENOENT")) throw new Fault("not-found", "There is no such object", { cause: error });
-        const fresh = temporary(); // a file system without links
-        await mkdir(dirname(fresh), { recursive: true });
-        await copyFile(pathOf(from), fresh, constants.COPYFILE_FICLONE);
-        await rename(fresh, target);
+      for (let tries = 1; ; tries++) {
+        try {
+          await makeFolder(dirname(target));
+          await link(pathOf(from), target);
+          break;
+        } catch (error) {
+          if (hasCode(error, "EEXIST")) return;
+          if (!hasCode(error, "ENOENT")) {
+            await copyBytes(pathOf(from), target); // a file system without links
+            break;
+          }
+          // Whoever removes the last object of a folder removes the folder, perhaps the one just made.
+          const isThere = await stat(pathOf(from)).catch(() => undefined);
+          if (!isThere || tries === maxTries) throw new Fault("not-found", "There is no such object", { cause: error });
+        }
       }
       await syncFolder(dirname(target));
     },
@@ -148,6 +165,13 @@ export function openDiskStorage({ folder, signer }: { folder: string; signer: Di
       if (bytes !== "probe") throw new Fault("unavailable", "Cannot use the storage: a probe came back changed");
     },
   };
+}
+
+/** Makes a folder that somebody else may be making or removing. */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error) => {
+    if (!hasCode(error, "EEXIST")) throw error;
+  });
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
