@@ -30,20 +30,22 @@ CREATE INDEX activity_user_id ON account.activity USING btree (user_id, id DESC)
 create table account.device_grant (
   id uuid not null,
   device_hash text not null,
-  user_code text not null,
+  user_code_hash text not null,
   client_id text not null,
   scopes text[] not null,
   device text not null default ''::text,
   address text not null default ''::text,
   state text not null default 'pending'::text,
   user_id uuid,
+  confirm_hash text,
   interval_seconds integer not null default 5,
   polled_at timestamp with time zone,
+  hasty boolean not null default false,
   created_at timestamp with time zone not null default now(),
   expires_at timestamp with time zone not null,
   constraint device_grant_pkey PRIMARY KEY (id),
   constraint device_grant_device_hash_key UNIQUE (device_hash),
-  constraint device_grant_user_code_key UNIQUE (user_code),
+  constraint device_grant_user_code_hash_key UNIQUE (user_code_hash),
   constraint device_grant_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
   constraint device_grant_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'used'::text])))
 );
@@ -98,16 +100,20 @@ CREATE INDEX mail_link_user_id ON account.mail_link USING btree (user_id);
 create table account.provider_flow (
   state_hash text not null,
   provider text not null,
-  nonce text not null,
-  verifier text not null,
+  purpose text not null,
+  binding_hash text not null,
   user_id uuid,
+  session_id uuid,
   return_to text not null default '/'::text,
   created_at timestamp with time zone not null default now(),
   expires_at timestamp with time zone not null,
   constraint provider_flow_pkey PRIMARY KEY (state_hash),
-  constraint provider_flow_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+  constraint provider_flow_session_id_fkey FOREIGN KEY (session_id) REFERENCES account.session(id) ON DELETE CASCADE,
+  constraint provider_flow_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint provider_flow_purpose_check CHECK ((purpose = ANY (ARRAY['sign-in'::text, 'link'::text, 'second-factor'::text])))
 );
 CREATE INDEX provider_flow_expires_at ON account.provider_flow USING btree (expires_at);
+CREATE INDEX provider_flow_session_id ON account.provider_flow USING btree (session_id);
 CREATE INDEX provider_flow_user_id ON account.provider_flow USING btree (user_id);
 
 create table account.recovery_code (
@@ -150,7 +156,7 @@ create table account.session (
   ended_reason text,
   constraint session_pkey PRIMARY KEY (id),
   constraint session_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
-  constraint session_kind_check CHECK ((kind = ANY (ARRAY['web'::text, 'launcher'::text, 'cli'::text])))
+  constraint session_kind_check CHECK ((kind = ANY (ARRAY['web'::text, 'launcher'::text, 'cli'::text, 'service'::text])))
 );
 CREATE INDEX session_ended_at ON account.session USING btree (ended_at);
 CREATE INDEX session_expires_at ON account.session USING btree (expires_at);
@@ -176,6 +182,8 @@ create table account."user" (
   totp_secret text,
   totp_confirmed_at timestamp with time zone,
   totp_last_step bigint,
+  totp_tries integer not null default 0,
+  totp_tries_since timestamp with time zone not null default now(),
   deleted_at timestamp with time zone,
   erase_after timestamp with time zone,
   constraint user_pkey PRIMARY KEY (id),

@@ -10,9 +10,11 @@ alter table account."user"
   add column preferences jsonb not null default '{}',
   add column revision integer not null default 1,
   add column ver integer not null default 0,        -- raised by role changes and disabling: older access tokens end
-  add column totp_secret text,                      -- base32; counts once it is confirmed
+  add column totp_secret text,                      -- sealed with a key that is not in here; counts once it is confirmed
   add column totp_confirmed_at timestamptz,
   add column totp_last_step bigint,                 -- the last time step used: a code is good once
+  add column totp_tries integer not null default 0, -- wrong codes since that time; a right one begins anew
+  add column totp_tries_since timestamptz not null default now(),
   add column deleted_at timestamptz,                -- hidden from everybody
   add column erase_after timestamptz;               -- until then it can be undone
 create unique index user_email_verified on account."user" (email) where email_verified_at is not null;
@@ -25,7 +27,9 @@ alter table account.session
   add column scopes text[],                         -- null: everything the user may do
   add column fresh_at timestamptz not null default now(),  -- when the password (or provider) was last shown
   add column used_at timestamptz not null default now(),
-  add column ended_reason text;
+  add column ended_reason text,
+  drop constraint session_kind_check,
+  add constraint session_kind_check check (kind in ('web', 'launcher', 'cli', 'service'));
 create index session_ended_at on account.session (ended_at);
 create index session_expires_at on account.session (expires_at);
 
@@ -98,32 +102,37 @@ create table account.identity (
   unique (user_id, provider)
 );
 
--- A sign-in through a provider that is under way: state, nonce and PKCE verifier stay here.
+-- A sign-in through a provider that is under way. Nonce and PKCE verifier are derived from the state, which only its browser has.
 create table account.provider_flow (
   state_hash text primary key,
   provider text not null,
-  nonce text not null,
-  verifier text not null,
-  user_id uuid references account."user" (id) on delete cascade,  -- linking to somebody who is signed in
+  purpose text not null check (purpose in ('sign-in', 'link', 'second-factor')),
+  binding_hash text not null,                       -- of a cookie: what one browser began no other can end
+  user_id uuid references account."user" (id) on delete cascade,       -- who links, or who still has to give a code
+  session_id uuid references account.session (id) on delete cascade,   -- in which he links
   return_to text not null default '/',
   created_at timestamptz not null default now(),
   expires_at timestamptz not null
 );
+create index provider_flow_session_id on account.provider_flow (session_id);
 create index provider_flow_user_id on account.provider_flow (user_id);
 create index provider_flow_expires_at on account.provider_flow (expires_at);
 
+-- A device that asks to be signed in (RFC 8628), until its user has decided and it has fetched its tokens.
 create table account.device_grant (
   id uuid primary key,
-  device_hash text not null unique,
-  user_code text not null unique,
+  device_hash text not null unique,                 -- of the secret that the device polls with
+  user_code_hash text not null unique,              -- of the code that its user types
   client_id text not null,
   scopes text[] not null,
   device text not null default '',
   address text not null default '',
   state text not null default 'pending' check (state in ('pending', 'approved', 'denied', 'used')),
-  user_id uuid references account."user" (id) on delete cascade,
+  user_id uuid references account."user" (id) on delete cascade,  -- who looks at it, then who has decided
+  confirm_hash text,                                -- of the cookie of the browser in which he looks at it
   interval_seconds integer not null default 5,
   polled_at timestamptz,
+  hasty boolean not null default false,             -- the last poll came before the interval was over
   created_at timestamptz not null default now(),
   expires_at timestamptz not null
 );
