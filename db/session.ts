@@ -1,6 +1,6 @@
 import { type Db, many, one, run } from "./query.ts";
 
-export type SessionKind = "web" | "launcher" | "cli";
+export type SessionKind = "web" | "launcher" | "cli" | "service";
 
 /** A session that holds, with its user as he is now. */
 export type SessionRow = {
@@ -9,6 +9,8 @@ export type SessionRow = {
   kind: SessionKind;
   salt: string;
   counter: number;
+  /** The OAuth client that it belongs to. */
+  clientId: string | null;
   /** Null: everything that the user may do. */
   scopes: string[] | null;
   /** Whether the password (or the provider) was shown a short time ago. */
@@ -27,6 +29,8 @@ export type NewSession = {
   address: string;
   clientId: string | null;
   scopes: string[] | null;
+  /** Whether it begins with the password (or provider) shown on the same device. */
+  fresh: boolean;
   lifetimeSeconds: number;
 };
 
@@ -36,8 +40,8 @@ const freshMinutes = 10;
 export function insertSession(db: Db, session: NewSession): Promise<number> {
   return run(db, {
     name: "session_insert",
-    text: `insert into account.session (id, user_id, kind, salt, device, address, client_id, scopes, expires_at)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9))`,
+    text: `insert into account.session (id, user_id, kind, salt, device, address, client_id, scopes, expires_at, fresh_at)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), case when $10 then now() else 'epoch' end)`,
     values: [
       session.id,
       session.userId,
@@ -48,6 +52,7 @@ export function insertSession(db: Db, session: NewSession): Promise<number> {
       session.clientId,
       session.scopes,
       session.lifetimeSeconds,
+      session.fresh,
     ],
   });
 }
@@ -56,7 +61,7 @@ export function insertSession(db: Db, session: NewSession): Promise<number> {
 export function findSession(db: Db, id: string): Promise<SessionRow | undefined> {
   return one<SessionRow>(db, {
     name: "session_find",
-    text: `select s.id, s.user_id as "userId", s.kind, s.salt, s.counter, s.scopes, s.fresh_at > now() - make_interval(mins => $2) as fresh,
+    text: `select s.id, s.user_id as "userId", s.kind, s.salt, s.counter, s.client_id as "clientId", s.scopes, s.fresh_at > now() - make_interval(mins => $2) as fresh,
         u.login, u.roles, u.ver
       from account.session s join account."user" u on u.id = s.user_id
       where s.id = $1 and s.ended_at is null and s.expires_at > now() and u.disabled_at is null and u.deleted_at is null`,

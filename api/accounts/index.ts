@@ -1,11 +1,11 @@
-import { jwt } from "@elysiajs/jwt";
 import { Elysia } from "elysia";
 import type { Keys } from "../../keys.ts";
 import type { Api } from "../api.ts";
 import { openRateLimiter } from "../limits.ts";
 import { originOf } from "../origin.ts";
 import { type OpenSession, refreshSession } from "../sessions/service.ts";
-import { accessLifetimeSeconds, accessType, audience, issuer } from "../tokens.ts";
+import { signing } from "../signer.ts";
+import { accessLifetimeSeconds } from "../tokens.ts";
 import { Refresh, Register, SignedIn, SignIn } from "./model.ts";
 import { register, signIn } from "./service.ts";
 
@@ -13,44 +13,16 @@ import { register, signIn } from "./service.ts";
 export function accounts(api: Api, keys: Keys) {
   const limiter = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
   return new Elysia({ prefix: "/v1/auth", tags: ["accounts"] })
-    .use(
-      jwt({
-        name: "signer",
-        secret: keys.signingKey,
-        alg: "EdDSA",
-        typ: accessType,
-        ...(keys.signingKey.kid && { kid: keys.signingKey.kid }),
-        iss: issuer,
-        aud: audience,
-        iat: true,
-        exp: `${accessLifetimeSeconds}s`,
-      }),
-    )
-    .derive(({ signer, request, server }) => {
+    .use(signing(keys))
+    .derive(({ signAccess, request, server }) => {
       const address = api.addressOf(request, server?.requestIP(request)?.address);
       return {
         address,
         origin: originOf(request, address),
-        answer: async ({
-          userId,
-          login,
-          roles,
-          ver,
-          sessionId,
-          scopes,
-          refreshToken,
-        }: OpenSession): Promise<SignedIn> => ({
-          user: { id: userId, login, roles },
-          accessToken: await signer.sign({
-            sub: userId,
-            sid: sessionId,
-            jti: crypto.randomUUID(),
-            login,
-            roles,
-            ver,
-            ...(scopes && { scopes }),
-          }),
-          refreshToken,
+        answer: async (session: OpenSession): Promise<SignedIn> => ({
+          user: { id: session.userId, login: session.login, roles: session.roles },
+          accessToken: await signAccess(session),
+          refreshToken: session.refreshToken,
           expiresInSeconds: accessLifetimeSeconds,
         }),
       };

@@ -11,7 +11,7 @@ export const VerifyQuery = t.Object(
 
 export const Session = t.Object({
   id: t.String(),
-  kind: t.Union([t.Literal("web"), t.Literal("launcher"), t.Literal("cli")]),
+  kind: t.Union([t.Literal("web"), t.Literal("launcher"), t.Literal("cli"), t.Literal("service")]),
   device: t.String({ description: "In its own words (User-Agent)" }),
   address: t.String(),
   client: t.Union([t.String(), t.Null()]),

@@ -14,16 +14,29 @@ import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
 import type { Revocations } from "../revocations.ts";
-import type { Caller, Tokens } from "../tokens.ts";
+import { accessLifetimeSeconds, type Caller, type Tokens } from "../tokens.ts";
 
 const day = 24 * 3600;
 /** A session ends so long after it began, however much it is used. */
-const lifetimeSeconds: Record<SessionKind, number> = { web: 30 * day, launcher: 90 * day, cli: 90 * day };
+const lifetimeSeconds: Record<SessionKind, number> = {
+  web: 30 * day,
+  launcher: 90 * day,
+  cli: 90 * day,
+  service: accessLifetimeSeconds,
+};
 /** A refresh whose answer got lost may be repeated for so long. */
 const repeatSeconds = 60;
 
 /** Where a sign-in comes from, as its owner recognises it. */
-export type Origin = { device: string; address: string; kind: SessionKind; clientId?: string; scopes?: string[] };
+export type Origin = {
+  device: string;
+  address: string;
+  kind: SessionKind;
+  clientId?: string;
+  scopes?: string[];
+  /** False when the password was shown elsewhere: on the page where a device was let in. */
+  fresh?: boolean;
+};
 
 /** A session with what its tokens say. */
 export type OpenSession = {
@@ -40,10 +53,10 @@ type Sessions = Pick<Deps, "db"> & { tokens: Tokens; revocations: Revocations };
 
 /** Signs a user in. */
 export async function openSession(
-  { db, tokens }: Pick<Sessions, "db" | "tokens">,
+  { db, tokens }: { db: Db; tokens: Tokens },
   { user, origin }: { user: { id: string; login: string; roles: string[]; ver: number }; origin: Origin },
 ): Promise<OpenSession> {
-  const { device, address, kind, clientId = null, scopes = null } = origin;
+  const { device, address, kind, clientId = null, scopes = null, fresh = true } = origin;
   const session = {
     id: Bun.randomUUIDv7(),
     userId: user.id,
@@ -53,6 +66,7 @@ export async function openSession(
     address,
     clientId,
     scopes,
+    fresh,
     lifetimeSeconds: lifetimeSeconds[kind],
   };
   await insertSession(db, session);
