@@ -46,9 +46,12 @@ export const handle: Handle<VerifyUpload, Needs> = async ({ payload, deps, signa
 async function promote(upload: UploadRow, { db, storage }: Pick<Deps, Needs>): Promise<Attempt | undefined> {
   if (upload.partsId && upload.attemptId) {
     const attempt = { id: upload.attemptId, key: blobKey(upload.sha256, upload.attemptId) };
-    // Found when an earlier run got this far: parts can be joined once.
-    if (!(await storage.stat(attempt.key))) await storage.completeParts(attempt.key, upload.partsId);
-    return attempt;
+    // Found when another run got this far: parts can be joined once.
+    if (await storage.stat(attempt.key)) return attempt;
+    await storage.completeParts(attempt.key, upload.partsId).catch((error) => {
+      if (!(error instanceof Fault) || error.code !== "not-found") throw error;
+    });
+    return (await storage.stat(attempt.key)) ? attempt : undefined;
   }
   const id = Bun.randomUUIDv7();
   const attempt = { id, key: blobKey(upload.sha256, id) };
