@@ -41,7 +41,9 @@ export const Config = t.Object({
     ["debug", "info", "warn", "error", "silent"].map((level) => t.Literal(level)),
     { default: "info" },
   ),
-  REGISTRATION: t.Union([t.Literal("open"), t.Literal("closed")], { default: "open" }),
+  REGISTRATION: t.Union([t.Literal("open"), t.Literal("invite"), t.Literal("closed")], { default: "open" }),
+  SMTP_URL: optional("Server that mails leave by: smtps://user:password@host:port or smtp://…; without it none are sent"),
+  MAIL_FROM: optional("Sender of mails: name@host, or Name <name@host>"),
   PACK_CREATORS: t.Union([t.Literal("everyone"), t.Literal("authors")], { default: "everyone" }),
   OUTBOUND_ALLOW: t.String({
     default: "",
@@ -128,6 +130,9 @@ function contradictions(config: Config): string[] {
     problems.push("DATABASE_URL: must look like postgres://user:password@host:port/database");
   if (config.REDIS_URL && !/^rediss?:\/\/./.test(config.REDIS_URL))
     problems.push("REDIS_URL: must look like redis://host:port");
+  if (config.SMTP_URL && !/^smtps?:\/\/[^/]/.test(config.SMTP_URL))
+    problems.push("SMTP_URL: must look like smtps://user:password@host:port or smtp://host:port");
+  if (config.SMTP_URL && !config.MAIL_FROM) problems.push("MAIL_FROM: is needed with SMTP_URL");
   return problems;
 }
 

@@ -178,6 +178,7 @@ create table account."user" (
   links jsonb not null default '{}'::jsonb,
   preferences jsonb not null default '{}'::jsonb,
   revision integer not null default 1,
+  password_changes integer not null default 0,
   ver integer not null default 0,
   totp_secret text,
   totp_confirmed_at timestamp with time zone,
@@ -189,8 +190,10 @@ create table account."user" (
   constraint user_pkey PRIMARY KEY (id),
   constraint user_login_key UNIQUE (login)
 );
+CREATE INDEX user_admin ON account."user" USING btree (id) WHERE ('admin'::text = ANY (roles));
 CREATE UNIQUE INDEX user_email_verified ON account."user" USING btree (email) WHERE (email_verified_at IS NOT NULL);
 CREATE INDEX user_erase_after ON account."user" USING btree (erase_after) WHERE (erase_after IS NOT NULL);
+CREATE INDEX user_gone ON account."user" USING btree (id) WHERE (deleted_at IS NOT NULL);
 
 create table api.idempotency (
   caller text not null,
@@ -357,15 +360,18 @@ CREATE INDEX job_unsettled ON job.job USING btree (updated_at) WHERE (done < wan
 
 create table mail.mail (
   id uuid not null,
-  recipient text not null,
   kind text not null,
+  recipient text not null,
   locale text not null,
   params jsonb not null,
   created_at timestamp with time zone not null default now(),
+  claimed_until timestamp with time zone,
   sent_at timestamp with time zone,
+  dropped text,
   constraint mail_pkey PRIMARY KEY (id)
 );
 CREATE INDEX mail_created_at ON mail.mail USING btree (created_at);
+CREATE INDEX mail_sent ON mail.mail USING btree (recipient, kind, sent_at);
 
 create table outbox.delivery (
   fact_id uuid not null,
@@ -380,10 +386,13 @@ create table outbox.fact (
   kind text not null,
   payload jsonb not null,
   created_at timestamp with time zone not null default now(),
+  attempts integer not null default 0,
+  due_at timestamp with time zone not null default now(),
   relayed_at timestamp with time zone,
   constraint fact_pkey PRIMARY KEY (id)
 );
-CREATE INDEX fact_waiting ON outbox.fact USING btree (created_at) WHERE (relayed_at IS NULL);
+CREATE INDEX fact_due_at ON outbox.fact USING btree (due_at) WHERE (relayed_at IS NULL);
+CREATE INDEX fact_relayed_at ON outbox.fact USING btree (relayed_at) WHERE (relayed_at IS NOT NULL);
 
 create table pack.archive (
   version_id uuid not null,
@@ -535,9 +544,10 @@ CREATE OR REPLACE FUNCTION file.can_read(f file.file, caller uuid, caller_roles 
  LANGUAGE sql
  STABLE
 AS $function$
-  select f.visibility = 'public' or f.owner_id = caller or 'admin' = any (caller_roles)
+  select not exists (select from account."user" u where u.id = f.owner_id and u.deleted_at is not null) and (
+    f.visibility = 'public' or f.owner_id = caller or 'admin' = any (caller_roles)
     or exists (select from file.reader_user r where r.file_id = f.id and r.user_id = caller)
-    or exists (select from file.reader_role r where r.file_id = f.id and r.role = any (caller_roles))
+    or exists (select from file.reader_role r where r.file_id = f.id and r.role = any (caller_roles)))
 $function$;
 
 CREATE OR REPLACE FUNCTION pack.blob_access(blob uuid, caller uuid, caller_roles text[])
@@ -564,7 +574,7 @@ CREATE OR REPLACE FUNCTION pack.can_read(p pack.pack, caller uuid, caller_roles 
  LANGUAGE sql
  STABLE
 AS $function$
-  select p.deleted_at is null and (
+  select p.deleted_at is null and not exists (select from account."user" u where u.id = p.owner_id and u.deleted_at is not null) and (
     p.visibility <> 'private'
     or pack.role_of(p, caller, caller_roles) is not null
     or exists (select from pack.reader_user r where r.pack_id = p.id and r.user_id = caller)

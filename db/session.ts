@@ -69,11 +69,14 @@ export function findSession(db: Db, id: string): Promise<SessionRow | undefined>
   });
 }
 
-/** The same, locked until the transaction ends: what is done in it was allowed when it was done. */
+/**
+ * The same, locked until the transaction ends: what is done in it was allowed when it was done. Users are locked before
+ * their sessions, here and wherever a user changes first and his sessions end then.
+ */
 export function lockSession(tx: Db, id: string): Promise<{ id: string; ver: number } | undefined> {
   return one<{ id: string; ver: number }>(tx, {
     name: "session_lock",
-    text: `select s.id, u.ver from account.session s join account."user" u on u.id = s.user_id
+    text: `select s.id, u.ver from account."user" u join account.session s on u.id = s.user_id
       where s.id = $1 and s.ended_at is null and s.expires_at > now() and u.disabled_at is null and u.deleted_at is null for share`,
     values: [id],
   });

@@ -9,6 +9,7 @@ alter table account."user"
   add column links jsonb not null default '{}',
   add column preferences jsonb not null default '{}',
   add column revision integer not null default 1,
+  add column password_changes integer not null default 0,  -- a sign-in that began before the last one is refused
   add column ver integer not null default 0,        -- raised by role changes and disabling: older access tokens end
   add column totp_secret text,                      -- sealed with a key that is not in here; counts once it is confirmed
   add column totp_confirmed_at timestamptz,
@@ -16,9 +17,11 @@ alter table account."user"
   add column totp_tries integer not null default 0, -- wrong codes since that time; a right one begins anew
   add column totp_tries_since timestamptz not null default now(),
   add column deleted_at timestamptz,                -- hidden from everybody
-  add column erase_after timestamptz;               -- until then it can be undone
+  add column erase_after timestamptz;               -- until then it can be undone; then null: it is being, or was, erased
 create unique index user_email_verified on account."user" (email) where email_verified_at is not null;
 create index user_erase_after on account."user" (erase_after) where erase_after is not null;
+create index user_admin on account."user" (id) where 'admin' = any (roles);
+create index user_gone on account."user" (id) where deleted_at is not null;
 
 alter table account.session
   add column device text not null default '',
@@ -153,14 +156,17 @@ create schema mail;
 
 create table mail.mail (
   id uuid primary key,                              -- its Message-ID, so that a second delivery is seen as one
-  recipient text not null,
   kind text not null,
+  recipient text not null,                          -- empty when only sending finds out who it is
   locale text not null,
-  params jsonb not null,                            -- what the text needs; links are rendered at sending time
+  params jsonb not null,                            -- what the text needs; links are made at sending time
   created_at timestamptz not null default now(),
-  sent_at timestamptz
+  claimed_until timestamptz,                        -- one run at a time sends it
+  sent_at timestamptz,
+  dropped text                                      -- why it will not be sent
 );
 create index mail_created_at on mail.mail (created_at);
+create index mail_sent on mail.mail (recipient, kind, sent_at);
 
 -- Facts that other modules care about, and who has seen them ---------------------------------------------------------
 create schema outbox;
@@ -170,9 +176,12 @@ create table outbox.fact (
   kind text not null,
   payload jsonb not null,
   created_at timestamptz not null default now(),
+  attempts integer not null default 0,              -- deliveries that failed
+  due_at timestamptz not null default now(),
   relayed_at timestamptz
 );
-create index fact_waiting on outbox.fact (created_at) where relayed_at is null;
+create index fact_due_at on outbox.fact (due_at) where relayed_at is null;
+create index fact_relayed_at on outbox.fact (relayed_at) where relayed_at is not null;
 
 create table outbox.delivery (
   fact_id uuid not null references outbox.fact (id) on delete cascade,
@@ -187,3 +196,19 @@ create unlogged table api.rate (
   arrival_at timestamptz not null
 );
 create index rate_arrival_at on api.rate (arrival_at);
+
+-- What belongs to a hidden account is hidden with it, and there again when that is undone -------------------------------
+create or replace function pack.can_read(p pack.pack, caller uuid, caller_roles text[]) returns boolean language sql stable as $$
+  select p.deleted_at is null and not exists (select from account."user" u where u.id = p.owner_id and u.deleted_at is not null) and (
+    p.visibility <> 'private'
+    or pack.role_of(p, caller, caller_roles) is not null
+    or exists (select from pack.reader_user r where r.pack_id = p.id and r.user_id = caller)
+    or exists (select from pack.reader_role r where r.pack_id = p.id and r.role = any (caller_roles)))
+$$;
+
+create or replace function file.can_read(f file.file, caller uuid, caller_roles text[]) returns boolean language sql stable as $$
+  select not exists (select from account."user" u where u.id = f.owner_id and u.deleted_at is not null) and (
+    f.visibility = 'public' or f.owner_id = caller or 'admin' = any (caller_roles)
+    or exists (select from file.reader_user r where r.file_id = f.id and r.user_id = caller)
+    or exists (select from file.reader_role r where r.file_id = f.id and r.role = any (caller_roles)))
+$$;
