@@ -28,8 +28,8 @@ export function openIdentify({ tokens, revocations, accessTokens }: Identities):
     if (token === null) return null;
     const caller =
       token && (token.startsWith(accessTokenPrefix) ? await accessTokens.read(token) : await tokens.readAccess(token));
-    const renewal = revocations.lease();
-    if (renewal) await renewal;
+    // Asked again after each wait: between a renewal and here the process may have been frozen.
+    for (let renewal = revocations.lease(); renewal; renewal = revocations.lease()) await renewal;
     if (!caller || revocations.isRevoked(caller)) {
       throw new Fault(
         "not-signed-in",

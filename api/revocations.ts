@@ -63,6 +63,11 @@ export function openRevocations({ feed, bus, log }: { feed: RevocationFeed; bus:
       const sent = { monotonic: performance.now(), wall: Date.now() };
       const answer = await feed.ask(cursor);
       if (answer.standby) throw new Error("the database is a standby");
+      if (BigInt(answer.cursor) < BigInt(cursor)) {
+        // Another database, such as a restored one, counts from elsewhere: what was learnt stays, all is read again.
+        cursor = "0";
+        throw new Error("the database counts its transactions anew");
+      }
       answer.revocations.forEach(note);
       cursor = answer.cursor;
       asked = sent;
@@ -74,9 +79,13 @@ export function openRevocations({ feed, bus, log }: { feed: RevocationFeed; bus:
   const waitForRenewal = async () => {
     const deadline = performance.now() + renewalLimitMs;
     while (!holds()) {
-      const failed = await renew().catch((error: unknown) => error);
+      const leftMs = deadline - performance.now();
+      const failed = await Promise.race([
+        renew().catch((error: unknown) => error),
+        Bun.sleep(Math.max(0, leftMs)).then(() => new Error("the database takes too long")),
+      ]);
       if (holds()) return;
-      if (performance.now() > deadline) {
+      if (performance.now() >= deadline) {
         log.debug({ err: failed }, "no lease on the revocations");
         throw new Fault("unavailable", "Cannot tell at this moment whether your session still holds: try again", {
           retryAfterSeconds: 1,

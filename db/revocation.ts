@@ -37,7 +37,7 @@ export function deleteOldRevocations(db: Db): Promise<number> {
  */
 export function openRevocationFeed(url: string, log: Log): RevocationFeed {
   let opening: Promise<pg.Client> | undefined;
-  const open = async () => {
+  const open = () => {
     const client = new pg.Client({
       connectionString: url,
       application_name: "sunduk revocations",
@@ -50,7 +50,7 @@ export function openRevocationFeed(url: string, log: Log): RevocationFeed {
     };
     client.on("error", (error) => log.debug({ err: error }, "the revocation feed lost its connection"));
     client.on("end", forget);
-    const current = client.connect().then(() => client);
+    const current: Promise<pg.Client> = client.connect().then(() => client);
     current.catch(forget);
     return current;
   };
