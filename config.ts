@@ -2,10 +2,14 @@ import { readFileSync } from "node:fs";
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { parse as parseToml } from "smol-toml";
+import { findClientProblems, hideSecret, OauthClient, ServiceClient } from "./clients.ts";
 
 const seconds = (fallback: number) => t.Integer({ minimum: 1, default: fallback });
 const count = (fallback: number, maximum = Number.MAX_SAFE_INTEGER) =>
   t.Integer({ minimum: 1, maximum, default: fallback });
+/** A list of tables: `[[name]]` in TOML, JSON in the environment. They may hold secrets. */
+const tables = <Schema extends TSchema>(schema: Schema, description: string) =>
+  t.Array(schema, { default: [], description });
 const list = () => t.Array(t.String(), { default: [] });
 const optional = (description: string) => t.Optional(t.String({ minLength: 1, description }));
 
@@ -42,9 +46,14 @@ export const Config = t.Object({
     { default: "info" },
   ),
   REGISTRATION: t.Union([t.Literal("open"), t.Literal("invite"), t.Literal("closed")], { default: "open" }),
-  SMTP_URL: optional("Server that mails leave by: smtps://user:password@host:port or smtp://…; without it none are sent"),
+  SMTP_URL: optional(
+    "Server that mails leave by: smtps://user:password@host:port or smtp://…; without it none are sent",
+  ),
   MAIL_FROM: optional("Sender of mails: name@host, or Name <name@host>"),
   PACK_CREATORS: t.Union([t.Literal("everyone"), t.Literal("authors")], { default: "everyone" }),
+  OAUTH_CLIENTS: tables(OauthClient, "Launchers that sign people in: id, name, scopes"),
+  SERVICE_CLIENTS: tables(ServiceClient, "Services that call the API: id, secret or secretSha256, scopes, roles"),
+  DEVICE_EXPIRES_SECONDS: seconds(600),
   OUTBOUND_ALLOW: t.String({
     default: "",
     description: "Private addresses that may be fetched from: CIDR or host[:port], comma separated",
@@ -101,16 +110,20 @@ export function readConfig({ environment, file }: Sources): Config {
       const value = path ? readFileSync(path, "utf8").trim() : environment[name];
       if (value !== undefined && value !== "") given[name] = parse(Config.properties[name], value);
     } catch (cause) {
-      problems.push(`${name}_FILE: cannot read ${path}: ${cause instanceof Error ? cause.message : cause}`);
+      if (cause instanceof SyntaxError) problems.push(`${name}: is not JSON; it must be a list of objects`);
+      else problems.push(`${name}_FILE: cannot read ${path}: ${cause instanceof Error ? cause.message : cause}`);
     }
   }
   const completed = Value.Default(Config, given);
   for (const error of Value.Errors(Config, completed)) {
-    problems.push(`${error.path.split("/")[1]}: ${error.message.toLowerCase()}, found ${JSON.stringify(error.value)}`);
+    const [, name = "", ...place] = error.path.split("/");
+    // What stands in a table may be a secret: it is not repeated.
+    const found = place.length > 1 || typeof error.value === "object" ? "" : `, found ${JSON.stringify(error.value)}`;
+    problems.push(`${[name, ...place].join("/")}: ${error.message.toLowerCase()}${found}`);
   }
   if (problems.length === 0 && Value.Check(Config, completed)) {
     problems.push(...contradictions(completed));
-    if (problems.length === 0) return completed;
+    if (problems.length === 0) return { ...completed, SERVICE_CLIENTS: completed.SERVICE_CLIENTS.map(hideSecret) };
   }
   throw new ConfigError(`Cannot start: the configuration is wrong\n${problems.map((line) => `  ${line}`).join("\n")}`);
 }
@@ -125,6 +138,7 @@ function contradictions(config: Config): string[] {
       if (!/^https?:\/\/[^/?#@\s]+$/.test(value))
         problems.push(`${name}: must look like https://host or http://host:port, found ${value}`);
   }
+  problems.push(...findClientProblems(config.OAUTH_CLIENTS, config.SERVICE_CLIENTS));
   // These hold passwords: what was found is not repeated.
   if (config.DATABASE_URL && !/^postgres(ql)?:\/\/./.test(config.DATABASE_URL))
     problems.push("DATABASE_URL: must look like postgres://user:password@host:port/database");
@@ -145,6 +159,7 @@ function isName(name: string): name is Name {
 }
 
 function parse(schema: TSchema, value: string): unknown {
+  if (schema.type === "array" && schema.items?.type === "object") return JSON.parse(value);
   if (schema.type === "array")
     return value
       .split(",")
