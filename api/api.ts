@@ -3,6 +3,7 @@ import type { Passwords } from "./accounts/passwords.ts";
 import type { Identify } from "./caller.ts";
 import type { RequestCounts } from "./health/request-counts.ts";
 import type { Revocations } from "./revocations.ts";
+import type { Seal } from "./seal.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** What the features of the API are given. */
@@ -11,6 +12,7 @@ export type Api = Deps & {
   revocations: Revocations;
   identify: Identify;
   passwords: Passwords;
+  seal: Seal;
   requestCounts: RequestCounts;
   /** The client's address, as far as it can be believed. */
   addressOf: (request: Request, peer: string | undefined) => string;

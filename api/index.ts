@@ -5,6 +5,7 @@ import type { Keys } from "../keys.ts";
 import { openAccessTokens } from "./access-tokens.ts";
 import { accounts } from "./accounts/index.ts";
 import { openPasswords } from "./accounts/passwords.ts";
+import { secondFactor } from "./accounts/second-factor-routes.ts";
 import type { Api } from "./api.ts";
 import { blobs } from "./blobs/index.ts";
 import { openIdentify } from "./caller.ts";
@@ -20,6 +21,7 @@ import { packs } from "./packs/index.ts";
 import { problems } from "./problem.ts";
 import { openRecorder } from "./request-log.ts";
 import { openRevocations, type Revocations } from "./revocations.ts";
+import { openSeal } from "./seal.ts";
 import { sessions } from "./sessions/index.ts";
 import { type Mounted, strictRequests } from "./strict-requests.ts";
 import { openTokens } from "./tokens.ts";
@@ -54,6 +56,7 @@ export async function makeApp(
     revocations,
     identify: openIdentify({ tokens, revocations, accessTokens: openAccessTokens(deps) }),
     passwords: openPasswords(),
+    seal: openSeal(keys.tokenSecret),
     requestCounts: openRequestCounts(),
     addressOf: openAddresses(deps.config.TRUSTED_PROXIES),
   };
@@ -68,7 +71,7 @@ export async function makeApp(
     .use(strictRequests(mounted))
     .use(health(api));
   if (deps.disk) app.use(objects(deps.disk));
-  if (wanted("accounts")) app.use(accounts(api, keys));
+  if (wanted("accounts")) app.use(accounts(api, keys)).use(secondFactor(api));
   if (wanted("sessions")) app.use(sessions(api));
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));

@@ -290,6 +290,8 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: ({ sha256 }) => ({ path: "/v1/blobs/urls", body: { sha256: [sha256] } }),
     expected: everybody(200),
   },
+  // Whoever calls has just signed up; nobody here has a second factor to confirm or to remove.
+  "POST /v1/me/totp": { request: () => ({ path: "/v1/me/totp" }), expected: signedIn(201) },
   "GET /v1/auth/sessions": { request: () => ({ path: "/v1/auth/sessions" }), expected: signedIn(200) },
   "GET /v1/auth/verify": { request: () => ({ path: "/v1/auth/verify" }), expected: signedIn(204) },
   // Somebody's session by its id is not there for anybody else.
@@ -303,6 +305,8 @@ export const general: Record<string, Omit<Route, "names">> = {
 export const elsewhere = [
   /^GET \/(status|livez|readyz|metrics|\.well-known\/jwks\.json)$/,
   /^POST \/v1\/auth\/(register|login|refresh)$/,
+  /^POST \/v1\/me\/totp\/confirm$/,
+  /^DELETE \/v1\/me\/totp$/,
   /^DELETE \/v1\/auth\/sessions(\/current)?$/,
   /^(GET|HEAD|PUT) \/storage\/\*$/,
   /^[A-Z]+ \/openapi(\/|$)/,

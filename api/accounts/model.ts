@@ -10,8 +10,18 @@ export const Register = t.Object(
   { login: Login, email: t.Optional(t.String({ format: "email", maxLength: 254 })), password: Password },
   { additionalProperties: false },
 );
+/** Of an authenticator app (six digits) or a recovery code; spaces and - do not count. */
+export const Code = t.String({
+  minLength: 6,
+  maxLength: 40,
+  description: "Of the authenticator app, or a recovery code",
+});
 export const SignIn = t.Object(
-  { login: t.String({ minLength: 1, maxLength: 254 }), password: t.String({ minLength: 1, maxLength: 256 }) },
+  {
+    login: t.String({ minLength: 1, maxLength: 254 }),
+    password: t.String({ minLength: 1, maxLength: 256 }),
+    code: t.Optional(Code),
+  },
   { additionalProperties: false },
 );
 export const Refresh = t.Object(

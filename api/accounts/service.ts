@@ -2,11 +2,13 @@ import { findUserByName, insertUser, type UserRow, updatePasswordHash } from "..
 import { isDuplicate } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import type { Seal } from "../seal.ts";
 import { type OpenSession, type Origin, openSession } from "../sessions/service.ts";
 import type { Tokens } from "../tokens.ts";
 import type { Passwords } from "./passwords.ts";
+import { requireSecondFactor } from "./second-factor.ts";
 
-type Accounts = Pick<Deps, "db" | "config"> & { tokens: Tokens; passwords: Passwords };
+type Accounts = Pick<Deps, "db" | "config"> & { tokens: Tokens; passwords: Passwords; seal: Seal };
 type NewUser = { login: string; email?: string; password: string };
 
 /** Makes an account and signs it in. 409 when the login is taken. */
@@ -29,13 +31,15 @@ export async function register(
   return openSession(accounts, { user: { ...user, ver: 0 }, origin });
 }
 
-/** Signs in by login name or proved e-mail address, and password. */
+/** Signs in by login name or proved e-mail address, password and, where the account has one, second factor. */
 export async function signIn(
   accounts: Accounts,
-  given: { login: string; password: string },
+  { code, ...given }: { login: string; password: string; code?: string },
   origin: Origin,
 ): Promise<OpenSession> {
-  return openSession(accounts, { user: await checkPassword(accounts, given), origin });
+  const user = await checkPassword(accounts, given);
+  await requireSecondFactor(accounts, { user, code });
+  return openSession(accounts, { user, origin });
 }
 
 /** The user of a login and password, or 401: the same for a wrong password, an unknown login, and one without a password. */

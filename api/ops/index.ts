@@ -38,13 +38,16 @@ export function ops(api: Api) {
   async function signIn(request: Request, address: string): Promise<Response> {
     requireSameOrigin(api, request);
     const form = new URLSearchParams(await readText(request, maxFormBytes));
-    const [login = "", password = ""] = [form.get("login") ?? "", form.get("password") ?? ""];
+    const [login = "", password = "", code = ""] = ["login", "password", "code"].map((name) => form.get(name) ?? "");
     try {
       limiter.take(address);
-      return redirect("/ops/queues", await signInOperator(api, { login, password }, originOf(request, address)));
+      return redirect("/ops/queues", await signInOperator(api, { login, password, code }, originOf(request, address)));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      return signInPage({ language: pickLanguage(request), problem: error.code, login }, error.status);
+      return signInPage(
+        { language: pickLanguage(request), problem: String(error.extra.reason ?? error.code), login },
+        error.status,
+      );
     }
   }
 }

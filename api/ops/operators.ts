@@ -1,5 +1,6 @@
 import { findSession } from "../../db/session.ts";
 import { Fault } from "../../fault.ts";
+import { requireSecondFactor } from "../accounts/second-factor.ts";
 import { checkPassword } from "../accounts/service.ts";
 import type { Api } from "../api.ts";
 import { type Origin, openSession, revokeSessions } from "../sessions/service.ts";
@@ -28,14 +29,15 @@ export async function findOperator(api: Api, request: Request): Promise<Operator
   return { userId: session.userId, login: session.login, sessionId: session.id };
 }
 
-/** Signs an operator in for 12 hours and answers the Set-Cookie header. 401 for a wrong password, 403 without the role. */
+/** Signs an operator in for 12 hours and answers the Set-Cookie header. 401 for a wrong password or code, 403 without the role. */
 export async function signInOperator(
   api: Api,
-  given: { login: string; password: string },
+  { code, ...given }: { login: string; password: string; code: string },
   origin: Origin,
 ): Promise<string> {
   const user = await checkPassword(api, given);
   if (!isOperator(user.roles)) throw new Fault("not-allowed", "Not allowed: this is for admins and operators");
+  await requireSecondFactor(api, { user, code });
   const { sessionId } = await openSession(api, { user, origin: { ...origin, kind: "web" } });
   return writeCookie(api, { value: api.tokens.makeCookie(sessionId), maxAgeSeconds: cookieSeconds });
 }

@@ -3,10 +3,12 @@ const texts = {
     title: "Sunduk: operations",
     login: "Login",
     password: "Password",
+    code: "Code of the second factor, if you have one",
     signIn: "Sign in",
     signOut: "Sign out",
     back: "Back to the queues",
     "not-signed-in": "Login or password is wrong.",
+    "second-factor": "Give a code of your authenticator app that was not used, or a recovery code.",
     "not-allowed": "This account is neither an admin's nor an operator's.",
     "too-many": "Too many tries: wait a minute.",
     failed: "That did not work: try again in a moment.",
@@ -15,10 +17,12 @@ const texts = {
     title: "Сундук: управление",
     login: "Логин",
     password: "Пароль",
+    code: "Код второго фактора, если он включён",
     signIn: "Войти",
     signOut: "Выйти",
     back: "Назад к очередям",
     "not-signed-in": "Неверный логин или пароль.",
+    "second-factor": "Введите ещё не использованный код из приложения или код восстановления.",
     "not-allowed": "Это не учётная запись администратора или оператора.",
     "too-many": "Слишком много попыток: подождите минуту.",
     failed: "Не получилось: попробуйте ещё раз чуть позже.",
@@ -45,12 +49,14 @@ const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:22rem;margin:15
 label{display:block;margin:.8rem 0}input{display:block;width:100%;box-sizing:border-box;padding:.5rem;font:inherit}
 button{padding:.5rem 1.2rem;font:inherit}[role=alert]{border-left:4px solid #c33;padding-left:.8rem}`;
 
+const problems = ["not-signed-in", "second-factor", "not-allowed", "too-many"] as const;
+
 type SignInPage = { language: Language; problem?: string; login?: string };
 
-/** The page on which an operator signs in; no script. `problem` is a fault's code. */
+/** The page on which an operator signs in; no script. `problem` is a fault's code, or its reason. */
 export function signInPage({ language, problem, login = "" }: SignInPage, status = 200): Response {
   const text = texts[language];
-  const known = problem === "not-signed-in" || problem === "not-allowed" || problem === "too-many" ? problem : "failed";
+  const known = problems.find((name) => name === problem) ?? "failed";
   return page({
     language,
     status,
@@ -58,6 +64,7 @@ export function signInPage({ language, problem, login = "" }: SignInPage, status
 <form method="post" action="/ops/sign-in">
 <label>${text.login}<input name="login" autocomplete="username" required maxlength="254" value="${escapeHtml(login)}" autofocus></label>
 <label>${text.password}<input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
+<label>${text.code}<input name="code" autocomplete="one-time-code" maxlength="40"></label>
 <button>${text.signIn}</button>
 </form>`,
   });

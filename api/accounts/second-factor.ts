@@ -1,0 +1,159 @@
+import { findUser } from "../../db/account.ts";
+import type { Revocation } from "../../db/revocation.ts";
+import {
+  countTotpTry,
+  deleteRecoveryCodes,
+  deleteSecondFactor,
+  findSecondFactor,
+  insertRecoveryCodes,
+  settleTotpSecret,
+  updateTotpSecret,
+  useRecoveryCode,
+  useTotpStep,
+} from "../../db/second-factor.ts";
+import type { Deps } from "../../deps.ts";
+import { Fault } from "../../fault.ts";
+import type { Revocations } from "../revocations.ts";
+import type { Seal } from "../seal.ts";
+import { confirmCaller, endSessionsIn, requireFreshCaller } from "../sessions/service.ts";
+import type { Caller, Tokens } from "../tokens.ts";
+import { describeKey, encodeBase32, findStep, makeTotpSecret } from "./totp.ts";
+
+type Checking = Pick<Deps, "db"> & { seal: Seal };
+type Changing = Checking & Pick<Deps, "publicUrl"> & { tokens: Tokens; revocations: Revocations };
+
+const recoveryCodes = 10;
+const recoveryCodeBytes = 10;
+/** Ten wrong codes in a quarter of an hour: guessing one of three valid ones in a million takes months, and needs the password. */
+const maxTries = 10;
+const windowSeconds = 900;
+
+const ownerOf = (userId: string) => `totp ${userId}`;
+const hashOf = (code: string) => new Bun.CryptoHasher("sha256").update(code).digest("hex");
+
+/**
+ * Asks an account that has a second factor for a code of its app or a recovery code; each is good once, also when two
+ * come at the same moment. To be called when the password was right. Throws 401 with `reason: "second-factor"` when
+ * the code is missing, wrong or used, and 429 after ten wrong ones in a quarter of an hour.
+ */
+export async function requireSecondFactor(
+  { db, seal }: Checking,
+  { user, code }: { user: { id: string; secondFactor: boolean }; code: string | undefined },
+): Promise<void> {
+  if (!user.secondFactor) return;
+  if (code === undefined || code.trim() === "")
+    throw refusal("Cannot sign in yet: give the code of your authenticator app, or a recovery code");
+  if (!(await useCode({ db, seal }, { userId: user.id, code })))
+    throw refusal("Cannot sign in: the code is wrong, too old, or was used. Wait for the next one");
+}
+
+function refusal(detail: string): Fault {
+  return new Fault("not-signed-in", detail, { extra: { reason: "second-factor" } });
+}
+
+/** Whether a code is right, and used up by this. */
+async function useCode({ db, seal }: Checking, { userId, code }: { userId: string; code: string }): Promise<boolean> {
+  if ((await countTotpTry(db, { userId, most: maxTries, windowSeconds })) === 0)
+    throw new Fault("too-many", "Too many wrong codes: wait a quarter of an hour", {
+      retryAfterSeconds: windowSeconds,
+    });
+  const plain = code.replace(/[\s-]/g, "");
+  if (!/^\d{6}$/.test(plain)) return (await useRecoveryCode(db, { userId, hash: hashOf(plain.toLowerCase()) })) === 1;
+  const factor = await findSecondFactor(db, userId);
+  if (!factor?.secret) return false;
+  const step = findStep(seal.open(factor.secret, ownerOf(userId)), { code: plain, timeMs: Date.now() });
+  return step !== undefined && (await useTotpStep(db, { userId, step })) === 1;
+}
+
+/** Begins a second factor: a secret for the app, which counts once `confirmSecondFactor` was given a code of it. 409 when there is one. */
+export async function beginSecondFactor(api: Changing, caller: Caller): Promise<{ secret: string; uri: string }> {
+  await requireWholeCaller(api, caller);
+  const secret = makeTotpSecret();
+  const { userId, login } = caller;
+  if ((await updateTotpSecret(api.db, { userId, secret: api.seal.close(secret, ownerOf(userId)) })) === 0)
+    throw new Fault("conflict", "Cannot begin a second factor: this account has one. Remove it first");
+  return { secret, uri: describeKey({ secret, login, host: new URL(api.publicUrl()).hostname }) };
+}
+
+/** The second factor counts from now on; answers with its recovery codes, once. Ends the caller's other sessions if asked. */
+export async function confirmSecondFactor(
+  api: Changing,
+  { caller, code, endOthers }: { caller: Caller; code: string; endOthers: boolean },
+): Promise<{ recoveryCodes: string[]; ended: number }> {
+  await requireWholeCaller(api, caller);
+  const { userId } = caller;
+  const factor = await findSecondFactor(api.db, userId);
+  if (!factor?.secret || factor.confirmed)
+    throw new Fault("conflict", "Cannot confirm a second factor: begin one with POST /v1/me/totp");
+  const { secret } = factor;
+  const step = findStep(api.seal.open(secret, ownerOf(userId)), { code: code.replace(/\s/g, ""), timeMs: Date.now() });
+  if (step === undefined)
+    throw new Fault(
+      "invalid",
+      "Cannot confirm the second factor: the code is wrong. Is the clock of your device right?",
+      {
+        errors: [{ pointer: "/code", detail: "is not the code of this moment" }],
+      },
+    );
+  const codes = Array.from({ length: recoveryCodes }, makeRecoveryCode);
+  const ended = await changing(api, caller, async (tx) => {
+    if ((await settleTotpSecret(tx, { userId, secret, step })) === 0)
+      throw new Fault("conflict", "Cannot confirm the second factor: somebody else did it at this moment");
+    await deleteRecoveryCodes(tx, userId);
+    await insertRecoveryCodes(tx, { userId, hashes: codes.map((code) => hashOf(code.replaceAll("-", ""))) });
+    if (!endOthers) return [];
+    return endSessionsIn(tx, {
+      userId,
+      reason: "a second factor was set up",
+      ...(caller.sessionId && { except: caller.sessionId }),
+    });
+  });
+  return { recoveryCodes: codes, ended };
+}
+
+/** Removes the second factor and its recovery codes, for a code of either kind. */
+export async function removeSecondFactor(
+  api: Changing,
+  { caller, code }: { caller: Caller; code: string },
+): Promise<void> {
+  await requireWholeCaller(api, caller);
+  const user = await findUser(api.db, caller.userId);
+  if (!user?.secondFactor) throw new Fault("not-found", "Cannot remove the second factor: this account has none");
+  if (!(await useCode(api, { userId: user.id, code })))
+    throw new Fault("invalid", "Cannot remove the second factor: the code is wrong, too old, or was used", {
+      errors: [{ pointer: "/code", detail: "is not good, or no longer" }],
+    });
+  await changing(api, caller, async (tx) => {
+    await deleteSecondFactor(tx, user.id);
+    return [];
+  });
+}
+
+/** What a limited token cannot do, nor one whose owner has not shown for ten minutes that it is he: change how he signs in. */
+export async function requireWholeCaller(
+  api: Pick<Changing, "db" | "tokens" | "revocations">,
+  caller: Caller,
+): Promise<void> {
+  if (caller.scopes !== null)
+    throw new Fault("not-allowed", "Not allowed: a limited token cannot change how its user signs in");
+  await requireFreshCaller(api, caller);
+}
+
+async function changing(
+  { db, revocations }: Changing,
+  caller: Caller,
+  work: (tx: Parameters<Parameters<Changing["db"]["transaction"]>[0]>[0]) => Promise<Revocation[]>,
+): Promise<number> {
+  const ended = await db.transaction(async (tx) => {
+    await confirmCaller(tx, caller);
+    return work(tx);
+  });
+  for (const revocation of ended) revocations.tell(revocation);
+  return ended.length;
+}
+
+/** 80 random bits in four groups: nothing that can be guessed, and never six digits. */
+function makeRecoveryCode(): string {
+  const letters = encodeBase32(crypto.getRandomValues(new Uint8Array(recoveryCodeBytes))).toLowerCase();
+  return letters.match(/.{4}/g)?.join("-") ?? letters;
+}
