@@ -10,19 +10,36 @@ export type UserRow = {
   email: string | null;
   locale: string;
   secondFactor: boolean;
+  /** How often the password was changed: a sign-in that began before the last time is refused. */
+  passwordChanges: number;
 };
 
-const columns = `id, login, roles, ver, password_hash as "passwordHash", email, locale, totp_confirmed_at is not null as "secondFactor"`;
+const columns = `id, login, roles, ver, password_hash as "passwordHash", email, locale, totp_confirmed_at is not null as "secondFactor",
+  password_changes as "passwordChanges"`;
 
 /** Throws a duplicate error when the login is taken. */
 export function insertUser(
   db: Db,
-  user: { id: string; login: string; email: string | null; passwordHash: string; roles: string[] },
+  user: { id: string; login: string; email: string | null; passwordHash: string; roles: string[]; locale?: string },
 ): Promise<number> {
   return run(db, {
     name: "user_insert",
-    text: `insert into account."user" (id, login, email, password_hash, roles) values ($1, $2, $3, $4, $5)`,
-    values: [user.id, user.login, user.email, user.passwordHash, user.roles],
+    text: `insert into account."user" (id, login, email, password_hash, roles, locale) values ($1, $2, $3, $4, $5, $6)`,
+    values: [user.id, user.login, user.email, user.passwordHash, user.roles, user.locale ?? "en"],
+  });
+}
+
+/** Changes a password, once: undefined when it was changed since `passwordChanges` was read, or the user is gone. */
+export function changePassword(
+  tx: Db,
+  { id, passwordChanges, passwordHash }: { id: string; passwordChanges: number; passwordHash: string },
+): Promise<{ email: string | null; locale: string } | undefined> {
+  return one<{ email: string | null; locale: string }>(tx, {
+    name: "user_change_password",
+    text: `update account."user" set password_hash = $3, password_changes = password_changes + 1
+      where id = $1 and password_changes = $2 and disabled_at is null and deleted_at is null
+      returning case when email_verified_at is not null then email end as email, locale`,
+    values: [id, passwordChanges, passwordHash],
   });
 }
 
@@ -65,7 +82,7 @@ export function updateUser(
   return one<{ id: string }>(db, {
     name: "user_update_role",
     text: `update account."user" set roles = case when $2 = any (roles) then roles else roles || $2::text end,
-      password_hash = coalesce($3, password_hash) where login = $1 returning id`,
+      password_hash = coalesce($3, password_hash), password_changes = password_changes + case when $3::text is null then 0 else 1 end where login = $1 returning id`,
     values: [login, role, passwordHash],
   });
 }

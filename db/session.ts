@@ -32,16 +32,24 @@ export type NewSession = {
   /** Whether it begins with the password (or provider) shown on the same device. */
   fresh: boolean;
   lifetimeSeconds: number;
+  /** The user's, when it is a password that opens this session. */
+  passwordChanges: number | null;
 };
 
 /** How long after signing in the password need not be asked for again. */
 const freshMinutes = 10;
 
+/**
+ * 0 when the user is gone, or when his password was changed since `passwordChanges` was read: the lock makes such a change
+ * wait, which then ends this session too.
+ */
 export function insertSession(db: Db, session: NewSession): Promise<number> {
   return run(db, {
     name: "session_insert",
-    text: `insert into account.session (id, user_id, kind, salt, device, address, client_id, scopes, expires_at, fresh_at)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), case when $10 then now() else 'epoch' end)`,
+    text: `with holds as (select id from account."user" where id = $2 and ($11::integer is null or password_changes = $11)
+        and disabled_at is null and deleted_at is null for share)
+      insert into account.session (id, user_id, kind, salt, device, address, client_id, scopes, expires_at, fresh_at)
+      select $1, id, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), case when $10 then now() else 'epoch' end from holds`,
     values: [
       session.id,
       session.userId,
@@ -53,6 +61,7 @@ export function insertSession(db: Db, session: NewSession): Promise<number> {
       session.scopes,
       session.lifetimeSeconds,
       session.fresh,
+      session.passwordChanges,
     ],
   });
 }

@@ -51,10 +51,13 @@ export type OpenSession = {
 
 type Sessions = Pick<Deps, "db"> & { tokens: Tokens; revocations: Revocations };
 
+/** Who signs in. `passwordChanges` when it is by password: one that is changed meanwhile opens nothing (401). */
+type SigningIn = { id: string; login: string; roles: string[]; ver: number; passwordChanges?: number };
+
 /** Signs a user in. */
 export async function openSession(
   { db, tokens }: { db: Db; tokens: Tokens },
-  { user, origin }: { user: { id: string; login: string; roles: string[]; ver: number }; origin: Origin },
+  { user, origin }: { user: SigningIn; origin: Origin },
 ): Promise<OpenSession> {
   const { device, address, kind, clientId = null, scopes = null, fresh = true } = origin;
   const session = {
@@ -68,8 +71,10 @@ export async function openSession(
     scopes,
     fresh,
     lifetimeSeconds: lifetimeSeconds[kind],
+    passwordChanges: user.passwordChanges ?? null,
   };
-  await insertSession(db, session);
+  if ((await insertSession(db, session)) === 0)
+    throw new Fault("not-signed-in", "Cannot sign in: the account was changed at this moment");
   const refreshToken = tokens.makeRefresh({ id: session.id, salt: session.salt, counter: 0 });
   return {
     userId: user.id,
