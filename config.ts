@@ -33,8 +33,16 @@ export const Config = t.Object({
   S3_REGION: t.String({ default: "us-east-1" }),
   S3_ACCESS_KEY: optional("Access key of the S3 server"),
   S3_SECRET_KEY: optional("Secret key of the S3 server"),
-  SIGNING_KEY: optional("Private Ed25519 key that signs access tokens, as a JWK"),
+  SIGNING_KEY: optional(
+    "Private Ed25519 keys that sign access tokens: a JWK, or {keys: […]} with the newest and former ones",
+  ),
+  SIGNING_KEY_FILE: optional("The file that holds them: changes of it are seen within seconds"),
   TOKEN_SECRET: optional("Key of refresh tokens and cookies: 32 random bytes, base64url"),
+  VAULT_ADDR: optional("HashiCorp Vault that holds SIGNING_KEY and TOKEN_SECRET, such as https://vault:8200"),
+  VAULT_KEYS_PATH: t.String({ default: "secret/data/sunduk", description: "Their path in its KV v2 engine" }),
+  VAULT_TOKEN: optional("Token for Vault"),
+  VAULT_ROLE_ID: optional("AppRole for Vault, with VAULT_SECRET_ID"),
+  VAULT_SECRET_ID: optional("Secret of the AppRole"),
   STORAGE_SECRET: optional("Key of the URLs of the embedded storage: 32 random bytes, base64url"),
   METRICS_TOKEN: optional("Bearer token for /metrics; loopback only when not set"),
   TRUSTED_PROXIES: t.Array(t.String(), {

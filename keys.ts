@@ -1,46 +1,124 @@
-import { exportJWK, generateKeyPair, type JWK } from "jose";
+import { readFile } from "node:fs/promises";
+import { type Static, Type as t } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { exportJWK, generateKeyPair } from "jose";
 import type { Config } from "./config.ts";
+import { openVault } from "./keys-vault.ts";
+import type { Log } from "./log.ts";
 
-/** Secrets of the processes that sign: a private Ed25519 JWK (RFC 8037) and the key of refresh tokens and cookies. */
-export type Keys = { signingKey: JWK; tokenSecret: string };
+/**
+ * A private Ed25519 key as a JWK (RFC 8037). `nbf`: signs from then on; `exp`: is no longer accepted from then on
+ * (seconds since 1970, named as in OpenID Federation 1.0, 5.2.1). Without them: always.
+ */
+export const SigningKey = t.Object({
+  kty: t.Literal("OKP"),
+  crv: t.Literal("Ed25519"),
+  x: t.String({ pattern: "^[\\w-]{43}$" }),
+  d: t.String({ pattern: "^[\\w-]{43}$" }),
+  kid: t.String({ minLength: 1, maxLength: 64 }),
+  nbf: t.Optional(t.Integer()),
+  exp: t.Optional(t.Integer()),
+});
+export type SigningKey = Static<typeof SigningKey>;
+
+/** Secrets of the processes that sign: the keys of access tokens, and the key of refresh tokens and cookies. */
+export type Keys = {
+  /** Newest first. Another list than before when the keys were changed, read anew every two seconds. */
+  signingKeys: () => readonly SigningKey[];
+  tokenSecret: string;
+  close: () => void;
+};
+
+/** A change of the keys has been seen by every process after so long. */
+export const rereadEveryMs = 2_000;
 
 /** 256 random bits, base64url. */
 export function makeSecret(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
 }
 
-/** A fresh signing key, as JSON text. Its id is the time it was made. */
+/** A fresh signing key, as JSON text. Its id is the time it was made, and something random. */
 export async function makeSigningKey(): Promise<string> {
   const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
-  const jwk = await exportJWK(privateKey);
-  return JSON.stringify({
-    ...jwk,
-    alg: "EdDSA",
-    use: "sig",
-    kid: new Date().toISOString().slice(0, 19).replace(/\D/g, ""),
-  });
+  const kid = `${new Date().toISOString().slice(0, 19).replace(/\D/g, "")}-${makeSecret().slice(0, 6)}`;
+  return JSON.stringify({ ...(await exportJWK(privateKey)), alg: "EdDSA", use: "sig", kid });
 }
 
-/** Reads the keys of this process from its configuration. Throws an Error that says how to make what is missing. */
-export function readKeys(config: Config): Keys {
-  const { SIGNING_KEY, TOKEN_SECRET } = config;
-  if (!SIGNING_KEY || !TOKEN_SECRET) {
-    throw new Error(
-      "Cannot start: SIGNING_KEY and TOKEN_SECRET (or SIGNING_KEY_FILE and TOKEN_SECRET_FILE) are needed. Make them with `bun main.ts secrets DIR`",
-    );
-  }
-  const signingKey: JWK = parseJwk(SIGNING_KEY);
-  if (signingKey.crv !== "Ed25519" || !signingKey.d || !signingKey.kid)
-    throw new Error("Cannot start: SIGNING_KEY is not a private Ed25519 JWK with a kid");
-  if (Buffer.from(TOKEN_SECRET, "base64url").length < 32)
-    throw new Error("Cannot start: TOKEN_SECRET is shorter than 32 bytes");
-  return { signingKey, tokenSecret: TOKEN_SECRET };
-}
-
-function parseJwk(text: string): JWK {
+/** Reads one key, or `{"keys": […]}`. Throws an Error that says what is wrong, without the text: it is secret. */
+export function parseSigningKeys(text: string): SigningKey[] {
+  let value: unknown;
   try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new Error("Cannot start: SIGNING_KEY is not JSON", { cause });
+    value = JSON.parse(text);
+  } catch {
+    throw new Error("Cannot use SIGNING_KEY: it is not JSON");
   }
+  const given = Value.Check(t.Object({ keys: t.Array(t.Unknown(), { minItems: 1 }) }), value) ? value.keys : [value];
+  const keys = given.map((key) => {
+    if (!Value.Check(SigningKey, key))
+      throw new Error("Cannot use SIGNING_KEY: it holds something that is not a private Ed25519 JWK with a kid");
+    return key;
+  });
+  if (new Set(keys.map(({ kid }) => kid)).size < keys.length)
+    throw new Error("Cannot use SIGNING_KEY: two keys have the same kid");
+  return keys.sort((one, other) => (other.nbf ?? 0) - (one.nbf ?? 0));
+}
+
+/**
+ * Opens the keys of this process: in HashiCorp Vault when VAULT_ADDR is set, else from SIGNING_KEY(_FILE) and
+ * TOKEN_SECRET. Vault and the file are read anew every two seconds; what cannot be read then leaves the keys as they are.
+ */
+export async function openKeys({ config, log }: { config: Config; log: Log }): Promise<Keys> {
+  const { SIGNING_KEY, SIGNING_KEY_FILE: file, TOKEN_SECRET } = config;
+  const vault = openVault(config);
+  const read = vault
+    ? vault.read
+    : async () => ({
+        SIGNING_KEY: file ? (await readFile(file, "utf8")).trim() : SIGNING_KEY,
+        TOKEN_SECRET,
+      });
+  const first = await read();
+  const tokenSecret = requireSecret(first.TOKEN_SECRET);
+  let text = first.SIGNING_KEY;
+  if (!text) throw missing();
+  let keys = parseSigningKeys(text);
+  const readAgain = async () => {
+    const { SIGNING_KEY: now } = await read();
+    if (!now || now === text) return;
+    keys = parseSigningKeys(now);
+    text = now;
+    log.info({ kids: keys.map(({ kid }) => kid) }, "the signing keys have changed");
+  };
+  let reading = false;
+  const timer =
+    vault || file
+      ? setInterval(() => {
+          if (reading) return;
+          reading = true;
+          readAgain()
+            .catch((error) => log.warn({ err: error }, "the signing keys could not be read again: they stay"))
+            .finally(() => {
+              reading = false;
+            });
+        }, rereadEveryMs)
+      : undefined;
+  return { signingKeys: () => keys, tokenSecret, close: () => clearInterval(timer) };
+}
+
+/** The keys as the configuration holds them, never read again: for a process that does not live long. */
+export function readKeys({ SIGNING_KEY, TOKEN_SECRET }: Config): Keys {
+  const keys = parseSigningKeys(SIGNING_KEY ?? "");
+  return { signingKeys: () => keys, tokenSecret: requireSecret(TOKEN_SECRET), close: () => undefined };
+}
+
+function requireSecret(secret: string | undefined): string {
+  if (!secret) throw missing();
+  if (Buffer.from(secret, "base64url").length < 32)
+    throw new Error("Cannot start: TOKEN_SECRET is shorter than 32 bytes");
+  return secret;
+}
+
+function missing(): Error {
+  return new Error(
+    "Cannot start: SIGNING_KEY and TOKEN_SECRET (or SIGNING_KEY_FILE and TOKEN_SECRET_FILE) are needed. Make them with `bun main.ts secrets DIR`",
+  );
 }

@@ -3,7 +3,7 @@ import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createDatabase, migrate } from "./db/migrate.ts";
 import { openDeps, readS3Options } from "./deps.ts";
 import { Fault } from "./fault.ts";
-import { readKeys } from "./keys.ts";
+import { openKeys } from "./keys.ts";
 import { type Log, openLog } from "./log.ts";
 import { migrateQueues } from "./queues/connection.ts";
 import { writeSecrets } from "./secrets.ts";
@@ -23,8 +23,9 @@ const shutdownLimitMs = 9_500;
 /** Opens the API of this process and waits for its end. */
 async function runApi(config: Config, features: string[]): Promise<void> {
   const log = openLog({ level: config.LOG_LEVEL, service: "api" });
-  const keys = readKeys(config);
+  const keys = await openKeys({ config, log });
   await using stack = new AsyncDisposableStack();
+  stack.defer(async () => keys.close());
   let port = config.PORT;
   const deps = await openDeps({
     config,

@@ -49,7 +49,7 @@ export async function makeApp(
     throw new Error(
       `Cannot start the API: there is no feature ${unknown.join(", ")}. There are ${Object.keys(features).join(", ")}`,
     );
-  const tokens = await openTokens(keys);
+  const tokens = openTokens(keys);
   const api: Api = {
     ...deps,
     tokens,

@@ -1,28 +1,24 @@
 import { jwt } from "@elysiajs/jwt";
 import { Elysia } from "elysia";
-import type { Keys } from "../keys.ts";
+import type { Keys, SigningKey } from "../keys.ts";
+import { accessType, openAccessKeys } from "./access-keys.ts";
 import type { OpenSession } from "./sessions/service.ts";
-import { accessLifetimeSeconds, accessType, audience, issuer } from "./tokens.ts";
+import { accessLifetimeSeconds, audience, issuer } from "./tokens.ts";
 
 /** Gives handlers `signAccess`, which makes the access token of a session (RFC 9068): ten minutes, Ed25519. */
 export function signing(keys: Keys) {
+  const accessKeys = openAccessKeys(keys);
+  const signers = new WeakMap<SigningKey, ReturnType<typeof openSigner>>();
+  const currentSigner = () => {
+    const key = accessKeys.signing();
+    const signer = signers.get(key) ?? openSigner(key);
+    signers.set(key, signer);
+    return signer;
+  };
   return new Elysia({ name: "signing" })
-    .use(
-      jwt({
-        name: "signer",
-        secret: keys.signingKey,
-        alg: "EdDSA",
-        typ: accessType,
-        ...(keys.signingKey.kid && { kid: keys.signingKey.kid }),
-        iss: issuer,
-        aud: audience,
-        iat: true,
-        exp: `${accessLifetimeSeconds}s`,
-      }),
-    )
-    .derive(({ signer }) => ({
+    .derive(() => ({
       signAccess: ({ userId, sessionId, login, roles, ver, scopes }: OpenSession): Promise<string> =>
-        signer.sign({
+        currentSigner().sign({
           sub: userId,
           sid: sessionId,
           jti: crypto.randomUUID(),
@@ -33,4 +29,21 @@ export function signing(keys: Keys) {
         }),
     }))
     .as("scoped");
+}
+
+/** The plugin carries one key: there is one for each. */
+function openSigner(key: SigningKey) {
+  const { kty, crv, x, d, kid } = key;
+  const plugin = jwt({
+    name: "signer",
+    secret: { kty, crv, x, d },
+    alg: "EdDSA",
+    typ: accessType,
+    kid,
+    iss: issuer,
+    aud: audience,
+    iat: true,
+    exp: `${accessLifetimeSeconds}s`,
+  });
+  return plugin.decorator.signer;
 }

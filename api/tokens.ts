@@ -1,8 +1,9 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { type Static, Type as t } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import { createLocalJWKSet, importJWK, type JWK, jwtVerify } from "jose";
+import { type JWK, jwtVerify } from "jose";
 import type { Keys } from "../keys.ts";
+import { accessType, openAccessKeys } from "./access-keys.ts";
 
 /** Who calls, as his token says. */
 export type Caller = {
@@ -22,23 +23,29 @@ export type Caller = {
 export const accessLifetimeSeconds = 600;
 export const issuer = "sunduk";
 export const audience = "sunduk-api";
-export const accessType = "at+jwt";
+
+/** Clocks of machines may differ by so much: for exp, nbf and iat. */
+export const leewaySeconds = 30;
 
 const Claims = t.Object({
+  iss: t.Literal(issuer),
+  aud: t.Literal(audience),
   sub: t.String(),
   sid: t.String(),
+  jti: t.String(),
   login: t.String(),
   roles: t.Array(t.String()),
   ver: t.Integer(),
   scopes: t.Optional(t.Array(t.String())),
-  exp: t.Number(),
+  iat: t.Integer(),
+  exp: t.Integer(),
 });
 const maxRemembered = 20_000;
 const maxTokenLength = 4_096;
 
 export type Tokens = {
   /** The public keys, as /.well-known/jwks.json shows them. */
-  publicKeys: { keys: JWK[] };
+  publicKeys: () => { keys: JWK[] };
   /** The caller of a bearer token, or undefined when it is forged, expired or meant for something else. */
   readAccess: (token: string) => Promise<Caller | undefined>;
   /** `sid.n.mac`: n-th refresh token of a session (DESIGN: the row holds only salt and counter). */
@@ -51,36 +58,44 @@ export type Tokens = {
   readCookie: (value: string) => string | undefined;
 };
 
-/** Verifies access tokens: Ed25519 only, whatever the header asks for. A verified token is remembered until it expires. */
-export async function openTokens({ signingKey, tokenSecret }: Keys): Promise<Tokens> {
-  const publicKey = toPublic(signingKey);
-  const keySet = createLocalJWKSet({ keys: [publicKey] });
+/**
+ * Verifies access tokens (RFC 8725): what a header asks for is never read, it must be, byte for byte, the header of one of
+ * our keys. A verified token is remembered until it expires, or until the keys change.
+ */
+export function openTokens(keys: Keys): Tokens {
+  const { tokenSecret } = keys;
+  const accessKeys = openAccessKeys(keys);
   const claims = TypeCompiler.Compile(Claims);
-  const remembered = new Map<string, { caller: Caller; expiresAt: number }>();
+  let remembered = new Map<string, { caller: Caller; expiresAt: number }>();
+  accessKeys.onChange(() => {
+    remembered = new Map();
+  });
   const mac = (sessionId: string, counter: number, salt: string) =>
     createHmac("sha256", tokenSecret).update(`refresh.${sessionId}.${counter}.${salt}`).digest("base64url");
   const cookieMac = (sessionId: string) =>
     createHmac("sha256", tokenSecret).update(`cookie.${sessionId}`).digest("base64url");
-  await importJWK(signingKey, "EdDSA"); // fails now rather than at the first sign-in
   return {
-    publicKeys: { keys: [publicKey] },
+    publicKeys: accessKeys.publicKeys,
     readAccess: async (token) => {
       if (token.length > maxTokenLength) return undefined;
+      const key = accessKeys.find(token); // first: it notices changed keys
       const known = remembered.get(token);
       if (known) return known.expiresAt > Date.now() ? known.caller : undefined;
-      const verified = await jwtVerify(token, keySet, {
+      if (!key) return undefined;
+      const memory = remembered;
+      const verified = await jwtVerify(token, key, {
         algorithms: ["EdDSA"],
-        issuer,
-        audience,
         typ: accessType,
-        requiredClaims: ["exp"],
+        clockTolerance: leewaySeconds,
       }).catch(() => undefined);
       if (!verified || !claims.Check(verified.payload)) return undefined;
-      const { sub, sid, login, roles, ver, scopes, exp }: Static<typeof Claims> = verified.payload;
-      if (remembered.size >= maxRemembered)
-        for (const old of [...remembered.keys()].slice(0, maxRemembered / 4)) remembered.delete(old);
+      const { sub, sid, login, roles, ver, scopes, iat, exp }: Static<typeof Claims> = verified.payload;
+      const now = Date.now();
+      if (iat * 1000 > now + leewaySeconds * 1000 || exp - iat > accessLifetimeSeconds) return undefined;
+      if (memory.size >= maxRemembered)
+        for (const old of [...memory.keys()].slice(0, maxRemembered / 4)) memory.delete(old);
       const caller: Caller = { userId: sub, login, roles, ver, sessionId: sid, tokenId: null, scopes: scopes ?? null };
-      remembered.set(token, { caller, expiresAt: exp * 1000 });
+      memory.set(token, { caller, expiresAt: (exp + leewaySeconds) * 1000 });
       return caller;
     },
     makeRefresh: ({ id, salt, counter }) => `${id}.${counter}.${mac(id, counter, salt)}`,
@@ -110,8 +125,4 @@ export async function openTokens({ signingKey, tokenSecret }: Keys): Promise<Tok
 function isSame(given: string, right: string): boolean {
   const [left, other] = [Buffer.from(given), Buffer.from(right)];
   return left.length === other.length && timingSafeEqual(left, other);
-}
-
-function toPublic({ kty, crv, x, kid }: JWK): JWK {
-  return { ...(kty && { kty }), ...(crv && { crv }), ...(x && { x }), ...(kid && { kid }), alg: "EdDSA", use: "sig" };
 }

@@ -8,7 +8,7 @@ import { startEmbeddedPostgres } from "../db/embedded.ts";
 import { createDatabase, migrate } from "../db/migrate.ts";
 import { openDeps } from "../deps.ts";
 import { Fault } from "../fault.ts";
-import { makeSecret, readKeys } from "../keys.ts";
+import { makeSecret, openKeys } from "../keys.ts";
 import { type Log, openLog } from "../log.ts";
 import { migrateQueues } from "../queues/connection.ts";
 import { madeSecrets } from "../secrets.ts";
@@ -97,16 +97,22 @@ export async function startServer(
   await createDatabase(databaseUrl);
   await migrate(databaseUrl);
   if (!given.REDIS_URL) await migrateQueues(databaseUrl);
-  const config: Config = { ...secrets, ...given, DATA: folder.path, DATABASE_URL: databaseUrl };
+  const config: Config = {
+    ...secrets,
+    ...ownKeyFile(given, files),
+    ...given,
+    DATA: folder.path,
+    DATABASE_URL: databaseUrl,
+  };
   const databaseFile = await folder.keep("database-url", databaseUrl);
   let url = "";
   const deps = await openDeps({ config, log, name: "up", publicUrl: () => config.PUBLIC_URL ?? url });
   stack.defer(deps.close);
-  const api = await openApi(deps, { keys: readKeys(config), host: config.HOST, port: config.PORT, features: [] }).catch(
-    (cause) => {
-      throw portTaken(config, cause);
-    },
-  );
+  const keys = await openKeys({ config, log });
+  stack.defer(async () => keys.close());
+  const api = await openApi(deps, { keys, host: config.HOST, port: config.PORT, features: [] }).catch((cause) => {
+    throw portTaken(config, cause);
+  });
   url = `http://${config.HOST.includes(":") ? `[${config.HOST}]` : config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${api.port}`;
   // Pods read the secrets from files, so that no environment or command line shows them. They need no signing key.
   const { SIGNING_KEY_FILE: _key, TOKEN_SECRET_FILE: _secret, ...podFiles } = files;
@@ -130,6 +136,11 @@ export async function startServer(
   const adminNeeded = !(await hasAdmin(deps.db));
   const running = stack.move();
   return { url: config.PUBLIC_URL ?? url, dataFolder: folder.path, adminNeeded, close: () => running.disposeAsync() };
+}
+
+/** Our own file of signing keys is watched, unless the key comes from elsewhere. */
+function ownKeyFile({ SIGNING_KEY }: Config, files: Record<string, string>): { SIGNING_KEY_FILE?: string } {
+  return SIGNING_KEY === undefined && files.SIGNING_KEY_FILE ? { SIGNING_KEY_FILE: files.SIGNING_KEY_FILE } : {};
 }
 
 type StartDatabase = {

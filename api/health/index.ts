@@ -66,8 +66,8 @@ export function health(api: Api) {
     .get(
       "/.well-known/jwks.json",
       ({ set }) => {
-        set.headers["cache-control"] = "public, max-age=300";
-        return api.tokens.publicKeys;
+        set.headers["cache-control"] = "public, max-age=60";
+        return api.tokens.publicKeys();
       },
       { detail: { summary: "Public keys of access tokens (RFC 7517)" } },
     );

@@ -194,5 +194,5 @@ test("the keys that are shown are public ones", async () => {
   expect(json.keys.length).toBeGreaterThan(0);
   for (const key of json.keys)
     for (const secret of ["d", "k", "p", "q", "dp", "dq", "qi"]) expect(secret in key).toBe(false);
-  expect(headers.get("cache-control")).toBe("public, max-age=300");
+  expect(headers.get("cache-control")).toBe("public, max-age=60");
 });
