@@ -1,8 +1,11 @@
 import type { Actor } from "./actor.ts";
 import { buildArchive } from "./build-archive.ts";
+import { eraseUser } from "./erase-user.ts";
 import { mirrorReference } from "./mirror-reference.ts";
 import { publishVersion } from "./publish-version.ts";
+import { relayFacts } from "./relay-facts.ts";
 import { resendStuck } from "./resend-stuck.ts";
+import { sendMail } from "./send-mail.ts";
 import { sweepStorage } from "./sweep-storage.ts";
 import { verifyUpload } from "./verify-upload.ts";
 
@@ -12,6 +15,9 @@ export const actors: readonly Actor[] = [
   mirrorReference,
   publishVersion,
   buildArchive,
+  sendMail,
+  relayFacts,
+  eraseUser,
   sweepStorage,
   resendStuck,
 ];

@@ -1,0 +1,140 @@
+import { type Db, many, run } from "./query.ts";
+import type { GivenUp } from "./sweep-leftovers.ts";
+
+/**
+ * Every column that names a user, and what becomes of it when he is erased: "cascade" and "null" as the database would do,
+ * but done by us, since his row stays; "stays" names the tombstone. Compared with the schema in a test.
+ */
+export const userReferences: Record<string, "erased" | "null" | "stays"> = {
+  "account.access_token.user_id": "erased",
+  "account.activity.user_id": "erased",
+  "account.device_grant.user_id": "erased",
+  "account.identity.user_id": "erased",
+  "account.invite.created_by": "null",
+  "account.invite.used_by": "null",
+  "account.mail_link.user_id": "erased",
+  "account.provider_flow.user_id": "erased",
+  "account.recovery_code.user_id": "erased",
+  "account.session.user_id": "erased",
+  "blob.quota.user_id": "erased",
+  "blob.upload.owner_id": "erased",
+  "file.file.owner_id": "erased",
+  "file.reader_user.user_id": "erased",
+  "job.job.owner_id": "null",
+  "pack.member.user_id": "erased",
+  "pack.pack.owner_id": "stays", // a deleted pack keeps its slug, and nothing else
+  "pack.reader_user.user_id": "erased",
+  "pack.version.created_by": "stays", // of packs of others
+};
+
+/** Deletes some of somebody's uploads with their room in the quota, and dooms the keys that they would have had. */
+export function eraseUploads(tx: Db, { userId, limit }: { userId: string; limit: number }): Promise<GivenUp[]> {
+  return many<GivenUp>(tx, {
+    name: "erase_uploads",
+    text: `with gone as (
+        delete from blob.upload where id in (select id from blob.upload where owner_id = $1 order by id limit $2 for update)
+        returning id, parts_id, attempt_id),
+      attempts as (delete from blob.attempt a using gone where a.id = gone.attempt_id returning a.id, a.key),
+      doomed as (insert into blob.doomed (key, reason, remove_after) select key, 'given up', now() from attempts on conflict do nothing)
+      select gone.id, gone.parts_id as "partsId", attempts.key as "attemptKey" from gone left join attempts on attempts.id = gone.attempt_id`,
+    values: [userId, limit],
+  });
+}
+
+/** Deletes his quota, files and reading rights. The bytes are left to the sweep, which knows who else names them. */
+export async function eraseFiles(tx: Db, userId: string): Promise<number> {
+  await run(tx, { name: "erase_quota", text: `delete from blob.quota where user_id = $1`, values: [userId] });
+  await run(tx, {
+    name: "erase_file_readers",
+    text: `delete from file.reader_user where user_id = $1`,
+    values: [userId],
+  });
+  return run(tx, { name: "erase_files", text: `delete from file.file where owner_id = $1`, values: [userId] });
+}
+
+/** Deletes his packs as their owner would, with all that he wrote on their pages, and takes him out of those of others. */
+export async function erasePacks(tx: Db, userId: string): Promise<number> {
+  await run(tx, { name: "erase_members", text: `delete from pack.member where user_id = $1`, values: [userId] });
+  await run(tx, {
+    name: "erase_pack_readers",
+    text: `delete from pack.reader_user where user_id = $1`,
+    values: [userId],
+  });
+  return run(tx, {
+    name: "erase_packs",
+    text: `update pack.pack set deleted_at = coalesce(deleted_at, now()), icon_blob_id = null, revision = revision + 1,
+        name = '', summary = '', description = '', licence = '', tags = '{}', links = '{}'
+      where owner_id = $1 and (deleted_at is null or name <> '')`,
+    values: [userId],
+  });
+}
+
+/** Takes his name off jobs and forgets kept answers: what they hold may be his words. */
+export async function eraseTraces(tx: Db, userId: string): Promise<void> {
+  await run(tx, {
+    name: "erase_jobs",
+    text: `update job.job set owner_id = null where owner_id = $1`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_answers",
+    text: `delete from api.idempotency where caller = $1::text`,
+    values: [userId],
+  });
+}
+
+/**
+ * Deletes sessions, tokens, links and history, and leaves a tombstone of the account: an id and a login that nobody can
+ * register, for what must go on naming somebody. 0 when it is not hidden for good.
+ */
+export async function eraseAccount(
+  tx: Db,
+  { userId, email }: { userId: string; email: string | null },
+): Promise<number> {
+  await run(tx, { name: "erase_sessions", text: `delete from account.session where user_id = $1`, values: [userId] });
+  await run(tx, {
+    name: "erase_tokens",
+    text: `delete from account.access_token where user_id = $1`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_codes",
+    text: `delete from account.recovery_code where user_id = $1`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_identities",
+    text: `delete from account.identity where user_id = $1`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_flows",
+    text: `delete from account.provider_flow where user_id = $1`,
+    values: [userId],
+  });
+  await run(tx, { name: "erase_links", text: `delete from account.mail_link where user_id = $1`, values: [userId] });
+  await run(tx, {
+    name: "erase_grants",
+    text: `delete from account.device_grant where user_id = $1`,
+    values: [userId],
+  });
+  await run(tx, { name: "erase_activity", text: `delete from account.activity where user_id = $1`, values: [userId] });
+  await run(tx, {
+    name: "erase_invites",
+    text: `update account.invite set created_by = nullif(created_by, $1), used_by = nullif(used_by, $1) where $1 in (created_by, used_by)`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_mails",
+    text: `delete from mail.mail where recipient = $2::text or params ->> 'userId' = $1::text`,
+    values: [userId, email],
+  });
+  return run(tx, {
+    name: "erase_user",
+    text: `update account."user" set login = 'deleted-' || id, email = null, email_verified_at = null, password_hash = null, roles = '{}',
+        display_name = '', bio = '', locale = 'en', time_zone = 'UTC', links = '{}', preferences = '{}', disabled_at = null,
+        totp_secret = null, totp_confirmed_at = null, totp_last_step = null, revision = revision + 1
+      where id = $1 and deleted_at is not null and erase_after is null`,
+    values: [userId],
+  });
+}
