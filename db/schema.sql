@@ -38,6 +38,7 @@ create table account.device_grant (
   state text not null default 'pending'::text,
   user_id uuid,
   confirm_hash text,
+  password_changes integer,
   interval_seconds integer not null default 5,
   polled_at timestamp with time zone,
   hasty boolean not null default false,

@@ -1,4 +1,5 @@
 import { findUser } from "../../db/account.ts";
+import { denyDeviceGrants } from "../../db/device-grant.ts";
 import type { Db } from "../../db/query.ts";
 import { insertRevocation, type Revocation } from "../../db/revocation.ts";
 import {
@@ -140,6 +141,8 @@ export async function revokeSessions(
 
 /** The same inside a transaction of the caller's, who tells what it answers after the commit. */
 export async function endSessionsIn(tx: Db, end: End): Promise<Revocation[]> {
+  // Before the sessions: a device that fetches its tokens at this moment does so first, or not at all.
+  if (end.only === undefined) await denyDeviceGrants(tx, end.userId);
   const ids = await endSessions(tx, end);
   const ended = ids.map((subject): Revocation => ({ kind: "session", subject, ver: null }));
   for (const revocation of ended) await insertRevocation(tx, revocation);

@@ -133,6 +133,7 @@ create table account.device_grant (
   state text not null default 'pending' check (state in ('pending', 'approved', 'denied', 'used')),
   user_id uuid references account."user" (id) on delete cascade,  -- who looks at it, then who has decided
   confirm_hash text,                                -- of the cookie of the browser in which he looks at it
+  password_changes integer,                         -- his, when he showed his password there
   interval_seconds integer not null default 5,
   polled_at timestamptz,
   hasty boolean not null default false,             -- the last poll came before the interval was over
