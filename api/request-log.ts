@@ -15,13 +15,17 @@ export type Answered = {
 /** Writes an answered request into the log and into the numbers. */
 export type Recorder = (answered: Answered) => void;
 
-/** Headers that every answer of the API carries, unless it says otherwise: JSON is no page, runs nothing and is framed by nobody. */
+/**
+ * Headers that every answer of the API carries, unless it says otherwise: JSON is no page, runs nothing, is framed by nobody,
+ * and is kept by no cache.
+ */
 export const answerHeaders = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cache-control": "private, no-store",
 } as const;
-const headerNames = ["x-content-type-options", "referrer-policy", "content-security-policy"] as const;
+const headerNames = ["x-content-type-options", "referrer-policy", "content-security-policy", "cache-control"] as const;
 
 /** In the place of the time a request started: it is told already. Elysia maps some answers to errors once more, and some not. */
 export const recorded = -1;

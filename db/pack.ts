@@ -139,10 +139,12 @@ export function markPackDeleted(db: Db, id: string): Promise<number> {
   });
 }
 
-export function updatePackOwner(db: Db, { id, ownerId }: { id: string; ownerId: string }): Promise<number> {
-  return run(db, {
+/** Hands a pack over; what the new owner was in it before is forgotten. */
+export function updatePackOwner(tx: Db, { id, ownerId }: { id: string; ownerId: string }): Promise<number> {
+  return run(tx, {
     name: "pack_update_owner",
-    text: `update pack.pack set owner_id = $2, revision = revision + 1, updated_at = now() where id = $1`,
+    text: `with former as (delete from pack.member where pack_id = $1 and user_id = $2)
+      update pack.pack set owner_id = $2, revision = revision + 1, updated_at = now() where id = $1`,
     values: [id, ownerId],
   });
 }
@@ -166,11 +168,12 @@ export function upsertMember(
   });
 }
 
-export function deleteMember(db: Db, { packId, userId }: { packId: string; userId: string }): Promise<number> {
+/** Lets a member go, also one whose account is disabled. 0 when nobody of that login is one. */
+export function deleteMember(db: Db, { packId, login }: { packId: string; login: string }): Promise<number> {
   return run(db, {
     name: "member_delete",
-    text: `delete from pack.member where pack_id = $1 and user_id = $2`,
-    values: [packId, userId],
+    text: `delete from pack.member m using account."user" u where m.pack_id = $1 and u.id = m.user_id and u.login = $2`,
+    values: [packId, login],
   });
 }
 

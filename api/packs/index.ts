@@ -4,7 +4,7 @@ import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
 import { describe } from "../describe.ts";
-import { isUnchanged, readRevision, requireRevision, revisionTag } from "../etag.ts";
+import { isUnchanged, readRevision, requireRevision, shownTag } from "../etag.ts";
 import { answerOnce } from "../idempotency.ts";
 import { linkNext } from "../pages.ts";
 import {
@@ -53,11 +53,9 @@ export function packs(api: Api) {
         const owner = requireCaller(caller);
         return answerOnce({ db: api.db, request, caller: owner, body }, async () => {
           const pack = await createPack(api, { caller: owner, ...body });
-          return {
-            status: 201,
-            body: describePack(pack),
-            headers: { location: `/v1/packs/${pack.slug}`, etag: revisionTag(pack.revision) },
-          };
+          const shown = describePack(pack);
+          const headers = { location: `/v1/packs/${pack.slug}`, etag: shownTag(pack.revision, shown) };
+          return { status: 201, body: shown, headers };
         });
       },
       { body: NewPack, detail: { summary: "Create a pack", responses: describe({ 201: Pack }) } },
@@ -174,7 +172,7 @@ export function packs(api: Api) {
           caller: signedIn,
           role: leaves ? "publisher" : "owner",
         });
-        const gone = await deleteMember(api.db, { packId: pack.id, userId: await requireUser(api.db, params.login) });
+        const gone = await deleteMember(api.db, { packId: pack.id, login: params.login.toLowerCase() });
         if (gone === 0) throw new Fault("not-found", `"${params.login}" is no member of "${params.slug}"`);
         return status(204, undefined);
       },
@@ -187,11 +185,12 @@ export function packs(api: Api) {
 }
 
 function answer(pack: PackRow, request: Request): Response {
-  const etag = revisionTag(pack.revision);
+  const shown = describePack(pack);
+  const etag = shownTag(pack.revision, shown);
   const headers = {
     etag,
     "cache-control": pack.visibility === "public" && pack.role === null ? "public, no-cache" : "private, no-cache",
   };
   if (request.method === "GET" && isUnchanged(request, etag)) return new Response(null, { status: 304, headers });
-  return Response.json(describePack(pack), { headers });
+  return Response.json(shown, { headers });
 }

@@ -56,6 +56,18 @@ describe("conditional requests", () => {
     expect(now.headers.get("etag")).toBe(winner?.headers.get("etag") ?? "");
   });
 
+  test("a pack's page is another after a version was published, which spoils nobody's change of it", async () => {
+    await author.call("POST", "/v1/packs", { body: { slug: "grows", name: "grows", visibility: "public" } });
+    const before = (await author.call("GET", "/v1/packs/grows")).headers.get("etag") ?? "";
+    await publishPack(author, { slug: "grows", version: "1", files: { a: "grows a" } });
+    const now = await author.call("GET", "/v1/packs/grows", { headers: { "if-none-match": before } });
+    expect([now.status, now.json?.minecraft]).toEqual([200, ["1.21.1"]]);
+    // What somebody else sees of it has another tag.
+    expect((await system.call("GET", "/v1/packs/grows")).headers.get("etag")).not.toBe(now.headers.get("etag"));
+    const headers = { "if-match": before };
+    expect((await author.call("PATCH", "/v1/packs/grows", { headers, body: { summary: "big" } })).status).toBe(200);
+  });
+
   test("a draft: its revision guards it the same way", async () => {
     const file = { path: "a", sha256: sha256("bytes of a"), size: 10, side: "both" };
     const body = { version: "9.0.0", channel: "beta", minecraft: "1.21.1", loader: null, files: [file] };
@@ -106,6 +118,15 @@ describe("what caches may keep", () => {
     expect((await author.call("GET", `/v1/blobs/${sha256("bytes of a")}`)).headers.get("location")).toBe(
       open.headers.get("location") ?? "",
     );
+  });
+
+  test("whatever does not say otherwise is kept by nobody", async () => {
+    const body = { sha256: sha256("never sent"), size: 10, name: "x" };
+    const { json } = await author.call("POST", "/v1/uploads", { body });
+    for (const path of [`/v1/uploads/${json.id}`, "/v1/packs/pack/access", "/v1/packs/pack/members", "/status"]) {
+      const answer = await author.call("GET", path);
+      expect([path, answer.status, answer.headers.get("cache-control")]).toEqual([path, 200, "private, no-store"]);
+    }
   });
 
   test("a pack that is made private is gone for strangers within the bound of the memories before it", async () => {
