@@ -92,11 +92,14 @@ export function openProcessRevocations({ config, bus, log }: Pick<Deps, "config"
 
 /** Opens the API on a port; 0 picks a free one. */
 export async function openApi(deps: Deps, { keys, host, port, features }: Options): Promise<RunningApi> {
+  await using stack = new AsyncDisposableStack();
   const revocations = openProcessRevocations(deps);
+  stack.defer(revocations.close);
   const app = await makeApp(deps, { keys, features, revocations });
   app.listen({ hostname: host, port });
   const { server } = app;
   if (!server?.port) throw new Error(`Cannot listen on ${host}:${port}`);
+  const opened = stack.move();
   return {
     port: server.port,
     close: async () => {
@@ -105,7 +108,7 @@ export async function openApi(deps: Deps, { keys, host, port, features }: Option
       const deadline = performance.now() + drainMs;
       while (server.pendingRequests > 0 && performance.now() < deadline) await Bun.sleep(drainLookMs);
       await server.stop(true);
-      await revocations.close();
+      await opened.disposeAsync();
     },
   };
 }
