@@ -251,19 +251,24 @@ create function pack.can_read(p pack.pack, caller uuid, caller_roles text[]) ret
 $$;
 
 -- What a caller may do with a blob because of the packs it is in: 'public' (anybody may, caches may keep it), 'private', or null.
+-- Each look ends at the first pack that answers it: a file may be in every version of a pack.
 create function pack.blob_access(blob uuid, caller uuid, caller_roles text[]) returns text language sql stable as $$
-  select max(found.access) from (
-    select case when p.visibility = 'public' and v.state = 'published' then 'public' else 'private' end as access
-      from pack.version_file f join pack.version v on v.id = f.version_id join pack.pack p on p.id = v.pack_id
-      where f.blob_id = blob and pack.can_read(p, caller, caller_roles)
-        and (v.state = 'published' or (v.state in ('draft', 'publishing') and pack.role_of(p, caller, caller_roles) is not null))
-    union all
-    select 'private' from pack.archive a join pack.version v on v.id = a.version_id join pack.pack p on p.id = v.pack_id
-      where a.blob_id = blob and v.state = 'published' and pack.can_read(p, caller, caller_roles)
-    union all
-    select case when p.visibility = 'public' then 'public' else 'private' end from pack.pack p
-      where p.icon_blob_id = blob and pack.can_read(p, caller, caller_roles)
-  ) found
+  select case
+    when not (
+      exists (
+        select from pack.version_file f join pack.version v on v.id = f.version_id join pack.pack p on p.id = v.pack_id
+        where f.blob_id = blob and pack.can_read(p, caller, caller_roles)
+          and (v.state = 'published' or (v.state in ('draft', 'publishing') and pack.role_of(p, caller, caller_roles) is not null)))
+      or exists (
+        select from pack.archive a join pack.version v on v.id = a.version_id join pack.pack p on p.id = v.pack_id
+        where a.blob_id = blob and v.state = 'published' and pack.can_read(p, caller, caller_roles))
+      or exists (select from pack.pack p where p.icon_blob_id = blob and pack.can_read(p, caller, caller_roles))) then null
+    when exists (
+        select from pack.version_file f join pack.version v on v.id = f.version_id join pack.pack p on p.id = v.pack_id
+        where f.blob_id = blob and v.state = 'published' and p.visibility = 'public' and p.deleted_at is null)
+      or exists (select from pack.pack p where p.icon_blob_id = blob and p.visibility = 'public' and p.deleted_at is null) then 'public'
+    else 'private'
+  end
 $$;
 
 -- Files that stand alone ----------------------------------------------------------------------------------------
