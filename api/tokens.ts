@@ -107,7 +107,7 @@ export function openTokens(keys: Keys): Tokens {
         !given ||
         rest.length > 0 ||
         !/^[0-9a-f-]{36}$/.test(sessionId) ||
-        !/^\d{1,9}$/.test(counter)
+        !/^(0|[1-9]\d{0,8})$/.test(counter)
       )
         return undefined;
       return { sessionId, counter: Number(counter), mac: given };

@@ -6,7 +6,7 @@ import { callers, requireCaller } from "../caller.ts";
 import { readSessionCookie } from "../ops/operators.ts";
 import type { Caller } from "../tokens.ts";
 import { Ended, EndQuery, type Session, SessionParams, Sessions, VerifyQuery } from "./model.ts";
-import { revokeSessions } from "./service.ts";
+import { requireFreshCaller, revokeSessions } from "./service.ts";
 
 /** A user's own sessions, and the question of a gateway whether somebody may pass. */
 export function sessions(api: Api) {
@@ -28,7 +28,10 @@ export function sessions(api: Api) {
     .delete(
       "/sessions/:id",
       async ({ params, caller }) => {
-        const ended = await end(requireCaller(caller), params.id);
+        const signedIn = requireCaller(caller);
+        // Whoever found a device that is still signed in must not be able to lock its owner out of the others.
+        if (params.id !== signedIn.sessionId) await requireFreshCaller(api, signedIn);
+        const ended = await end(signedIn, params.id);
         if (ended === 0) throw new Fault("not-found", "There is no such session of yours that still holds");
         return { ended };
       },
@@ -37,7 +40,9 @@ export function sessions(api: Api) {
     .delete(
       "/sessions",
       async ({ query, caller }) => {
-        const { userId, sessionId } = requireCaller(caller);
+        const signedIn = requireCaller(caller);
+        await requireFreshCaller(api, signedIn);
+        const { userId, sessionId } = signedIn;
         const except = query.except === "current" && sessionId !== null ? { except: sessionId } : {};
         return { ended: await revokeSessions(api, { userId, reason: "ended by its user", ...except }) };
       },
