@@ -1,5 +1,6 @@
 import { useAccessToken } from "../db/access-token.ts";
 import type { Deps } from "../deps.ts";
+import type { Revocations } from "./revocations.ts";
 import type { Caller } from "./tokens.ts";
 
 /** What personal access tokens begin with, so that scanners of leaked secrets know them. */
@@ -13,14 +14,20 @@ export type AccessTokens = {
 const rememberedMs = 30_000;
 const maxRemembered = 5_000;
 
-/** Looks personal access tokens up by their SHA-256 and remembers good ones for half a minute; revoking one is told at once. */
-export function openAccessTokens({ db }: Pick<Deps, "db">): AccessTokens {
+/**
+ * Looks personal access tokens up by their SHA-256 and remembers good ones for half a minute; revoking one is told at once.
+ * One that lives on when its user's roles change is looked up again, and has the new ones.
+ */
+export function openAccessTokens({
+  db,
+  revocations,
+}: Pick<Deps, "db"> & { revocations: Pick<Revocations, "isRevoked"> }): AccessTokens {
   const remembered = new Map<string, { caller: Caller; until: number }>();
   return {
     read: async (token) => {
       if (!/^sdk_pat_[\w-]{43}$/.test(token)) return undefined;
       const known = remembered.get(token);
-      if (known && known.until > Date.now()) return known.caller;
+      if (known && known.until > Date.now() && !revocations.isRevoked(known.caller)) return known.caller;
       const row = await useAccessToken(db, new Bun.CryptoHasher("sha256").update(token).digest("hex"));
       remembered.delete(token);
       if (!row) return undefined;

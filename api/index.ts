@@ -14,6 +14,7 @@ import { health } from "./health/index.ts";
 import { openRequestCounts } from "./health/request-counts.ts";
 import { jobs } from "./jobs/index.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
+import { me } from "./me/index.ts";
 import { objects } from "./objects/index.ts";
 import { openapi } from "./openapi/index.ts";
 import { ops } from "./ops/index.ts";
@@ -26,6 +27,7 @@ import { sessions } from "./sessions/index.ts";
 import { type Mounted, strictRequests } from "./strict-requests.ts";
 import { openTokens } from "./tokens.ts";
 import { uploads } from "./uploads/index.ts";
+import { users } from "./users/index.ts";
 import { versions } from "./versions/index.ts";
 
 export type RunningApi = { port: number; close: () => Promise<void> };
@@ -36,7 +38,7 @@ const drainMs = 5_000;
 const drainLookMs = 20;
 
 /** The features that `bun main.ts api [feature…]` can be told to serve; health is always served. */
-export const features = { accounts, sessions, packs, versions, uploads, blobs, files, jobs, ops };
+export const features = { accounts, sessions, packs, versions, uploads, blobs, files, jobs, ops, me, users };
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
 export async function makeApp(
@@ -54,7 +56,7 @@ export async function makeApp(
     ...deps,
     tokens,
     revocations,
-    identify: openIdentify({ tokens, revocations, accessTokens: openAccessTokens(deps) }),
+    identify: openIdentify({ tokens, revocations, accessTokens: openAccessTokens({ ...deps, revocations }) }),
     passwords: openPasswords(),
     seal: openSeal(keys.tokenSecret),
     requestCounts: openRequestCounts(),
@@ -73,6 +75,8 @@ export async function makeApp(
   if (deps.disk) app.use(objects(deps.disk));
   if (wanted("accounts")) app.use(accounts(api, keys)).use(secondFactor(api));
   if (wanted("sessions")) app.use(sessions(api));
+  if (wanted("me")) app.use(me(api));
+  if (wanted("users")) app.use(users(api));
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));
   if (wanted("uploads")) app.use(uploads(api));

@@ -68,6 +68,9 @@ function from(rank: Ranks, status: number): Record<Actor, number> {
 /** One answer for everybody who signed in, since it is about the caller's own things. */
 const signedIn = (status: number): Record<Actor, number> => ({ ...everybody(status), anonymous: 401 });
 
+/** For the role admin: the others are told so. */
+const ofAdmins = (status: number): Record<Actor, number> => ({ ...signedIn(403), admin: status });
+
 function everybody(status: number): Record<Actor, number> {
   return {
     anonymous: status,
@@ -300,8 +303,54 @@ export const general: Record<string, Omit<Route, "names">> = {
   },
   // Whoever calls has just signed up; nobody here has a second factor to confirm or to remove.
   "POST /v1/me/totp": { request: () => ({ path: "/v1/me/totp" }), expected: signedIn(201) },
+  "GET /v1/me": { request: () => ({ path: "/v1/me" }), expected: signedIn(200) },
+  "PATCH /v1/me": {
+    request: () => ({ path: "/v1/me", body: { bio: "plays" }, headers: { "if-match": "*" } }),
+    expected: signedIn(200),
+  },
+  "DELETE /v1/me": {
+    request: () => ({ path: "/v1/me", body: { password: "not his password" } }),
+    expected: signedIn(403),
+  },
+  "GET /v1/me/preferences": { request: () => ({ path: "/v1/me/preferences" }), expected: signedIn(200) },
+  "PATCH /v1/me/preferences": {
+    request: () => ({ path: "/v1/me/preferences", body: { theme: "dark" } }),
+    expected: signedIn(200),
+  },
+  "GET /v1/me/activity": { request: () => ({ path: "/v1/me/activity" }), expected: signedIn(200) },
+  "GET /v1/me/tokens": { request: () => ({ path: "/v1/me/tokens" }), expected: signedIn(200) },
+  "POST /v1/me/tokens": {
+    request: () => ({ path: "/v1/me/tokens", body: { name: "ci", scopes: ["packs:read"], expiresInDays: 1 } }),
+    expected: signedIn(201),
+  },
+  "DELETE /v1/me/tokens/:id": {
+    request: () => ({ path: `/v1/me/tokens/${Bun.randomUUIDv7()}` }),
+    expected: signedIn(404),
+  },
+  "GET /v1/users": { request: () => ({ path: "/v1/users" }), expected: ofAdmins(200) },
+  "GET /v1/users/:id": { request: () => ({ path: "/v1/users/nobody-here" }), expected: everybody(404) },
+  "PATCH /v1/users/:id": {
+    request: () => ({ path: `/v1/users/${Bun.randomUUIDv7()}`, body: { roles: [] } }),
+    expected: ofAdmins(404),
+  },
   "GET /v1/auth/sessions": { request: () => ({ path: "/v1/auth/sessions" }), expected: signedIn(200) },
   "GET /v1/auth/verify": { request: () => ({ path: "/v1/auth/verify" }), expected: signedIn(204) },
+  // 409: the accounts of the table have no address.
+  "POST /v1/auth/email/send": {
+    request: () => ({ path: "/v1/auth/email/send", body: {} }),
+    expected: signedIn(409),
+  },
+  // 403: a wrong password.
+  "PUT /v1/me/password": {
+    request: () => ({ path: "/v1/me/password", body: { current: "not it", password: "a long other password" } }),
+    expected: signedIn(403),
+  },
+  "GET /v1/invites": { request: () => ({ path: "/v1/invites" }), expected: ofAdmins(200) },
+  "POST /v1/invites": { request: () => ({ path: "/v1/invites", body: {} }), expected: ofAdmins(201) },
+  "DELETE /v1/invites/:id": {
+    request: () => ({ path: `/v1/invites/${Bun.randomUUIDv7()}` }),
+    expected: ofAdmins(404),
+  },
   // Somebody's session by its id is not there for anybody else.
   "DELETE /v1/auth/sessions/:id": {
     request: () => ({ path: `/v1/auth/sessions/${Bun.randomUUIDv7()}` }),
@@ -312,10 +361,12 @@ export const general: Record<string, Omit<Route, "names">> = {
 /** Routes that ask for a role, or for nobody at all, and have tests of their own. */
 export const elsewhere = [
   /^GET \/(status|livez|readyz|metrics|\.well-known\/jwks\.json)$/,
-  /^POST \/v1\/auth\/(register|login|refresh)$/,
+  /^POST \/v1\/auth\/(register|login|undelete|refresh)$/,
   /^POST \/v1\/me\/totp\/confirm$/,
   /^DELETE \/v1\/me\/totp$/,
+  /^POST \/v1\/auth\/(email\/verify|password\/(forgot|reset))$/,
   /^DELETE \/v1\/auth\/sessions(\/current)?$/,
+  /^(GET \/\.well-known\/oauth-authorization-server|POST \/oauth\/(device_authorization|token|revoke)|(GET|POST) \/device)$/,
   /^(GET|HEAD|PUT) \/storage\/\*$/,
   /^[A-Z]+ \/openapi(\/|$)/,
   /^[A-Z]+ \/ops(\/|$)/,

@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import type { Keys } from "../../keys.ts";
 import type { Api } from "../api.ts";
 import { openRateLimiter } from "../limits.ts";
+import { undeleteAccount } from "../me/deletion.ts";
 import { originOf } from "../origin.ts";
 import { type OpenSession, refreshSession } from "../sessions/service.ts";
 import { signing } from "../signer.ts";
@@ -44,6 +45,11 @@ export function accounts(api: Api, keys: Keys) {
       body: SignIn,
       response: { 200: SignedIn },
       detail: { summary: "Sign in" },
+    })
+    .post("/undelete", async ({ body, answer, origin }) => answer(await undeleteAccount(api, body, origin)), {
+      body: SignIn,
+      response: { 200: SignedIn },
+      detail: { summary: "Bring your deleted account back, before it is erased, and sign in" },
     })
     .post("/refresh", async ({ body, answer }) => answer(await refreshSession(api, body.refreshToken)), {
       body: Refresh,
