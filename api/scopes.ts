@@ -25,6 +25,7 @@ const areas: [prefix: string, area: string][] = [
   ["/v1/auth/verify", "account"],
   ["/v1/ops", "admin"],
   ["/v1/users", "admin"],
+  ["/v1/invites", "admin"],
   ["/ops", "admin"],
 ];
 

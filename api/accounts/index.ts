@@ -3,15 +3,24 @@ import type { Keys } from "../../keys.ts";
 import type { Api } from "../api.ts";
 import { openRateLimiter } from "../limits.ts";
 import { undeleteAccount } from "../me/deletion.ts";
+import { pickLanguage } from "../ops/pages.ts";
 import { originOf } from "../origin.ts";
 import { type OpenSession, refreshSession } from "../sessions/service.ts";
 import { signing } from "../signer.ts";
 import { accessLifetimeSeconds } from "../tokens.ts";
+import { email } from "./email.ts";
+import { invites } from "./invites.ts";
 import { Refresh, Register, SignedIn, SignIn } from "./model.ts";
+import { password } from "./password.ts";
 import { register, signIn } from "./service.ts";
 
-/** Registration and sign-in: the only routes that sign tokens. */
+/** Accounts: getting one and into it, its address and password, invites. */
 export function accounts(api: Api, keys: Keys) {
+  return new Elysia().use(signIns(api, keys)).use(email(api)).use(password(api)).use(invites(api));
+}
+
+/** Registration and sign-in. */
+function signIns(api: Api, keys: Keys) {
   const limiter = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
   return new Elysia({ prefix: "/v1/auth", tags: ["accounts"] })
     .use(signing(keys))
@@ -34,7 +43,8 @@ export function accounts(api: Api, keys: Keys) {
     })
     .post(
       "/register",
-      async ({ body, answer, origin, status }) => status(201, await answer(await register(api, body, origin))),
+      async ({ body, answer, origin, status, request }) =>
+        status(201, await answer(await register(api, { ...body, locale: pickLanguage(request) }, origin))),
       {
         body: Register,
         response: { 201: SignedIn },

@@ -6,8 +6,17 @@ export const Login = t.String({
 });
 export const Password = t.String({ minLength: 8, maxLength: 256 });
 
+export const Email = t.String({ format: "email", maxLength: 254 });
+/** Of a link that was mailed: what stands behind the #. */
+export const LinkToken = t.String({ minLength: 1, maxLength: 100 });
+
 export const Register = t.Object(
-  { login: Login, email: t.Optional(t.String({ format: "email", maxLength: 254 })), password: Password },
+  {
+    login: Login,
+    email: t.Optional(Email),
+    password: Password,
+    invite: t.Optional(t.String({ maxLength: 64, description: "Needed where registration is by invitation" })),
+  },
   { additionalProperties: false },
 );
 /** Of an authenticator app (six digits) or a recovery code; spaces and - do not count. */

@@ -1,33 +1,54 @@
 import { findUserByName, insertUser, type UserRow, updatePasswordHash } from "../../db/account.ts";
+import { useInvite } from "../../db/invite.ts";
 import { isDuplicate } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import type { Seal } from "../seal.ts";
 import { type OpenSession, type Origin, openSession } from "../sessions/service.ts";
 import type { Tokens } from "../tokens.ts";
+import { refusedInvite, requireInvite } from "./invites.ts";
+import { postMail, writeMail } from "./mails.ts";
 import type { Passwords } from "./passwords.ts";
 import { requireSecondFactor } from "./second-factor.ts";
+import { refuseWeakPassword } from "./weak-passwords.ts";
 
-type Accounts = Pick<Deps, "db" | "config"> & { tokens: Tokens; passwords: Passwords; seal: Seal };
-type NewUser = { login: string; email?: string; password: string };
+type Accounts = Pick<Deps, "db" | "config" | "mailbox" | "publicUrl"> & {
+  tokens: Tokens;
+  passwords: Passwords;
+  seal: Seal;
+};
+type NewUser = { login: string; email?: string; password: string; invite?: string; locale?: string };
 
-/** Makes an account and signs it in. 409 when the login is taken. */
+/**
+ * Makes an account and signs it in. 409 when the login is taken; an address that is taken is answered like any other, and
+ * belongs to whoever proves it. Where registration is by invitation, one code makes one account.
+ */
 export async function register(
   accounts: Accounts,
-  { login, email, password }: NewUser,
+  { login, email, password, invite, locale = "en" }: NewUser,
   origin: Origin,
 ): Promise<OpenSession> {
-  if (accounts.config.REGISTRATION !== "open")
+  const { db, config, publicUrl } = accounts;
+  if (config.REGISTRATION === "closed")
     throw new Fault("not-allowed", "Registration is closed: ask the operator for an account");
+  const codeHash = config.REGISTRATION === "invite" ? await requireInvite(db, invite) : undefined;
   const user = { id: Bun.randomUUIDv7(), login: login.toLowerCase(), email: email?.toLowerCase() ?? null, roles: [] };
+  await refuseWeakPassword(password, user);
   const passwordHash = await accounts.passwords.hash(password);
-  try {
-    await insertUser(accounts.db, { ...user, passwordHash });
-  } catch (error) {
-    if (isDuplicate(error))
-      throw new Fault("conflict", `Cannot register "${login}": the login is taken`, { cause: error });
-    throw error;
-  }
+  const message = await db
+    .transaction(async (tx) => {
+      await insertUser(tx, { ...user, passwordHash, locale });
+      if (codeHash !== undefined && !(await useInvite(tx, { codeHash, userId: user.id }))) throw refusedInvite();
+      if (user.email === null) return undefined;
+      const params = { userId: user.id };
+      return writeMail(tx, { base: publicUrl(), kind: "verify", recipient: user.email, locale, params });
+    })
+    .catch((error: unknown) => {
+      if (isDuplicate(error))
+        throw new Fault("conflict", `Cannot register "${login}": the login is taken`, { cause: error });
+      throw error;
+    });
+  await postMail(accounts, message);
   return openSession(accounts, { user: { ...user, ver: 0 }, origin });
 }
 
