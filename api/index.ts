@@ -15,6 +15,7 @@ import { openRequestCounts } from "./health/request-counts.ts";
 import { jobs } from "./jobs/index.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
 import { me } from "./me/index.ts";
+import { oauth } from "./oauth/index.ts";
 import { objects } from "./objects/index.ts";
 import { openapi } from "./openapi/index.ts";
 import { ops } from "./ops/index.ts";
@@ -38,7 +39,7 @@ const drainMs = 5_000;
 const drainLookMs = 20;
 
 /** The features that `bun main.ts api [feature…]` can be told to serve; health is always served. */
-export const features = { accounts, sessions, packs, versions, uploads, blobs, files, jobs, ops, me, users };
+export const features = { accounts, oauth, sessions, packs, versions, uploads, blobs, files, jobs, ops, me, users };
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
 export async function makeApp(
@@ -74,6 +75,7 @@ export async function makeApp(
     .use(health(api));
   if (deps.disk) app.use(objects(deps.disk));
   if (wanted("accounts")) app.use(accounts(api, keys)).use(secondFactor(api));
+  if (wanted("oauth")) app.use(oauth(api, keys));
   if (wanted("sessions")) app.use(sessions(api));
   if (wanted("me")) app.use(me(api));
   if (wanted("users")) app.use(users(api));

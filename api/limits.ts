@@ -7,7 +7,8 @@ export function bodyLimits(maxBytes: number) {
   return new Elysia({ name: "body-limits" })
     .onParse(async ({ request, contentType }) => {
       // Bytes for the embedded storage are streamed and forms are read by their routes; a POST may have no body at all.
-      if (request.body === null || /^\/(storage\/|ops\/sign-)/.test(new URL(request.url).pathname)) return null;
+      if (request.body === null || /^\/(storage\/|ops\/sign-|oauth\/|device$)/.test(new URL(request.url).pathname))
+        return null;
       if (contentType.toLowerCase() !== "application/json") {
         throw new Fault("malformed", "Cannot read the body: send JSON with Content-Type: application/json");
       }
@@ -48,24 +49,29 @@ export async function readText(request: Request, maxBytes: number): Promise<stri
 export type RateLimiter = {
   /** Counts one call of `key`; throws `Fault("too-many")` past the limit. */
   take: (key: string) => void;
+  /** Throws as `take` would, and counts nothing. */
+  check: (key: string) => void;
 };
 
 /** At most `perMinute` calls for each key in any window of a minute (two-window estimate), bounded memory, this process only. */
 export function openRateLimiter(perMinute: number): RateLimiter {
   let window = { start: 0, counts: new Map<string, number>(), before: new Map<string, number>() };
+  const check = (key: string) => {
+    const now = performance.now();
+    const minute = Math.floor(now / 60_000);
+    if (minute !== window.start)
+      window = { start: minute, counts: new Map(), before: minute === window.start + 1 ? window.counts : new Map() };
+    const share = 1 - (now % 60_000) / 60_000;
+    const used = (window.counts.get(key) ?? 0) + (window.before.get(key) ?? 0) * share;
+    if (used < perMinute) return;
+    throw new Fault("too-many", "Too many tries: wait a minute", {
+      retryAfterSeconds: Math.ceil(60 - (now % 60_000) / 1000),
+    });
+  };
   return {
+    check,
     take: (key) => {
-      const now = performance.now();
-      const minute = Math.floor(now / 60_000);
-      if (minute !== window.start)
-        window = { start: minute, counts: new Map(), before: minute === window.start + 1 ? window.counts : new Map() };
-      const share = 1 - (now % 60_000) / 60_000;
-      const used = (window.counts.get(key) ?? 0) + (window.before.get(key) ?? 0) * share;
-      if (used >= perMinute) {
-        throw new Fault("too-many", "Too many tries: wait a minute", {
-          retryAfterSeconds: Math.ceil(60 - (now % 60_000) / 1000),
-        });
-      }
+      check(key);
       if (window.counts.size < 100_000) window.counts.set(key, (window.counts.get(key) ?? 0) + 1);
     },
   };
@@ -89,6 +95,19 @@ export function openAddresses(trusted: string[]): (request: Request, peer: strin
       isIP(named) !== 0 && isIP(plain) !== 0 && proxies.check(plain, isIP(plain) === 6 ? "ipv6" : "ipv4")
         ? named
         : plain;
-    return isIP(address) === 6 ? address.split(":").slice(0, 4).join(":") : address;
+    return isIP(address) === 6 ? networkOf(address) : address;
   };
+}
+
+/** The first 64 bits of an IPv6 address, "::" written out (RFC 4291, 2.2). */
+function networkOf(address: string): string {
+  const [head = "", tail] = address.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const last = tail ? tail.split(":") : [];
+  const zeros = tail === undefined ? 0 : 8 - groups.length - last.length;
+  const all = [...groups, ...Array.from({ length: Math.max(0, zeros) }, () => "0"), ...last];
+  return all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":");
 }

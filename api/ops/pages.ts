@@ -1,3 +1,7 @@
+import { escapeHtml, htmlPage, type Language } from "../html-page.ts";
+
+export { type Language, pickLanguage } from "../html-page.ts";
+
 const texts = {
   en: {
     title: "Sunduk: operations",
@@ -28,26 +32,6 @@ const texts = {
     failed: "Не получилось: попробуйте ещё раз чуть позже.",
   },
 } as const;
-
-export type Language = keyof typeof texts;
-
-/** Russian when Accept-Language ranks it above English (RFC 9110, 12.5.4), else English. */
-export function pickLanguage(request: Request): Language {
-  const ranked = (request.headers.get("accept-language") ?? "")
-    .split(",")
-    .map((part) => {
-      const [tag = "", ...parameters] = part.trim().toLowerCase().split(";");
-      const quality = parameters.map((text) => /^\s*q=([\d.]+)/.exec(text)?.[1]).find(Boolean);
-      return { language: tag.split("-")[0], quality: Number(quality ?? 1) };
-    })
-    .filter(({ language, quality }) => quality > 0 && (language === "ru" || language === "en"))
-    .sort((a, b) => b.quality - a.quality);
-  return ranked[0]?.language === "ru" ? "ru" : "en";
-}
-
-const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:22rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}
-label{display:block;margin:.8rem 0}input{display:block;width:100%;box-sizing:border-box;padding:.5rem;font:inherit}
-button{padding:.5rem 1.2rem;font:inherit}[role=alert]{border-left:4px solid #c33;padding-left:.8rem}`;
 
 const problems = ["not-signed-in", "second-factor", "not-allowed", "too-many"] as const;
 
@@ -87,26 +71,5 @@ export function boardTexts(language: Language): { title: string; signOut: string
 }
 
 function page({ language, status, body }: { language: Language; status: number; body: string }): Response {
-  const { title } = texts[language];
-  const styleHash = new Bun.CryptoHasher("sha256").update(style).digest("base64");
-  const html = `<!doctype html>
-<html lang="${language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title>
-<style>${style}</style></head><body><h1>${title}</h1>
-${body}
-</body></html>`;
-  return new Response(html, {
-    status,
-    headers: {
-      "content-type": "text/html; charset=utf-8",
-      "cache-control": "no-store",
-      "content-language": language,
-      vary: "accept-language",
-      "referrer-policy": "same-origin", // with no-referrer a browser sends the form with "Origin: null"
-      "content-security-policy": `default-src 'none'; style-src 'sha256-${styleHash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
-    },
-  });
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return htmlPage({ language, status, title: texts[language].title, body });
 }

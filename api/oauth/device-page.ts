@@ -1,0 +1,108 @@
+import { Elysia } from "elysia";
+import { claimDeviceGrant, findWaitingGrant, settleDeviceGrant } from "../../db/device-grant.ts";
+import { Fault } from "../../fault.ts";
+import { makeSecret } from "../../keys.ts";
+import { requireSecondFactor } from "../accounts/second-factor.ts";
+import { checkPassword } from "../accounts/service.ts";
+import type { Api } from "../api.ts";
+import { pickLanguage } from "../html-page.ts";
+import { openRateLimiter } from "../limits.ts";
+import { requireSameOrigin } from "../ops/operators.ts";
+import type { Clients } from "./clients.ts";
+import { hashCode } from "./device.ts";
+import { type Form, readForm } from "./form.ts";
+import { consentPage, entryPage, type PageProblem, settledPage } from "./pages.ts";
+import { readUserCode, showUserCode } from "./user-code.ts";
+
+const hidden = { detail: { hide: true } };
+const wrongCodesPerMinute = 5;
+
+/**
+ * The page /device (RFC 8628, 3.3): a person signs in, sees what asks, and decides. It opens no session: a cookie binds
+ * the question to the browser that was shown it, and with Origin it is what nobody else's page can send (CSRF).
+ * No code is taken from the address: a link with a code in it is what phishers send (RFC 8628, 5.4).
+ */
+export function devicePage(api: Api, clients: Clients) {
+  const signIns = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
+  const wrongCodes = openRateLimiter(wrongCodesPerMinute);
+  return new Elysia()
+    .get("/device", ({ request }) => entryPage({ language: pickLanguage(request) }), hidden)
+    .post(
+      "/device",
+      async ({ request, server }) => {
+        requireSameOrigin(api, request);
+        const form = await readForm(request);
+        const action = form.get("action");
+        if (action === "approve") return settle(request, "approved");
+        if (action === "deny") return settle(request, "denied");
+        return look(request, { form, address: api.addressOf(request, server?.requestIP(request)?.address) });
+      },
+      hidden,
+    );
+
+  /** Signs in and shows the question. A refusal is the page again, not a problem document: a person reads it. */
+  async function look(request: Request, { form, address }: { form: Form; address: string }): Promise<Response> {
+    const language = pickLanguage(request);
+    const given = { userCode: form.get("user_code") ?? "", login: form.get("login") ?? "" };
+    const again = (problem: PageProblem, status: number) => entryPage({ language, problem, ...given }, status);
+    try {
+      signIns.take(address);
+      wrongCodes.check(address);
+      const user = await checkPassword(api, { login: given.login, password: form.get("password") ?? "" });
+      const userCode = readUserCode(given.userCode);
+      const waiting = userCode === undefined ? undefined : await findWaitingGrant(api.db, hashCode(userCode));
+      if (userCode === undefined || !waiting) {
+        wrongCodes.take(address);
+        return again("wrong-code", 404);
+      }
+      // Not before: a code of the second factor works once, and would be lost to a wrong user code.
+      await requireSecondFactor(api, { user, code: form.get("code") });
+      const secret = makeSecret();
+      const { id: userId, login, passwordChanges } = user;
+      const grant = await claimDeviceGrant(api.db, {
+        id: waiting.id,
+        userId,
+        passwordChanges,
+        confirmHash: hashCode(secret),
+      });
+      if (!grant) return again("gone", 404);
+      const cookie = writeCookie(`${waiting.id}.${secret}`, api.config.DEVICE_EXPIRES_SECONDS);
+      const client = clients.nameOf(grant.clientId);
+      return consentPage({ language, login, client, userCode: showUserCode(userCode), grant, cookie });
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return again(toProblem(error), error.status);
+    }
+  }
+
+  async function settle(request: Request, state: "approved" | "denied"): Promise<Response> {
+    const language = pickLanguage(request);
+    const [id = "", secret = ""] = /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(readCookie(request))?.slice(1) ?? [];
+    const settled = id && (await settleDeviceGrant(api.db, { id, confirmHash: hashCode(secret), state }));
+    if (!settled) return entryPage({ language, problem: "gone" }, 404);
+    return settledPage({ language, state, cookie: writeCookie("", 0) });
+  }
+
+  /** With https the browser keeps the cookie to this host and to https (RFC 6265bis, 4.1.3.2); plain http has no such name. */
+  function cookieShape(): { name: string; attributes: string } {
+    return api.publicUrl().startsWith("https://")
+      ? { name: "__Host-sunduk_device", attributes: "Path=/; Secure; HttpOnly; SameSite=Strict" }
+      : { name: "sunduk_device", attributes: "Path=/device; HttpOnly; SameSite=Strict" };
+  }
+
+  function writeCookie(value: string, maxAgeSeconds: number): string {
+    const { name, attributes } = cookieShape();
+    return `${name}=${value}; ${attributes}; Max-Age=${maxAgeSeconds}`;
+  }
+
+  function readCookie(request: Request): string {
+    const prefix = `${cookieShape().name}=`;
+    const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
+    return pairs.find((pair) => pair.startsWith(prefix))?.slice(prefix.length) ?? "";
+  }
+}
+
+function toProblem({ code, extra }: Fault): PageProblem {
+  if (extra.reason === "second-factor") return "second-factor";
+  return code === "not-signed-in" || code === "too-many" ? code : "failed";
+}

@@ -1,0 +1,91 @@
+import { findUser } from "../../db/account.ts";
+import { deleteOldDeviceGrants, insertDeviceGrant, pollDeviceGrant, redeemDeviceGrant } from "../../db/device-grant.ts";
+import { isDuplicate } from "../../db/query.ts";
+import { makeSecret } from "../../keys.ts";
+import type { Api } from "../api.ts";
+import { type OpenSession, type Origin, openSession } from "../sessions/service.ts";
+import { type Client, commandLine, pickScopes } from "./clients.ts";
+import { type Form, need } from "./form.ts";
+import { refuse } from "./refusal.ts";
+import { makeUserCode, showUserCode } from "./user-code.ts";
+
+const intervalSeconds = 5;
+const maxNameLength = 80;
+const tries = 3;
+
+/** What is kept of a code: its SHA-256. */
+export const hashCode = (code: string) => new Bun.CryptoHasher("sha256").update(code).digest("hex");
+
+type Asked = { client: Client; form: Form; origin: Origin };
+
+/** Begins to sign a device in (RFC 8628, 3.2): a secret for the device, a code for its user, ten minutes for both. */
+export async function beginDeviceGrant(api: Api, { client, form, origin }: Asked) {
+  const lifetimeSeconds = api.config.DEVICE_EXPIRES_SECONDS;
+  if (client.service) throw refuse("unauthorized_client", "Cannot sign people in: this client is a service");
+  const scopes = pickScopes(form.get("scope"), client.scopes);
+  const named = (form.get("device_name") ?? "").replace(/[\p{C}]/gu, "").slice(0, maxNameLength);
+  const deviceCode = makeSecret();
+  const userCode = await insert(0);
+  const removed = await deleteOldDeviceGrants(api.db);
+  if (removed > 0) api.log.debug({ removed }, "old device grants are gone");
+  return {
+    device_code: deviceCode,
+    user_code: showUserCode(userCode),
+    verification_uri: `${api.publicUrl()}/device`,
+    expires_in: lifetimeSeconds,
+    interval: intervalSeconds,
+  };
+
+  async function insert(tried: number): Promise<string> {
+    const code = makeUserCode();
+    try {
+      await insertDeviceGrant(api.db, {
+        id: Bun.randomUUIDv7(),
+        deviceHash: hashCode(deviceCode),
+        userCodeHash: hashCode(code),
+        clientId: client.id,
+        scopes,
+        device: named || origin.device,
+        address: origin.address,
+        intervalSeconds,
+        lifetimeSeconds,
+      });
+      return code;
+    } catch (error) {
+      if (isDuplicate(error) && tried < tries) return insert(tried + 1);
+      throw error;
+    }
+  }
+}
+
+/**
+ * The session of a device whose user has approved it, once, or the reason why there is none yet (RFC 8628, 3.5). The
+ * session is limited to the scopes that he saw, and is not fresh: his password was shown elsewhere.
+ */
+export async function redeemDeviceCode(api: Api, { client, form, origin }: Asked): Promise<OpenSession> {
+  const redemption = { deviceHash: hashCode(need(form, "device_code")), clientId: client.id };
+  const session = await api.db.transaction(async (tx) => {
+    const grant = await redeemDeviceGrant(tx, redemption);
+    const user = grant && (await findUser(tx, grant.userId));
+    if (!grant || !user) return undefined;
+    const { device, scopes } = grant;
+    const kind = client.id === commandLine.id ? "cli" : "launcher";
+    // The change of a password takes approvals back itself: its number is not asked about again here.
+    const { id, login, roles, ver } = user;
+    return openSession(
+      { db: tx, tokens: api.tokens },
+      {
+        user: { id, login, roles, ver },
+        origin: { device, address: origin.address, kind, clientId: client.id, scopes, fresh: false },
+      },
+    );
+  });
+  if (session) return session;
+  const polled = await pollDeviceGrant(api.db, redemption);
+  if (!polled || polled.state === "used")
+    throw refuse("invalid_grant", "Cannot sign in: the device code is unknown or was used. Begin again");
+  if (polled.state === "denied") throw refuse("access_denied", "Cannot sign in: the request was denied");
+  if (polled.expired) throw refuse("expired_token", "Cannot sign in: the code has expired. Begin again");
+  if (polled.hasty) throw refuse("slow_down", "Cannot tell yet: ask five seconds less often from now on");
+  throw refuse("authorization_pending", "Cannot tell yet: the user has not decided");
+}
