@@ -3,6 +3,7 @@ import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { parse as parseToml } from "smol-toml";
 import { findClientProblems, hideSecret, OauthClient, ServiceClient } from "./clients.ts";
+import { findProviderProblems, Provider } from "./providers.ts";
 
 const seconds = (fallback: number) => t.Integer({ minimum: 1, default: fallback });
 const count = (fallback: number, maximum = Number.MAX_SAFE_INTEGER) =>
@@ -61,6 +62,7 @@ export const Config = t.Object({
   PACK_CREATORS: t.Union([t.Literal("everyone"), t.Literal("authors")], { default: "everyone" }),
   OAUTH_CLIENTS: tables(OauthClient, "Launchers that sign people in: id, name, scopes"),
   SERVICE_CLIENTS: tables(ServiceClient, "Services that call the API: id, secret or secretSha256, scopes, roles"),
+  OIDC_PROVIDERS: tables(Provider, "Providers that people sign in through: id, issuer or kind, clientId, clientSecret"),
   DEVICE_EXPIRES_SECONDS: seconds(600),
   OUTBOUND_ALLOW: t.String({
     default: "",
@@ -158,6 +160,7 @@ function contradictions(config: Config): string[] {
         problems.push(`${name}: must look like https://host or http://host:port, found ${value}`);
   }
   problems.push(...findClientProblems(config.OAUTH_CLIENTS, config.SERVICE_CLIENTS));
+  problems.push(...findProviderProblems(config.OIDC_PROVIDERS));
   // These hold passwords: what was found is not repeated.
   if (config.DATABASE_URL && !/^postgres(ql)?:\/\/./.test(config.DATABASE_URL))
     problems.push("DATABASE_URL: must look like postgres://user:password@host:port/database");

@@ -20,7 +20,14 @@ const columns = `id, login, roles, ver, password_hash as "passwordHash", email, 
 /** Throws a duplicate error when the login is taken. */
 export function insertUser(
   db: Db,
-  user: { id: string; login: string; email: string | null; passwordHash: string; roles: string[]; locale?: string },
+  user: {
+    id: string;
+    login: string;
+    email: string | null;
+    passwordHash: string | null;
+    roles: string[];
+    locale?: string;
+  },
 ): Promise<number> {
   return run(db, {
     name: "user_insert",
@@ -90,14 +97,14 @@ export function updateUser(
 export function hasAdmin(db: Db): Promise<{ id: string } | undefined> {
   return one<{ id: string }>(db, {
     name: "user_has_admin",
-    text: `select id from account."user" where 'admin' = any (roles) and disabled_at is null limit 1`,
+    text: `select id from account."user" where 'admin' = any (roles) and disabled_at is null and deleted_at is null limit 1`,
   });
 }
 
 export async function listUserIds(db: Db, logins: string[]): Promise<Map<string, string>> {
   const { rows } = await db.query({
     name: "user_list_ids",
-    text: `select id, login from account."user" where login = any ($1) and disabled_at is null`,
+    text: `select id, login from account."user" where login = any ($1) and disabled_at is null and deleted_at is null`,
     values: [logins],
   });
   return new Map((rows as { id: string; login: string }[]).map(({ id, login }) => [login, id]));
