@@ -37,9 +37,18 @@ export function openIdentify({ tokens, revocations, accessTokens }: Identities):
       );
     }
     requireScope(caller, request);
-    return caller;
+    return limitRoles(caller);
   };
 }
+
+/** A token that was not given the scope admin does nothing as an admin or operator, whoever made it. */
+function limitRoles(caller: Caller): Caller {
+  const { scopes, roles } = caller;
+  if (scopes === null || scopes.includes("admin") || !roles.some(isStaff)) return caller;
+  return { ...caller, roles: roles.filter((role) => !isStaff(role)) };
+}
+
+const isStaff = (role: string) => role === "admin" || role === "ops";
 
 /** The token of a request: null when it has none, empty when it is not of the form that we accept. */
 function readToken(request: Request): string | null {

@@ -26,7 +26,7 @@ export function useAccessToken(db: Db, tokenHash: string): Promise<AccessTokenRo
 export function lockAccessToken(tx: Db, id: string): Promise<{ id: string; ver: number } | undefined> {
   return one<{ id: string; ver: number }>(tx, {
     name: "access_token_lock",
-    text: `select t.id, u.ver from account.access_token t join account."user" u on u.id = t.user_id
+    text: `select t.id, u.ver from account."user" u join account.access_token t on u.id = t.user_id
       where t.id = $1 and t.revoked_at is null and t.expires_at > now() and u.disabled_at is null and u.deleted_at is null for share`,
     values: [id],
   });

@@ -89,7 +89,7 @@ export async function eraseTraces(tx: Db, userId: string): Promise<void> {
  */
 export async function eraseAccount(
   tx: Db,
-  { userId, email }: { userId: string; email: string | null },
+  { userId, login, email }: { userId: string; login: string; email: string | null },
 ): Promise<number> {
   await run(tx, { name: "erase_sessions", text: `delete from account.session where user_id = $1`, values: [userId] });
   await run(tx, {
@@ -126,8 +126,8 @@ export async function eraseAccount(
   });
   await run(tx, {
     name: "erase_mails",
-    text: `delete from mail.mail where recipient = $2::text or params ->> 'userId' = $1::text`,
-    values: [userId, email],
+    text: `delete from mail.mail where recipient = $3::text or params ->> 'userId' = $1::text or params ->> 'name' in ($2::text, $3::text)`,
+    values: [userId, login, email],
   });
   return run(tx, {
     name: "erase_user",

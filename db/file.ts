@@ -86,7 +86,7 @@ export function deleteFile(db: Db, { id, revision }: { id: string; revision: num
 export async function findFileAccess(db: Db, fileId: string): Promise<{ users: string[]; roles: string[] }> {
   const row = await one<{ users: string[]; roles: string[] }>(db, {
     name: "file_access_find",
-    text: `select array(select u.login from file.reader_user r join account."user" u on u.id = r.user_id where r.file_id = $1 order by 1) as users,
+    text: `select array(select u.login from file.reader_user r join account."user" u on u.id = r.user_id where r.file_id = $1 and u.deleted_at is null order by 1) as users,
       array(select role from file.reader_role where file_id = $1 order by 1) as roles`,
     values: [fileId],
   });

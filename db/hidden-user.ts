@@ -60,10 +60,10 @@ export async function doomHiddenUsers(tx: Db, limit: number): Promise<string[]> 
 }
 
 /** An account that is hidden for good, erased or not: anything else must not be erased. */
-export function findDoomedUser(db: Db, id: string): Promise<{ id: string; email: string | null } | undefined> {
-  return one<{ id: string; email: string | null }>(db, {
+export function findDoomedUser(db: Db, id: string): Promise<{ login: string; email: string | null } | undefined> {
+  return one<{ login: string; email: string | null }>(db, {
     name: "user_find_doomed",
-    text: `select id, email from account."user" where id = $1 and deleted_at is not null and erase_after is null`,
+    text: `select login, email from account."user" where id = $1 and deleted_at is not null and erase_after is null`,
     values: [id],
   });
 }

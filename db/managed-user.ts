@@ -54,11 +54,12 @@ export function lockAdministration(tx: Db): Promise<number> {
   });
 }
 
-/** Somebody else who is an admin and can sign in, when there is one. */
+/** Somebody else who is an admin and can sign in, when there is one. A service with the role is nobody. */
 export function findOtherAdmin(tx: Db, id: string): Promise<{ id: string } | undefined> {
   return one<{ id: string }>(tx, {
     name: "managed_user_find_other_admin",
-    text: `select id from account."user" where 'admin' = any (roles) and id <> $1 and disabled_at is null and deleted_at is null limit 1`,
+    text: `select id from account."user" u where 'admin' = any (roles) and id <> $1 and disabled_at is null and deleted_at is null
+        and (password_hash is not null or exists (select from account.identity i where i.user_id = u.id)) limit 1`,
     values: [id],
   });
 }

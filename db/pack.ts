@@ -152,7 +152,7 @@ export function updatePackOwner(tx: Db, { id, ownerId }: { id: string; ownerId: 
 export function listMembers(db: Db, packId: string): Promise<{ login: string; role: PackRole }[]> {
   return many(db, {
     name: "member_list",
-    text: `select u.login, m.role from pack.member m join account."user" u on u.id = m.user_id where m.pack_id = $1 order by u.login`,
+    text: `select u.login, m.role from pack.member m join account."user" u on u.id = m.user_id where m.pack_id = $1 and u.deleted_at is null order by u.login`,
     values: [packId],
   });
 }
@@ -180,7 +180,7 @@ export function deleteMember(db: Db, { packId, login }: { packId: string; login:
 export async function findAccess(db: Db, packId: string): Promise<{ users: string[]; roles: string[] }> {
   const row = await one<{ users: string[]; roles: string[] }>(db, {
     name: "access_find",
-    text: `select array(select u.login from pack.reader_user r join account."user" u on u.id = r.user_id where r.pack_id = $1 order by 1) as users,
+    text: `select array(select u.login from pack.reader_user r join account."user" u on u.id = r.user_id where r.pack_id = $1 and u.deleted_at is null order by 1) as users,
       array(select role from pack.reader_role where pack_id = $1 order by 1) as roles`,
     values: [packId],
   });

@@ -23,7 +23,7 @@ export const handle: Handle<EraseUser, "db" | "storage" | "bus"> = async ({ payl
     const files = await eraseFiles(tx, userId);
     const packs = await erasePacks(tx, userId);
     await eraseTraces(tx, userId);
-    await eraseAccount(tx, { userId, email: user.email });
+    await eraseAccount(tx, { userId, ...user });
     return { files, packs };
   });
   for (const slug of slugs) bus.publish("pack.changed", slug);

@@ -1,3 +1,4 @@
+import { insertActivity } from "../db/activity.ts";
 import { lockBlobs } from "../db/blob.ts";
 import { lockPack, notePublished } from "../db/pack.ts";
 import type { Db } from "../db/query.ts";
@@ -64,6 +65,10 @@ async function freeze(tx: Db, { version, pack }: Freeze): Promise<boolean> {
     manifest,
     manifestSha256,
   });
-  if (settled > 0) await notePublished(tx, { id: version.packId, minecraft, loader: loaderName });
+  if (settled > 0) {
+    await notePublished(tx, { id: version.packId, minecraft, loader: loaderName });
+    const subject = `${pack.slug} ${version.version}`;
+    await insertActivity(tx, { userId: version.createdBy, kind: "published", subject });
+  }
   return settled > 0;
 }

@@ -1,4 +1,5 @@
 import { findUserByName, insertUser, type UserRow, updatePasswordHash } from "../../db/account.ts";
+import { insertActivity } from "../../db/activity.ts";
 import { useInvite } from "../../db/invite.ts";
 import { isDuplicate } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
@@ -38,6 +39,7 @@ export async function register(
   const message = await db
     .transaction(async (tx) => {
       await insertUser(tx, { ...user, passwordHash, locale });
+      await insertActivity(tx, { userId: user.id, kind: "registered" });
       if (codeHash !== undefined && !(await useInvite(tx, { codeHash, userId: user.id }))) throw refusedInvite();
       if (user.email === null) return undefined;
       const params = { userId: user.id };

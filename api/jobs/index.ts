@@ -49,7 +49,7 @@ export function jobs(api: Api) {
           "x-accel-buffering": "no",
         };
         return new Response(
-          streamJob(api, { id, signal: request.signal, seen: request.headers.get("last-event-id") }),
+          streamJob(api, { id, caller, signal: request.signal, seen: request.headers.get("last-event-id") }),
           { headers },
         );
       },
@@ -94,9 +94,10 @@ function describeJob(job: JobRow): typeof Job.static {
   };
 }
 
-type Watch = { id: string; signal: AbortSignal; seen: string | null };
+type Watch = { id: string; caller: Caller | null; signal: AbortSignal; seen: string | null };
+type Streams = Pick<Api, "db" | "bus" | "revocations">;
 
-function streamJob({ db, bus }: Pick<Api, "db" | "bus">, { id, signal, seen }: Watch): ReadableStream<Uint8Array> {
+function streamJob({ db, bus, revocations }: Streams, { id, caller, signal, seen }: Watch): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let last = seen;
   let stop = () => {};
@@ -119,15 +120,22 @@ function streamJob({ db, bus }: Pick<Api, "db" | "bus">, { id, signal, seen }: W
       const unsubscribe = bus.subscribe("job.changed", (changed) => {
         if (changed === id) lookSafely();
       });
+      // Whoever is signed out, disabled or deleted meanwhile hears no more.
+      const isRevoked = () => caller !== null && revocations.isRevoked(caller);
+      const forget = revocations.onRevoked(() => {
+        if (isRevoked()) stop();
+      });
       const timers = [setInterval(lookSafely, lookMs), setInterval(() => write(": still here\n\n"), heartbeatMs)];
       stop = () => {
         if (ended) return;
         ended = true;
         unsubscribe();
+        forget();
         for (const timer of timers) clearInterval(timer);
         controller.close();
       };
       signal.addEventListener("abort", stop, { once: true });
+      if (isRevoked()) return stop();
       lookSafely();
     },
     cancel: () => stop(),

@@ -7,6 +7,7 @@ import { describe } from "../describe.ts";
 import { isUnchanged, readRevision, requireRevision, shownTag } from "../etag.ts";
 import { answerOnce } from "../idempotency.ts";
 import { linkNext } from "../pages.ts";
+import { confirmCaller } from "../sessions/service.ts";
 import {
   Access,
   DeletePack,
@@ -139,9 +140,10 @@ export function packs(api: Api) {
     .put(
       "/:slug/members",
       async ({ params, body, caller }) => {
+        const signedIn = requireCaller(caller);
         const pack = await getPackAs(api, {
           slug: params.slug,
-          caller: requireCaller(caller),
+          caller: signedIn,
           role: body.role === "publisher" ? "maintainer" : "owner",
         });
         const userId = await requireUser(api.db, body.login);
@@ -152,7 +154,10 @@ export function packs(api: Api) {
             "not-allowed",
             `Not allowed: only the owner changes the role of the maintainer "${body.login}"`,
           );
-        await upsertMember(api.db, { packId: pack.id, userId, role: body.role });
+        await api.db.transaction(async (tx) => {
+          await confirmCaller(tx, signedIn);
+          await upsertMember(tx, { packId: pack.id, userId, role: body.role });
+        });
         return describeMembers(pack);
       },
       {
@@ -172,7 +177,10 @@ export function packs(api: Api) {
           caller: signedIn,
           role: leaves ? "publisher" : "owner",
         });
-        const gone = await deleteMember(api.db, { packId: pack.id, login: params.login.toLowerCase() });
+        const gone = await api.db.transaction(async (tx) => {
+          await confirmCaller(tx, signedIn);
+          return deleteMember(tx, { packId: pack.id, login: params.login.toLowerCase() });
+        });
         if (gone === 0) throw new Fault("not-found", `"${params.login}" is no member of "${params.slug}"`);
         return status(204, undefined);
       },

@@ -19,6 +19,7 @@ import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { toReader } from "../caller.ts";
 import { CursorId, readCursor, writeCursor } from "../pages.ts";
+import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
 import type { Pack } from "./model.ts";
 
@@ -62,12 +63,10 @@ export async function createPack(
     );
   }
   try {
-    await insertPack(db, {
-      id: Bun.randomUUIDv7(),
-      summary: "",
-      visibility: "private",
-      ...pack,
-      ownerId: caller.userId,
+    await db.transaction(async (tx) => {
+      await confirmCaller(tx, caller);
+      const id = Bun.randomUUIDv7();
+      await insertPack(tx, { id, summary: "", visibility: "private", ...pack, ownerId: caller.userId });
     });
   } catch (error) {
     if (isDuplicate(error))
@@ -128,6 +127,7 @@ export async function changePack(
   });
   const iconBlobId = icon == null ? icon : await findReadableBlob(packs.db, { sha256: icon, caller });
   await packs.db.transaction(async (tx) => {
+    await confirmCaller(tx, caller);
     // The collector waits, or was first.
     if (iconBlobId && (await lockBlobs(tx, [iconBlobId])).length === 0) throw changedMeanwhile("icon");
     if ((await updatePack(tx, { id: pack.id, revision, change: page, iconBlobId })) === 0) throw changedMeanwhile(slug);
@@ -154,7 +154,10 @@ export async function deletePack(
       errors: [{ pointer: "/slug", detail: `is not "${slug}"` }],
     });
   if (revision !== undefined && revision !== pack.revision) throw changedMeanwhile(slug);
-  await markPackDeleted(packs.db, pack.id);
+  await packs.db.transaction(async (tx) => {
+    await confirmCaller(tx, caller);
+    await markPackDeleted(tx, pack.id);
+  });
   packs.bus.publish("pack.changed", slug);
 }
 
@@ -164,7 +167,10 @@ export async function setAccess(
 ): Promise<void> {
   const pack = await getPackAs(packs, { slug, caller, role: "maintainer" });
   const userIds = await requireUsers(packs.db, users);
-  await packs.db.transaction((tx) => replaceAccess(tx, { packId: pack.id, userIds, roles: [...new Set(roles)] }));
+  await packs.db.transaction(async (tx) => {
+    await confirmCaller(tx, caller);
+    await replaceAccess(tx, { packId: pack.id, userIds, roles: [...new Set(roles)] });
+  });
 }
 
 /** Ids of these logins, or a 422 that names the unknown ones. */

@@ -1,4 +1,5 @@
 import { Elysia } from "elysia";
+import { insertActivity } from "../../db/activity.ts";
 import { findSession, type ListedSession, listSessions } from "../../db/session.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
@@ -69,9 +70,12 @@ export function sessions(api: Api) {
       },
     );
 
-  function end({ userId, sessionId }: Caller, which: string): Promise<number> {
+  async function end({ userId, sessionId }: Caller, which: string): Promise<number> {
     const only = which === "current" ? (sessionId ?? "") : which;
-    return revokeSessions(api, { userId, reason: which === "current" ? "signed out" : "ended by its user", only });
+    const reason = which === "current" ? "signed out" : "ended by its user";
+    const ended = await revokeSessions(api, { userId, reason, only });
+    if (ended > 0 && which === "current") await insertActivity(api.db, { userId, kind: "signed-out" });
+    return ended;
   }
 
   /** By token, or by the cookie of a page that an operator signed in on. */

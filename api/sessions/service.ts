@@ -1,4 +1,6 @@
+import { lockAccessToken } from "../../db/access-token.ts";
 import { findUser } from "../../db/account.ts";
+import { insertActivity } from "../../db/activity.ts";
 import { denyDeviceGrants } from "../../db/device-grant.ts";
 import type { Db } from "../../db/query.ts";
 import { insertRevocation, type Revocation } from "../../db/revocation.ts";
@@ -76,6 +78,7 @@ export async function openSession(
   };
   if ((await insertSession(db, session)) === 0)
     throw new Fault("not-signed-in", "Cannot sign in: the account was changed at this moment");
+  await insertActivity(db, { userId: user.id, kind: "signed-in", subject: device });
   const refreshToken = tokens.makeRefresh({ id: session.id, salt: session.salt, counter: 0 });
   return {
     userId: user.id,
@@ -154,11 +157,14 @@ export async function endSessionsIn(tx: Db, end: End): Promise<Revocation[]> {
  * session has ended, his roles have changed, or he was disabled since.
  */
 export async function confirmCaller(tx: Db, caller: Caller): Promise<void> {
-  const ver =
-    caller.sessionId === null
-      ? (await findUser(tx, caller.userId))?.ver
-      : (await lockSession(tx, caller.sessionId))?.ver;
-  if (ver !== caller.ver)
+  const { sessionId, tokenId, userId } = caller;
+  const now =
+    sessionId !== null
+      ? await lockSession(tx, sessionId)
+      : tokenId !== null
+        ? await lockAccessToken(tx, tokenId)
+        : await findUser(tx, userId);
+  if (now?.ver !== caller.ver)
     throw new Fault("not-signed-in", "Your session has ended or your rights have changed meanwhile: sign in again");
 }
 

@@ -20,7 +20,7 @@ import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
 import type { ManagedUser, UserChange } from "./model.ts";
 
-const Cursor = t.Tuple([t.String({ pattern: "^[a-z0-9][a-z0-9_.-]{1,63}$" })]);
+const Cursor = t.Tuple([t.String({ pattern: "^\\S{1,100}$" })]);
 
 /** The public profile of an id or a login, as the database has it now. */
 export async function findShownProfile(db: Db, name: string): Promise<PublicProfileRow | undefined> {

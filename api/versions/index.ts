@@ -7,6 +7,7 @@ import { answerOnce } from "../idempotency.ts";
 import { SlugParams } from "../packs/model.ts";
 import { linkNext } from "../pages.ts";
 import { Accepted } from "../uploads/model.ts";
+import { getArchive } from "./archives.ts";
 import { describeVersion } from "./describe.ts";
 import { getDiff } from "./diff.ts";
 import { changeDraft, declareVersion, describeDraft, removeDraft } from "./draft.ts";
@@ -23,7 +24,7 @@ import {
   VersionsQuery,
   Withdrawal,
 } from "./model.ts";
-import { getArchive, getVersion, pageVersions, publish, setYanked, withdraw } from "./service.ts";
+import { getVersion, pageVersions, publish, setYanked, withdraw } from "./service.ts";
 
 const jobAnswer = (id: string) => ({ job: { id, url: `/v1/jobs/${id}` } });
 

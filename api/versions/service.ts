@@ -1,7 +1,7 @@
 import { Type as t } from "@sinclair/typebox";
-import { deleteArchivesHolding, findArchive } from "../../db/archive.ts";
+import { deleteArchivesHolding } from "../../db/archive.ts";
 import { insertBlocked, listBlocked } from "../../db/blob.ts";
-import { findJobBySubject, type JobRow } from "../../db/job.ts";
+import { findJobBySubject } from "../../db/job.ts";
 import type { PackRow } from "../../db/pack.ts";
 import type { Db } from "../../db/query.ts";
 import {
@@ -19,22 +19,19 @@ import {
 import { listFiles, listMissing } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
-import { type BuildArchive, buildArchive } from "../../queues/build-archive.ts";
 import { want } from "../../queues/mailbox.ts";
 import { publishVersion } from "../../queues/publish-version.ts";
-import { signBlob } from "../blobs/service.ts";
 import { getPack, getPackAs } from "../packs/service.ts";
 import { readCursor, writeCursor } from "../pages.ts";
+import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
 import { describeVersion } from "./describe.ts";
 import type { Version } from "./model.ts";
 
 /** The number of the version that the page before ended with. */
 const Cursor = t.Tuple([t.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })]);
-/** So long a build that failed for good is the answer. */
-const failedAnswerMs = 60_000;
 type Versions = Pick<Deps, "db" | "config" | "mailbox" | "storage" | "publicUrl" | "bus">;
-type Asked = { caller: Caller | null; slug: string; version: string };
+export type Asked = { caller: Caller | null; slug: string; version: string };
 type Found = { pack: PackRow; row: VersionRow };
 
 /** A version that the caller may see: drafts are for those who work on the pack, withdrawn ones are gone for everybody. */
@@ -95,6 +92,7 @@ export async function publish(
   const wanted = { payload: { versionId: row.id }, ownerId: caller.userId };
   if (row.state === "draft") {
     const message = await db.transaction(async (tx) => {
+      await confirmCaller(tx, caller);
       // First, so that the draft is looked at as it is published.
       if ((await startPublishing(tx, row.id)) === 0) return undefined;
       await requireComplete(tx, row);
@@ -169,66 +167,16 @@ export async function readManifest(
   return { bytes: found.manifest, etag: `"${found.sha256}"` };
 }
 
-/** Address of an archive, or the job that builds it. */
-export async function getArchive(
-  versions: Versions,
-  {
-    format = "mrpack",
-    side = "both",
-    ...asked
-  }: Asked & { format?: "mrpack" | "zip"; side?: "both" | "client" | "server" },
-): Promise<{ url: string } | { jobId: string }> {
-  const { db, storage, publicUrl, mailbox } = versions;
-  const { pack, row } = await getPublished(versions, asked);
-  const base =
-    format === "mrpack" && pack.visibility !== "private" && publicUrl().startsWith("https://") ? publicUrl() : "";
-  const payload: BuildArchive = { versionId: row.id, format, side, base };
-  const archive = await findArchive(db, payload);
-  if (archive) {
-    const fileName = `${pack.slug}-${row.version}${side === "both" ? "" : `-${side}`}.${format}`;
-    const access = pack.visibility === "public" ? "public" : "private";
-    return { url: await signBlob({ storage, blob: { key: archive.key, access }, method: "GET", fileName }) };
-  }
-  await requirePackable(versions, { row, format, side });
-  const running = await findJobBySubject(db, { actor: buildArchive.name, subject: buildArchive.subject(payload) });
-  if (running && (running.done < running.wanted || hasJustFailed(running))) return { jobId: running.id };
-  const message = await want(db, buildArchive, { payload, ownerId: asked.caller?.userId ?? null });
-  await mailbox.send(buildArchive.name, message);
-  return { jobId: message.jobId };
-}
-
-/** Asking again and again must not make us try again and again. */
-function hasJustFailed({ state, updatedAt }: JobRow): boolean {
-  return state === "failed" && Date.now() - updatedAt.getTime() < failedAnswerMs;
-}
-
-async function requirePackable(
-  { db }: Pick<Versions, "db">,
-  { row, format, side }: { row: VersionRow; format: "mrpack" | "zip"; side: string },
-): Promise<void> {
-  const files = (await listFiles(db, row.id)).filter(
-    (file) => side === "both" || file.side === "both" || file.side === side,
-  );
-  const unfit = files.filter(
-    ({ blobId, digests, sizeBytes }) =>
-      blobId === null && !(format === "mrpack" && digests?.sha1 && digests.sha512 && sizeBytes !== null),
-  );
-  if (unfit.length === 0) return;
-  const needs = format === "mrpack" ? "sha1, sha512 and the size of a reference" : "the bytes of every file";
-  throw new Fault(
-    "conflict",
-    `Cannot pack version "${row.version}": ${format} needs ${needs}, and ${unfit.length} references have not got them. Publish with mirroring`,
-    { errors: unfit.slice(0, 100).map(({ path }) => ({ detail: path })) },
-  );
-}
-
 export async function setYanked(
   versions: Versions,
   { caller, slug, version, yanked }: Asked & { caller: Caller; yanked: boolean },
 ): Promise<Version> {
   await getPackAs(versions, { slug, caller, role: "publisher" });
   const { row } = await getPublished(versions, { caller, slug, version });
-  await updateYanked(versions.db, { id: row.id, yanked });
+  await versions.db.transaction(async (tx) => {
+    await confirmCaller(tx, caller);
+    await updateYanked(tx, { id: row.id, yanked });
+  });
   versions.bus.publish("pack.changed", slug);
   return describeVersion(slug, (await getVersion(versions, { caller, slug, version })).row);
 }
@@ -247,6 +195,7 @@ export async function withdraw(
     block && known?.state === "withdrawn" ? known : (await getPublished(versions, { caller, slug, version })).row;
   const files = await listFiles(versions.db, row.id);
   await versions.db.transaction(async (tx) => {
+    await confirmCaller(tx, caller);
     await withdrawVersion(tx, { id: row.id, reason });
     if (!block) return;
     const sha256 = files.flatMap((file) => file.sha256 ?? []);

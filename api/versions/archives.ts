@@ -1,0 +1,67 @@
+import { findArchive } from "../../db/archive.ts";
+import { findJobBySubject, type JobRow } from "../../db/job.ts";
+import type { VersionRow } from "../../db/version.ts";
+import { listFiles } from "../../db/version-file.ts";
+import type { Deps } from "../../deps.ts";
+import { Fault } from "../../fault.ts";
+import { type BuildArchive, buildArchive } from "../../queues/build-archive.ts";
+import { want } from "../../queues/mailbox.ts";
+import { signBlob } from "../blobs/service.ts";
+import { type Asked, getPublished } from "./service.ts";
+
+/** So long a build that failed for good is the answer. */
+const failedAnswerMs = 60_000;
+type Versions = Pick<Deps, "db" | "mailbox" | "storage" | "publicUrl">;
+
+/** Address of an archive, or the job that builds it. */
+export async function getArchive(
+  versions: Versions,
+  {
+    format = "mrpack",
+    side = "both",
+    ...asked
+  }: Asked & { format?: "mrpack" | "zip"; side?: "both" | "client" | "server" },
+): Promise<{ url: string } | { jobId: string }> {
+  const { db, storage, publicUrl, mailbox } = versions;
+  const { pack, row } = await getPublished(versions, asked);
+  const base =
+    format === "mrpack" && pack.visibility !== "private" && publicUrl().startsWith("https://") ? publicUrl() : "";
+  const payload: BuildArchive = { versionId: row.id, format, side, base };
+  const archive = await findArchive(db, payload);
+  if (archive) {
+    const fileName = `${pack.slug}-${row.version}${side === "both" ? "" : `-${side}`}.${format}`;
+    const access = pack.visibility === "public" ? "public" : "private";
+    return { url: await signBlob({ storage, blob: { key: archive.key, access }, method: "GET", fileName }) };
+  }
+  await requirePackable(versions, { row, format, side });
+  const running = await findJobBySubject(db, { actor: buildArchive.name, subject: buildArchive.subject(payload) });
+  if (running && (running.done < running.wanted || hasJustFailed(running))) return { jobId: running.id };
+  const message = await want(db, buildArchive, { payload, ownerId: asked.caller?.userId ?? null });
+  await mailbox.send(buildArchive.name, message);
+  return { jobId: message.jobId };
+}
+
+/** Asking again and again must not make us try again and again. */
+function hasJustFailed({ state, updatedAt }: JobRow): boolean {
+  return state === "failed" && Date.now() - updatedAt.getTime() < failedAnswerMs;
+}
+
+async function requirePackable(
+  { db }: Pick<Versions, "db">,
+  { row, format, side }: { row: VersionRow; format: "mrpack" | "zip"; side: string },
+): Promise<void> {
+  const files = (await listFiles(db, row.id)).filter(
+    (file) => side === "both" || file.side === "both" || file.side === side,
+  );
+  const unfit = files.filter(
+    ({ blobId, digests, sizeBytes }) =>
+      blobId === null && !(format === "mrpack" && digests?.sha1 && digests.sha512 && sizeBytes !== null),
+  );
+  if (unfit.length === 0) return;
+  const needs = format === "mrpack" ? "sha1, sha512 and the size of a reference" : "the bytes of every file";
+  throw new Fault(
+    "conflict",
+    `Cannot pack version "${row.version}": ${format} needs ${needs}, and ${unfit.length} references have not got them. Publish with mirroring`,
+    { errors: unfit.slice(0, 100).map(({ path }) => ({ detail: path })) },
+  );
+}
