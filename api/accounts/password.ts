@@ -1,6 +1,7 @@
 import { Type as t } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { changePassword, findUser } from "../../db/account.ts";
+import { insertActivity } from "../../db/activity.ts";
 import { findLink, useLinks } from "../../db/mail-link.ts";
 import type { Revocation } from "../../db/revocation.ts";
 import { Fault } from "../../fault.ts";
@@ -97,6 +98,7 @@ async function resetPassword(
     if (!(await useLinks(tx, { userId: id, purpose: "reset" })).includes(link.id)) throw refusedLink();
     const changed = await changePassword(tx, { id, passwordChanges, passwordHash });
     if (!changed) throw refusedLink();
+    await insertActivity(tx, { userId: id, kind: "password-changed" });
     const ended = endSessions ? await endSessionsIn(tx, { userId: id, reason: "the password was reset" }) : [];
     return { ended, notice: await writeNotice(tx, { api, id, ...changed }) };
   });
@@ -121,6 +123,7 @@ async function replacePassword(
     await useLinks(tx, { userId: id, purpose: "reset" });
     const changed = await changePassword(tx, { id, passwordChanges, passwordHash });
     if (!changed) throw new Fault("conflict", "Cannot change the password: it was changed at this moment");
+    await insertActivity(tx, { userId: id, kind: "password-changed" });
     await confirmCaller(tx, caller);
     const except = caller.sessionId === null ? {} : { except: caller.sessionId };
     const ended = endOthers
