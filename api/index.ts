@@ -6,6 +6,7 @@ import { openAccessTokens } from "./access-tokens.ts";
 import { accounts } from "./accounts/index.ts";
 import { openPasswords } from "./accounts/passwords.ts";
 import { secondFactor } from "./accounts/second-factor-routes.ts";
+import { oldAddresses } from "./aliases.ts";
 import type { Api } from "./api.ts";
 import { blobs } from "./blobs/index.ts";
 import { openIdentify } from "./caller.ts";
@@ -17,6 +18,7 @@ import { bodyLimits, openAddresses } from "./limits.ts";
 import { me } from "./me/index.ts";
 import { oauth } from "./oauth/index.ts";
 import { objects } from "./objects/index.ts";
+import { oidc } from "./oidc/index.ts";
 import { openapi } from "./openapi/index.ts";
 import { ops } from "./ops/index.ts";
 import { packs } from "./packs/index.ts";
@@ -39,7 +41,21 @@ const drainMs = 5_000;
 const drainLookMs = 20;
 
 /** The features that `bun main.ts api [feature…]` can be told to serve; health is always served. */
-export const features = { accounts, oauth, sessions, packs, versions, uploads, blobs, files, jobs, ops, me, users };
+export const features = {
+  accounts,
+  oidc,
+  oauth,
+  sessions,
+  packs,
+  versions,
+  uploads,
+  blobs,
+  files,
+  jobs,
+  ops,
+  me,
+  users,
+};
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
 export async function makeApp(
@@ -53,6 +69,8 @@ export async function makeApp(
       `Cannot start the API: there is no feature ${unknown.join(", ")}. There are ${Object.keys(features).join(", ")}`,
     );
   const tokens = openTokens(keys);
+  const addressOf = openAddresses(deps.config.TRUSTED_PROXIES);
+  const peers = new WeakMap<Request, string>();
   const api: Api = {
     ...deps,
     tokens,
@@ -61,7 +79,7 @@ export async function makeApp(
     passwords: openPasswords(),
     seal: openSeal(keys.tokenSecret),
     requestCounts: openRequestCounts(),
-    addressOf: openAddresses(deps.config.TRUSTED_PROXIES),
+    addressOf: (request, peer) => addressOf(request, peers.get(request) ?? peer),
   };
   const mounted: Mounted = { routes: [] };
   const app = new Elysia({
@@ -76,6 +94,7 @@ export async function makeApp(
   if (deps.disk) app.use(objects(deps.disk));
   if (wanted("accounts")) app.use(accounts(api, keys)).use(secondFactor(api));
   if (wanted("oauth")) app.use(oauth(api, keys));
+  if (wanted("oidc")) app.use(oidc(api, keys));
   if (wanted("sessions")) app.use(sessions(api));
   if (wanted("me")) app.use(me(api));
   if (wanted("users")) app.use(users(api));
@@ -86,6 +105,8 @@ export async function makeApp(
   if (wanted("files")) app.use(files(api));
   if (wanted("jobs")) app.use(jobs(api));
   if (wanted("ops")) app.use(ops(api));
+  if (names.length === 0)
+    app.use(oldAddresses({ handle: app.handle, setPeer: (request, peer) => peers.set(request, peer ?? "") }));
   app.use(openapi(deps.config, () => app));
   mounted.routes = app.routes;
   return app;

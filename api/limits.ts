@@ -7,7 +7,10 @@ export function bodyLimits(maxBytes: number) {
   return new Elysia({ name: "body-limits" })
     .onParse(async ({ request, contentType }) => {
       // Bytes for the embedded storage are streamed and forms are read by their routes; a POST may have no body at all.
-      if (request.body === null || /^\/(storage\/|ops\/sign-|oauth\/|device$)/.test(new URL(request.url).pathname))
+      if (
+        request.body === null ||
+        /^\/(storage\/|ops\/sign-|oauth\/|device$|v1\/auth\/oidc\/[^/]+\/code$)/.test(new URL(request.url).pathname)
+      )
         return null;
       if (contentType.toLowerCase() !== "application/json") {
         throw new Fault("malformed", "Cannot read the body: send JSON with Content-Type: application/json");

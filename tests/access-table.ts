@@ -333,6 +333,14 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: () => ({ path: `/v1/users/${Bun.randomUUIDv7()}`, body: { roles: [] } }),
     expected: ofAdmins(404),
   },
+  "GET /v1/auth/oidc": { request: () => ({ path: "/v1/auth/oidc" }), expected: everybody(200) },
+  "GET /v1/me/identities": { request: () => ({ path: "/v1/me/identities" }), expected: signedIn(200) },
+  // No provider is configured here, so that there is nothing to link.
+  "POST /v1/me/identities/:provider": { request: () => ({ path: "/v1/me/identities/none" }), expected: signedIn(404) },
+  "DELETE /v1/me/identities/:provider": {
+    request: () => ({ path: "/v1/me/identities/none" }),
+    expected: signedIn(404),
+  },
   "GET /v1/auth/sessions": { request: () => ({ path: "/v1/auth/sessions" }), expected: signedIn(200) },
   "GET /v1/auth/verify": { request: () => ({ path: "/v1/auth/verify" }), expected: signedIn(204) },
   // 409: the accounts of the table have no address.
@@ -362,6 +370,8 @@ export const general: Record<string, Omit<Route, "names">> = {
 export const elsewhere = [
   /^GET \/(status|livez|readyz|metrics|\.well-known\/jwks\.json)$/,
   /^POST \/v1\/auth\/(register|login|undelete|refresh)$/,
+  /^GET \/v1\/auth\/oidc\/:provider\/(start|callback)$/,
+  /^POST \/v1\/auth\/oidc\/(:provider\/code|redeem)$/,
   /^POST \/v1\/me\/totp\/confirm$/,
   /^DELETE \/v1\/me\/totp$/,
   /^POST \/v1\/auth\/(email\/verify|password\/(forgot|reset))$/,

@@ -1,4 +1,6 @@
 import { findUser } from "../../db/account.ts";
+import { lockUser } from "../../db/identity.ts";
+import type { Db } from "../../db/query.ts";
 import type { Revocation } from "../../db/revocation.ts";
 import {
   countTotpTry,
@@ -142,9 +144,10 @@ export async function requireWholeCaller(
 async function changing(
   { db, revocations }: Changing,
   caller: Caller,
-  work: (tx: Parameters<Parameters<Changing["db"]["transaction"]>[0]>[0]) => Promise<Revocation[]>,
+  work: (tx: Db) => Promise<Revocation[]>,
 ): Promise<number> {
   const ended = await db.transaction(async (tx) => {
+    await lockUser(tx, caller.userId); // for writing, before others lock it for reading: two would wait for each other
     await confirmCaller(tx, caller);
     return work(tx);
   });
