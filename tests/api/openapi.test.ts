@@ -35,6 +35,10 @@ const contract = [
   "GET /v1/jobs/{id}",
   "GET /readyz",
   "GET /.well-known/jwks.json",
+  "GET /.well-known/oauth-authorization-server",
+  "POST /oauth/device_authorization",
+  "POST /oauth/token",
+  "POST /oauth/revoke",
 ];
 
 test.each(contract)("%s is described", (route) => {
@@ -66,9 +70,13 @@ test("operations have ids of their own, a summary, a tag, and the one descriptio
   expect(document.components.schemas.Problem.required).toContain("traceId");
 });
 
-test("bodies are JSON and nothing else", () => {
-  const types = operations().flatMap(({ operation }) => Object.keys(operation.requestBody?.content ?? {}));
-  expect([...new Set(types)]).toEqual(["application/json"]);
+test("bodies are JSON and nothing else, but for the forms of OAuth", () => {
+  const types = (oauth: boolean) =>
+    operations()
+      .filter(({ path }) => path.startsWith("/oauth/") === oauth)
+      .flatMap(({ operation }) => Object.keys(operation.requestBody?.content ?? {}));
+  expect([...new Set(types(false))]).toEqual(["application/json"]);
+  expect(types(true)).toEqual(Array(3).fill("application/x-www-form-urlencoded"));
   const { schema } = document.paths["/v1/packs"].post.requestBody.content["application/json"];
   expect(schema.required).toContain("slug");
 });
