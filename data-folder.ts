@@ -26,7 +26,8 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   await mkdir(path, { recursive: true, mode: 0o755 });
   await requireMarker(path);
   const lock = await holdLock(path);
-  await mkdir(join(path, "secrets"), { recursive: true, mode: 0o700 });
+  // Nobody else on this machine looks into these; the folder itself is passed by PostgreSQL, which may have an account of its own.
+  for (const name of ["secrets", "objects"]) await mkdir(join(path, name), { recursive: true, mode: 0o700 });
   return {
     path,
     secret: (name, make) => keepSecret(join(path, "secrets", name), make),

@@ -62,6 +62,9 @@ const databaseAway = [
   "53100",
 ];
 
+/** Two who worked on the same were in each other's way: a deadlock, a conflict, a lock that did not come. */
+const inTheWay = ["40P01", "40001", "55P03"];
+
 /** What PostgreSQL cannot keep or read, all from the request: text with U+0000, or a cursor with another's values. */
 const unfitValues = ["22021", "22P05", "22P02", "22003", "22007", "22008"];
 
@@ -78,6 +81,8 @@ function toFault(code: unknown, { error, request }: { error: unknown; request: R
     return new Fault("malformed", "Cannot read the body: the connection was closed", { cause: error });
   if (isDuplicate(error))
     return new Fault("conflict", "Somebody else did the same at this moment: look again", { cause: error });
+  if (hasCode(error, ...inTheWay))
+    return new Fault("unavailable", "Somebody else worked on the same at this moment: try again", { cause: error });
   if (hasCode(error, ...unfitValues))
     return new Fault("malformed", "Cannot accept the request: a value in it is not one that can be kept or looked up", {
       cause: error,

@@ -88,7 +88,7 @@ export function openS3Storage(options: S3Options): Storage {
     abortParts: (key, partsId) =>
       within(client.abortMultipartUpload(bucket, key, partsId), callTimeoutMs).catch(ignoreMissing),
     listOpenParts: async function* () {
-      for await (const item of client.listIncompleteUploads(bucket, "", true)) {
+      for await (const item of eachInTime(client.listIncompleteUploads(bucket, "", true))) {
         if (item.key) yield { key: item.key, partsId: item.uploadId, startedAt: item.initiated };
       }
     },
@@ -101,13 +101,15 @@ export function openS3Storage(options: S3Options): Storage {
     },
     read: async (key, { signal }) => {
       const stream = await within(client.getObject(bucket, key), callTimeoutMs);
-      signal.addEventListener("abort", () => stream.destroy(new Error("aborted")), { once: true });
-      return stream;
+      const stop = () => stream.destroy(new Error("aborted"));
+      signal.addEventListener("abort", stop, { once: true });
+      if (signal.aborted) stop();
+      return stream.once("close", () => signal.removeEventListener("abort", stop)); // a run may read thousands
     },
     write,
     remove,
     list: async function* (prefix) {
-      for await (const { name, size, lastModified } of client.listObjectsV2(bucket, prefix, true)) {
+      for await (const { name, size, lastModified } of eachInTime(client.listObjectsV2(bucket, prefix, true))) {
         if (name && lastModified) yield { key: name, sizeBytes: size, modifiedAt: lastModified };
       }
     },
@@ -204,6 +206,21 @@ async function within<T>(call: Promise<T>, limitMs: number): Promise<T> {
     return await translate(Promise.race([call, limit]));
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** The items of a listing, each of which has to come in time. */
+async function* eachInTime<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+  const reader = items[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await within(reader.next(), callTimeoutMs);
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    // Not waited for: a listing that hangs would not end either.
+    void Promise.resolve(reader.return?.()).catch(() => undefined);
   }
 }
 

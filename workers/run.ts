@@ -10,6 +10,8 @@ import type { AnyWorker } from "../queues/connection.ts";
 /** A failure of ours that goes on for so many runs is final. What is away (storage, database) is waited for without end. */
 const giveUpAfterRuns = 25;
 const progressEveryMs = 250;
+/** So long a run may take to clean up after its signal. */
+const endWithinMs = 2_000;
 
 export type RunningActor = { worker: AnyWorker /** Messages being handled at this moment. */; active: () => number };
 
@@ -48,7 +50,7 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
     const log = deps.log.child({ actor: actor.name });
     const tick = { payload: { scope: "all" }, wanted: 0, signal, progress: () => undefined, log };
     try {
-      await handle({ ...tick, deps: needed } as never);
+      await endSoon(handle({ ...tick, deps: needed } as never), signal);
     } catch (error) {
       log.warn({ err: error }, "a periodic run failed");
       throw error;
@@ -73,7 +75,8 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
       if (!payloads.Check(row.payload))
         throw new Fault("invalid", "Cannot run: the payload is not what this actor takes");
       deps.bus.publish("job.changed", jobId);
-      const result = await handle({ payload: row.payload, wanted, deps: needed, signal, progress, log } as never);
+      const running = handle({ payload: row.payload, wanted, deps: needed, signal, progress, log } as never);
+      const result = await endSoon(running, signal);
       await settleJob(deps.db, { jobId, wanted, state: "completed", result: result ?? {} });
     } catch (error) {
       const fault =
@@ -108,6 +111,28 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
     removeOnFail: { age: 7 * 24 * 3_600, count: 1_000 },
   });
   return { worker, active: () => active };
+}
+
+/**
+ * What a run resolves with. One that goes on although its signal has told it to end is left behind, as `unavailable`: it
+ * hangs at something outside, and would keep its actor from all other messages.
+ */
+async function endSoon<T>(running: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  let timer: Timer | undefined;
+  const wait = () => {
+    const fault = new Fault("unavailable", "Cannot finish: the run did not end when it was told to");
+    timer = setTimeout(() => reject(fault), endWithinMs);
+  };
+  signal.addEventListener("abort", wait, { once: true });
+  if (signal.aborted) wait();
+  try {
+    return await Promise.race([running, late]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", wait);
+    running.catch(() => undefined); // told by the race, or nobody's any more
+  }
 }
 
 function throttle(write: (share: number) => void): (share: number) => void {
