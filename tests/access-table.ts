@@ -366,8 +366,17 @@ export const general: Record<string, Omit<Route, "names">> = {
   },
 };
 
+/** Old addresses of routes above: `flows/aliases` proves that they answer as these do. */
+export const aliases = [
+  /^POST \/(v1\/)?(auth\/)?register$/,
+  /^POST \/(v1\/token|auth\/login)$/,
+  /^DELETE \/users\/(logout|del|delete)$/,
+  /^(GET \/me|PATCH \/me\/update|GET \/users\/:id)$/,
+];
+
 /** Routes that ask for a role, or for nobody at all, and have tests of their own. */
 export const elsewhere = [
+  ...aliases,
   /^GET \/(status|livez|readyz|metrics|\.well-known\/jwks\.json)$/,
   /^POST \/v1\/auth\/(register|login|undelete|refresh)$/,
   /^GET \/v1\/auth\/oidc\/:provider\/(start|callback)$/,

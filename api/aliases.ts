@@ -1,0 +1,76 @@
+import { Elysia, t } from "elysia";
+import { Register, SignIn } from "./accounts/model.ts";
+import { Deletion, ProfileChange } from "./me/model.ts";
+
+type Method = "GET" | "POST" | "PATCH" | "DELETE";
+type Alias = {
+  from: [method: Method, path: string];
+  to: [method: Method, path: string];
+  body?: typeof Register | typeof SignIn | typeof ProfileChange | typeof Deletion;
+  /** Those clients know nothing of revisions: whatever the thing is now, it is changed. */
+  unconditional?: boolean;
+};
+
+/** Addresses of the services that Sunduk replaces, and what they mean here. */
+const aliases: Alias[] = [
+  { from: ["POST", "/v1/register"], to: ["POST", "/v1/auth/register"], body: Register },
+  { from: ["POST", "/auth/register"], to: ["POST", "/v1/auth/register"], body: Register },
+  { from: ["POST", "/v1/token"], to: ["POST", "/v1/auth/login"], body: SignIn },
+  { from: ["POST", "/auth/login"], to: ["POST", "/v1/auth/login"], body: SignIn },
+  { from: ["DELETE", "/users/logout"], to: ["DELETE", "/v1/auth/sessions/current"] },
+  { from: ["DELETE", "/users/del"], to: ["DELETE", "/v1/me"], body: Deletion },
+  { from: ["DELETE", "/users/delete"], to: ["DELETE", "/v1/me"], body: Deletion },
+  { from: ["GET", "/me"], to: ["GET", "/v1/me"] },
+  { from: ["PATCH", "/me/update"], to: ["PATCH", "/v1/me"], body: ProfileChange, unconditional: true },
+  { from: ["GET", "/users/:id"], to: ["GET", "/v1/users/:id"] },
+];
+
+type Again = {
+  /** Answers a request as the app does. */
+  handle: (request: Request) => Response | Promise<Response>;
+  /** Notes who is at the other end, which a request that comes from here cannot tell. */
+  setPeer: (request: Request, peer: string | undefined) => void;
+};
+
+/** Since when there have been better ones: this program's first release (a Date of RFC 9651). */
+const deprecatedSince = "@1763596800";
+
+/**
+ * Answers old addresses as the new ones do, limits and refusals included: each request is handed to the app once more,
+ * as what it means. `Link: rel="successor-version"` (RFC 5829) and `Deprecation` (RFC 9745) tell their clients.
+ */
+export function oldAddresses({ handle, setPeer }: Again) {
+  const app = new Elysia({ tags: ["aliases"] });
+  for (const { from, to, body, unconditional } of aliases) {
+    const [method, path] = from;
+    const [newMethod, newPath] = to;
+    app.route(
+      method,
+      path,
+      async ({ request, body: given, server }) => {
+        const { pathname, search } = new URL(request.url);
+        const target = newPath.replace(":id", () => pathname.slice(pathname.lastIndexOf("/") + 1));
+        const headers = new Headers(request.headers);
+        headers.delete("content-length");
+        if (unconditional && !headers.has("if-match")) headers.set("if-match", "*");
+        const asked = new Request(`http://localhost${target}${search}`, {
+          method: newMethod,
+          headers,
+          signal: request.signal,
+          ...(given != null && { body: JSON.stringify(given) }),
+        });
+        setPeer(asked, server?.requestIP(request)?.address);
+        const answer = await handle(asked);
+        const told = new Response(answer.body, answer);
+        told.headers.set("deprecation", deprecatedSince);
+        told.headers.append("link", `<${target}>; rel="successor-version"`);
+        return told;
+      },
+      {
+        ...(body && { body: t.Optional(body) }),
+        detail: { deprecated: true, summary: `Old address of ${newMethod} ${newPath}` },
+      },
+    );
+  }
+  return app;
+}
