@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Answer, long, type System, startSystem, type TestUser } from "../harness.ts";
+import { type Answer, long, openCall, type System, startSystem, type TestUser } from "../harness.ts";
 
 let open: System;
 beforeAll(async () => {
@@ -14,6 +14,16 @@ const register = (system: System, body: object): Promise<Answer> =>
   system.call("POST", "/v1/auth/register", { body: { login: newLogin(), password: good, ...body } });
 const signIn = (system: System, login: string, password: string): Promise<Answer> =>
   system.call("POST", "/v1/auth/login", { body: { login, password } });
+
+/** Past the gateway, which lets one address through so often only: to each of the API's processes in turn. */
+const registerAtOnce = (system: System, bodies: object[]): Promise<Answer[]> =>
+  Promise.all(
+    bodies.map((body, index) =>
+      openCall(system.apiUrls[index % system.apiUrls.length] ?? "")("POST", "/v1/auth/register", {
+        body: { login: newLogin(), password: good, ...body },
+      }),
+    ),
+  );
 
 /** What an answer says, but for what differs between any two accounts. */
 function shapeOf({ status, headers, json }: Answer) {
@@ -67,7 +77,10 @@ describe("a password", () => {
     const common = dictionary["passwords-common"]
       .filter((password) => password.length >= 8)
       .slice(0, long ? 3_000 : 200);
-    const answers = await Promise.all(common.map((password) => register(open, { password })));
+    const answers = await registerAtOnce(
+      open,
+      common.map((password) => ({ password })),
+    );
     expect(answers.filter(({ status, json }) => status !== 422 || json.reason !== "weak-password")).toEqual([]);
   });
 });
@@ -180,7 +193,10 @@ describe("by invitation", () => {
   test("fifty concurrent uses of one code make one account", async () => {
     const { code, id } = await invite();
     const logins = Array.from({ length: 50 }, newLogin);
-    const answers = await Promise.all(logins.map((login) => register(system, { login, invite: code })));
+    const answers = await registerAtOnce(
+      system,
+      logins.map((login) => ({ login, invite: code })),
+    );
     const [winner, ...more] = answers.filter(({ status }) => status === 201);
     expect(more).toEqual([]);
     for (const { status, json } of answers.filter((answer) => answer !== winner))
