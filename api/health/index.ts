@@ -3,7 +3,7 @@ import { Elysia, t } from "elysia";
 import { Fault } from "../../fault.ts";
 import manifest from "../../package.json" with { type: "json" };
 import type { Api } from "../api.ts";
-import { openChecks } from "./checks.ts";
+import { openChecks, type PartCheck } from "./checks.ts";
 import { openMetrics } from "./metrics.ts";
 
 /** Health, numbers and public keys, at the root. */
@@ -32,14 +32,14 @@ export function health(api: Api) {
     )
     .get(
       "/readyz",
-      async ({ query, set }) => {
+      async ({ query, set, request, server }) => {
         const checks = await checkParts();
         const ready = checks.every(({ ok, required }) => ok || !required);
         set.status = ready ? 200 : 503;
         set.headers["cache-control"] = "no-store";
         return {
           status: !ready ? "unavailable" : checks.every(({ ok }) => ok) ? "ok" : "degraded",
-          ...(query.verbose !== undefined && { checks }),
+          ...(query.verbose !== undefined && { checks: isNear(request, server) ? checks : checks.map(hideDetail) }),
         };
       },
       {
@@ -50,12 +50,10 @@ export function health(api: Api) {
     .get(
       "/metrics",
       async ({ request, server }) => {
-        const peer = server?.requestIP(request)?.address ?? "";
         const token = api.config.METRICS_TOKEN;
-        const direct = !["forwarded", "x-forwarded-for", "x-real-ip"].some((name) => request.headers.has(name));
         const allowed = token
           ? isSame(request.headers.get("authorization") ?? "", `Bearer ${token}`)
-          : direct && ["127.0.0.1", "::1", "::ffff:127.0.0.1"].includes(peer);
+          : isNear(request, server);
         if (!allowed) throw new Fault("not-found", "There is nothing at this address");
         return new Response(await metrics.render(), {
           headers: { "content-type": metrics.contentType, "cache-control": "no-store" },
@@ -71,6 +69,20 @@ export function health(api: Api) {
       },
       { detail: { summary: "Public keys of access tokens (RFC 7517)" } },
     );
+}
+
+type Server = { requestIP: (request: Request) => { address: string } | null } | null;
+
+/** Whether somebody on this machine asks, and not through a proxy. */
+function isNear(request: Request, server: Server): boolean {
+  const peer = server?.requestIP(request)?.address ?? "";
+  const direct = !["forwarded", "x-forwarded-for", "x-real-ip"].some((name) => request.headers.has(name));
+  return direct && ["127.0.0.1", "::1", "::ffff:127.0.0.1"].includes(peer);
+}
+
+/** What a driver says of a part may name hosts and accounts: that is for this machine alone. */
+function hideDetail({ part, ok, required }: PartCheck): PartCheck {
+  return { part, ok, required };
 }
 
 /** Compares in constant time. */
