@@ -19,18 +19,30 @@ label{display:block;margin:.8rem 0}input{display:block;width:100%;box-sizing:bor
 button{padding:.5rem 1.2rem;font:inherit;margin-right:.6rem}[role=alert]{border-left:4px solid #c33;padding-left:.8rem}
 dt{font-weight:600}dd{margin:0 0 .6rem;overflow-wrap:anywhere}output{font:700 1.6rem ui-monospace,monospace;letter-spacing:.1em}`;
 
-type HtmlPage = { language: Language; title: string; body: string; status?: number; headers?: Record<string, string> };
+type HtmlPage = {
+  language: Language;
+  title: string;
+  body: string;
+  status?: number;
+  headers?: Record<string, string>;
+  /** Path of a script of our own, which then sends the forms: the browser sends none by itself. */
+  script?: string;
+};
 
 /**
- * A plain page without script, that nothing frames, and whose forms go to ourselves only. `title` is escaped here; what
- * goes into `body` is escaped by whoever writes it.
+ * A plain page that nothing frames, without script unless one of our own is named, whose forms go to ourselves only.
+ * `title` is escaped here; what goes into `body` is escaped by whoever writes it.
  */
-export function htmlPage({ language, title, body, status = 200, headers = {} }: HtmlPage): Response {
+export function htmlPage({ language, title, body, status = 200, headers = {}, script }: HtmlPage): Response {
   const styleHash = new Bun.CryptoHasher("sha256").update(style).digest("base64");
+  const [tag, allowed] =
+    script === undefined
+      ? ["", "form-action 'self'"]
+      : [`<script src="${script}" defer></script>`, "script-src 'self'; connect-src 'self'; form-action 'none'"];
   const name = escapeHtml(title);
   const html = `<!doctype html>
 <html lang="${language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${name}</title>
-<style>${style}</style></head><body><h1>${name}</h1>
+<style>${style}</style>${tag}</head><body><h1>${name}</h1>
 ${body}
 </body></html>`;
   return new Response(html, {
@@ -41,7 +53,7 @@ ${body}
       "content-language": language,
       vary: "accept-language",
       "referrer-policy": "same-origin", // with no-referrer a browser sends the form with "Origin: null"
-      "content-security-policy": `default-src 'none'; style-src 'sha256-${styleHash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
+      "content-security-policy": `default-src 'none'; style-src 'sha256-${styleHash}'; ${allowed}; base-uri 'none'; frame-ancestors 'none'`,
       ...headers,
     },
   });

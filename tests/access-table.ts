@@ -383,6 +383,7 @@ export const elsewhere = [
   /^POST \/v1\/auth\/oidc\/(:provider\/code|redeem)$/,
   /^POST \/v1\/me\/totp\/confirm$/,
   /^DELETE \/v1\/me\/totp$/,
+  /^GET \/(verify|reset|account-links\.js)$/,
   /^POST \/v1\/auth\/(email\/verify|password\/(forgot|reset))$/,
   /^DELETE \/v1\/auth\/sessions(\/current)?$/,
   /^(GET \/\.well-known\/oauth-authorization-server|POST \/oauth\/(device_authorization|token|revoke)|(GET|POST) \/device)$/,

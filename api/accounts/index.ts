@@ -1,22 +1,23 @@
 import { Elysia } from "elysia";
 import type { Keys } from "../../keys.ts";
 import type { Api } from "../api.ts";
+import { pickLanguage } from "../html-page.ts";
 import { openRateLimiter } from "../limits.ts";
 import { undeleteAccount } from "../me/deletion.ts";
-import { pickLanguage } from "../ops/pages.ts";
 import { originOf } from "../origin.ts";
 import { type OpenSession, refreshSession } from "../sessions/service.ts";
 import { signing } from "../signer.ts";
 import { accessLifetimeSeconds } from "../tokens.ts";
 import { email } from "./email.ts";
 import { invites } from "./invites.ts";
+import { linkPages } from "./link-pages.ts";
 import { Refresh, Register, SignedIn, SignIn } from "./model.ts";
 import { password } from "./password.ts";
 import { register, signIn } from "./service.ts";
 
 /** Accounts: getting one and into it, its address and password, invites. */
 export function accounts(api: Api, keys: Keys) {
-  return new Elysia().use(signIns(api, keys)).use(email(api)).use(password(api)).use(invites(api));
+  return new Elysia().use(signIns(api, keys)).use(email(api)).use(password(api)).use(invites(api)).use(linkPages());
 }
 
 /** Registration and sign-in. */
