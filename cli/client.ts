@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { Fault } from "../fault.ts";
+import manifest from "../package.json" with { type: "json" };
 import type { Output } from "./output.ts";
 import { faultFromAnswer } from "./problem.ts";
 import { changeServers, readServers, type SignIn, serversPath } from "./servers.ts";
@@ -31,6 +32,9 @@ export type Client = {
   /** Calls `path` (below the server's address, with /v1). Redirects come back as they are. Throws Fault from 400 on. */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
 };
+
+/** What servers know the command line by: a session of it is told from a launcher's. */
+export const userAgent = `sunduk/${manifest.version} (${process.platform})`;
 
 const tries = 5;
 const refreshAheadMs = 30_000;
@@ -141,7 +145,7 @@ export async function openClient(options: {
   };
 
   function signInFirst(cause: Fault): Fault {
-    return new Fault("not-signed-in", `Call ${server}: not signed in; use sunduk login ${server} --login LOGIN`, {
+    return new Fault("not-signed-in", `Call ${server}: not signed in; use sunduk login ${server}`, {
       cause,
     });
   }
@@ -182,7 +186,8 @@ async function callOnce(server: string, path: string, options: CallOptions): Pro
   for (const [name, value] of Object.entries(options.query ?? {})) {
     if (value !== undefined) url.searchParams.set(name, String(value));
   }
-  const headers = new Headers({ accept: "application/json, application/problem+json", ...options.headers });
+  const accept = "application/json, application/problem+json";
+  const headers = new Headers({ accept, "user-agent": userAgent, ...options.headers });
   if (options.body !== undefined) headers.set("content-type", "application/json");
   if (options.idempotencyKey) headers.set("idempotency-key", options.idempotencyKey);
   if (options.bearer) headers.set("authorization", `Bearer ${options.bearer}`);

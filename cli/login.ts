@@ -3,12 +3,13 @@ import { Writable } from "node:stream";
 import { Fault } from "../fault.ts";
 import { defineCommand, usageFault } from "./arguments.ts";
 import { openClient, parseServer, readSession } from "./client.ts";
+import { signInByCode } from "./device-login.ts";
 import type { Output } from "./output.ts";
-import { changeServers, serversPath } from "./servers.ts";
+import { changeServers, type SignIn, serversPath } from "./servers.ts";
 
-const usage = "login URL --login L [--password-stdin]";
+const usage = "login URL [--login L [--password-stdin]]";
 
-/** `sunduk login`: signs in with a password and keeps the tokens for later commands. */
+/** `sunduk login`: signs in, by a code that is typed on the server's page or with a password, and keeps the tokens. */
 export const command = defineCommand({
   name: "login",
   usage,
@@ -18,18 +19,11 @@ export const command = defineCommand({
   async run({ values, positionals: [address], output, signal }) {
     const server = parseServer(address);
     const login = values.login;
-    if (!login) throw usageFault("Sign in: --login is missing", usage);
+    if (!login && values["password-stdin"]) throw usageFault("Sign in: --login is missing", usage);
     if (server.startsWith("http:") && !isLoopback(server)) output.say(output.text.plainHttp(server));
-    const password = values["password-stdin"]
-      ? await passwordFromStdin(usage)
-      : await askPassword(login, { output, signal });
-    const client = await openClient({ server, output });
-    const answer = await client.request("POST", "/v1/auth/login", {
-      body: { login, password },
-      anonymous: true,
-      signal,
-    });
-    const signIn = readSession(answer.json);
+    const signIn = login
+      ? await signInByPassword(server, { login, fromStdin: values["password-stdin"] === true, output, signal })
+      : await signInByCode(server, { output, signal });
     await changeServers(serversPath(), async (now) => ({
       current: server,
       servers: { ...now.servers, [server]: signIn },
@@ -38,6 +32,21 @@ export const command = defineCommand({
     output.result({ ok: true, server, login: signIn.login });
   },
 });
+
+async function signInByPassword(
+  server: string,
+  { login, fromStdin, output, signal }: { login: string; fromStdin: boolean; output: Output; signal: AbortSignal },
+): Promise<SignIn> {
+  const password = fromStdin ? await passwordFromStdin(usage) : await askPassword(login, { output, signal });
+  const client = await openClient({ server, output });
+  const call = { body: { login, password }, anonymous: true, signal };
+  const answer = await client.request("POST", "/v1/auth/login", call).catch((cause: unknown) => {
+    if (!(cause instanceof Fault) || cause.extra.reason !== "second-factor") throw cause;
+    const detail = `Sign in to ${server}: this account has a second factor; use sunduk login ${server}`;
+    throw new Fault("not-signed-in", detail, { cause });
+  });
+  return readSession(answer.json);
+}
 
 function isLoopback(server: string): boolean {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(server).hostname);

@@ -49,6 +49,10 @@ const en = {
   passwordChanged: "The password is the new one.",
   passwordMade: (password: string) => `Password, shown this once: ${password}`,
   signedIn: (login: string, server: string) => `Signed in to ${server} as ${login}.`,
+  openAndType: (address: string, code: string) =>
+    `Open ${address} in a browser, on any device, and type this code: ${code}`,
+  waitingForYou: (minutes: number) =>
+    `Waiting for you, ${count(minutes, "minute", "minutes")} at the most. Ctrl-C gives up.`,
   plainHttp: (server: string) => `Careful: ${server} is not https, so the password and tokens can be read on the way.`,
   reading: (path: string) => `Reading ${path}`,
   packRead: (name: string, version: string, files: number, references: number) =>
@@ -84,6 +88,7 @@ const en = {
 export type Messages = typeof en;
 
 const filesRu = ["файл", "файла", "файлов"] as const;
+const minutesRu = ["минуты", "минут", "минут"] as const;
 const linksRu = ["ссылка", "ссылки", "ссылок"] as const;
 
 const ru: Messages = {
@@ -132,6 +137,8 @@ const ru: Messages = {
   passwordChanged: "Пароль сменён.",
   passwordMade: (password) => `Пароль (больше не покажем): ${password}`,
   signedIn: (login, server) => `Вход на ${server} выполнен: ${login}.`,
+  openAndType: (address, code) => `Откройте ${address} в браузере, на любом устройстве, и введите код: ${code}`,
+  waitingForYou: (minutes) => `Жду вас, не дольше ${countRu(minutes, minutesRu)}. Ctrl-C: отменить.`,
   plainHttp: (server) => `Осторожно: ${server} без https, пароль и ключи могут прочесть по пути.`,
   reading: (path) => `Чтение ${path}`,
   packRead: (name, version, files, references) =>
