@@ -1,7 +1,7 @@
 import { Value } from "@sinclair/typebox/value";
 import { Elysia, t } from "elysia";
 import { findJob, type JobRow } from "../../db/job.ts";
-import { findVersionPack, findVersionRole } from "../../db/version.ts";
+import { findVersionPack, findVersionRole } from "../../db/version-access.ts";
 import { Fault } from "../../fault.ts";
 import { BuildArchive, buildArchive } from "../../queues/build-archive.ts";
 import { mirrorReference } from "../../queues/mirror-reference.ts";

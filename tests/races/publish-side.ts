@@ -19,7 +19,7 @@ export async function publishOnce(
   { author, version, meanwhile = () => undefined }: { author: Author; version: string; meanwhile?: () => void },
 ): Promise<"published" | "missing"> {
   const { userId, slug, packId } = author;
-  const caller = { userId, login: userId, roles: [], ver: 0, sessionId: userId, tokenId: null, scopes: null };
+  const caller = { userId, login: userId, roles: [], ver: 0, sessionId: null, tokenId: null, scopes: null };
   const blob = await addBlob(deps, `bytes of ${version}`);
   try {
     await addUpload(deps.db, { ownerId: userId, state: "verified", blob, sizeBytes: blob.sizeBytes });
