@@ -1,6 +1,7 @@
 import { Value } from "@sinclair/typebox/value";
 import { Login, Password } from "../api/accounts/model.ts";
 import { openPasswords } from "../api/accounts/passwords.ts";
+import { refuseWeakPassword } from "../api/accounts/weak-passwords.ts";
 import { findUserByName, insertUser, updateUser } from "../db/account.ts";
 import { isDuplicate } from "../db/query.ts";
 import { Fault } from "../fault.ts";
@@ -32,7 +33,7 @@ export const command = defineCommand({
     if (!Value.Check(Login, login)) {
       throw usageFault(`Make an admin: "${login}" is no login; ${Login.description}`, usage);
     }
-    const given = values["password-stdin"] ? checkPassword(await passwordFromStdin(usage)) : undefined;
+    const given = values["password-stdin"] ? await checkPassword(await passwordFromStdin(usage), login) : undefined;
     const config = readSettings(values);
     const log = openLog({ level: "warn", service: "admin" });
     const made = await withDatabase({ config, log, signal }, async (db) => {
@@ -56,10 +57,12 @@ export const command = defineCommand({
   },
 });
 
-function checkPassword(password: string): string {
-  if (Value.Check(Password, password)) return password;
+async function checkPassword(password: string, login: string): Promise<string> {
   const { minLength, maxLength } = Password;
-  throw new Fault("invalid", `Choose a password: it must have ${minLength} to ${maxLength} characters`);
+  if (!Value.Check(Password, password))
+    throw new Fault("invalid", `Choose a password: it must have ${minLength} to ${maxLength} characters`);
+  await refuseWeakPassword(password, { login });
+  return password;
 }
 
 type Choosing = { login: string; output: Output; signal: AbortSignal };
@@ -71,7 +74,7 @@ async function choosePassword(
 ): Promise<{ password: string; generated: boolean }> {
   if (given !== undefined) return { password: given, generated: false };
   if (!process.stdin.isTTY) return { password: makeSecret(), generated: true };
-  const password = checkPassword(await askPassword(login, { output, signal }));
+  const password = await checkPassword(await askPassword(login, { output, signal }), login);
   const again = await askPassword(login, { output, signal, again: true });
   if (again !== password) throw new Fault("invalid", "Choose a password: the two are not the same; run it again");
   return { password, generated: false };

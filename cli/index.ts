@@ -12,6 +12,8 @@ const commandFiles: Record<string, string> = {
   doctor: "./doctor.ts",
   login: "./login.ts",
   "admin create": "./admin.ts",
+  "admin link": "./admin-link.ts",
+  "admin invite": "./admin-invite.ts",
   "pack publish": "./pack/publish.ts",
   "pack install": "./pack/install.ts",
   "pack verify": "./pack/verify.ts",

@@ -41,6 +41,13 @@ const en = {
   demoLook: ({ address, docs, folder }: DemoPlaces) =>
     `Look at the pack: ${address}\nLook at the API: ${docs}\nLook at the player's folder: ${folder}`,
   demoFailed: (reason: string) => `The demo failed: ${reason}`,
+  resetLink: (login: string, hours: number) =>
+    `Whoever opens this link sets a new password for ${login}. It works once, for ${count(hours, "hour", "hours")}. Hand it to nobody else:`,
+  verifyLink: (login: string, hours: number) =>
+    `Whoever opens this link confirms the address of ${login}. It works once, for ${count(hours, "hour", "hours")}:`,
+  inviteMade: (days: number) =>
+    `This code is good for one account within ${count(days, "day", "days")}; it is not shown again:`,
+  inviteUnneeded: (policy: string) => `(Nobody asks for it: REGISTRATION is "${policy}", not "invite".)`,
   passwordFor: (login: string) => `Password of ${login}: `,
   passwordAgain: "The same once more: ",
   adminMade: (login: string) => `${login} is an admin now. Sign in with: sunduk login URL --login ${login}`,
@@ -91,6 +98,8 @@ const filesRu = ["файл", "файла", "файлов"] as const;
 const minutesRu = ["минуты", "минут", "минут"] as const;
 const linksRu = ["ссылка", "ссылки", "ссылок"] as const;
 
+const daysRu = ["день", "дня", "дней"] as const;
+
 const ru: Messages = {
   usage: "Использование",
   commands: "Команды",
@@ -113,6 +122,8 @@ const ru: Messages = {
     test: "Прогнать все тесты",
     doctor: "Проверить машину и настройки",
     "admin create": "Создать администратора",
+    "admin link": "Ссылка, по которой задают новый пароль или подтверждают адрес",
+    "admin invite": "Приглашение: код для одной учётной записи",
     "pack publish": "Опубликовать сборку: папку packwiz, .mrpack или папку с sunduk.toml",
     "pack install": "Установить или обновить сборку в папке",
     "pack verify": "Проверить установленную сборку",
@@ -129,6 +140,12 @@ const ru: Messages = {
   demoWrong: (paths) => `Не так, как должно быть: ${paths.join(", ")}`,
   demoLook: ({ address, docs, folder }) => `Сборка: ${address}\nAPI: ${docs}\nПапка игрока: ${folder}`,
   demoFailed: (reason) => `Демонстрация не удалась: ${reason}`,
+  resetLink: (login, hours) =>
+    `Кто откроет эту ссылку, задаст новый пароль для ${login}. Она сработает один раз, в течение ${hours} ч. Больше никому её не давайте:`,
+  verifyLink: (login, hours) =>
+    `Кто откроет эту ссылку, подтвердит адрес ${login}. Она сработает один раз, в течение ${hours} ч:`,
+  inviteMade: (days) => `Код годится для одной учётной записи, ${countRu(days, daysRu)}; больше его не покажем:`,
+  inviteUnneeded: (policy) => `(Его никто не спросит: REGISTRATION=${policy}, а не invite.)`,
   passwordFor: (login) => `Пароль для ${login}: `,
   passwordAgain: "И ещё раз: ",
   adminMade: (login) => `Администратор ${login} создан. Вход: sunduk login URL --login ${login}`,
