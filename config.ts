@@ -139,7 +139,8 @@ export function readConfig({ environment, file }: Sources): Config {
   for (const error of Value.Errors(Config, completed)) {
     const [, name = "", ...place] = error.path.split("/");
     // What stands in a table may be a secret: it is not repeated.
-    const found = place.length > 1 || typeof error.value === "object" ? "" : `, found ${JSON.stringify(error.value)}`;
+    const hidden = place.length > 1 || isTables(error.schema) || typeof error.value === "object";
+    const found = hidden ? "" : `, found ${JSON.stringify(error.value)}`;
     problems.push(`${[name, ...place].join("/")}: ${error.message.toLowerCase()}${found}`);
   }
   if (problems.length === 0 && Value.Check(Config, completed)) {
@@ -180,8 +181,12 @@ function isName(name: string): name is Name {
   return name in Config.properties;
 }
 
+function isTables(schema: TSchema): boolean {
+  return schema.type === "array" && schema.items?.type === "object";
+}
+
 function parse(schema: TSchema, value: string): unknown {
-  if (schema.type === "array" && schema.items?.type === "object") return JSON.parse(value);
+  if (isTables(schema)) return JSON.parse(value);
   if (schema.type === "array")
     return value
       .split(",")

@@ -176,3 +176,47 @@ test(".env.example and the table agree: it names no setting that there is none o
   ];
   expect(named.filter((name) => !(name in Config.properties) && !compose.includes(name))).toEqual([]);
 });
+
+const clientSecret = "a secret of thirty-two characters";
+
+test("clients come as tables of the file or as JSON, and of a service's secret only the digest is kept", async () => {
+  const digest = new Bun.CryptoHasher("sha256").update(clientSecret).digest("hex");
+  const file = await write(
+    `[[oauth_clients]]\nid = "launcher"\nname = "Launcher"\nscopes = ["packs:read"]\n[[service_clients]]\nid = "stats"\nsecret = "${clientSecret}"\nscopes = []\n`,
+  );
+  const services = JSON.stringify([{ id: "stats", secretSha256: digest, scopes: [], roles: ["ops"] }]);
+  const fromFile = readConfig({ environment: {}, file });
+  expect(fromFile.OAUTH_CLIENTS).toEqual([{ id: "launcher", name: "Launcher", scopes: ["packs:read"] }]);
+  expect(fromFile.SERVICE_CLIENTS).toEqual([{ id: "stats", secretSha256: digest, scopes: [], roles: [] }]);
+  const fromEnvironment = readConfig({ environment: { SERVICE_CLIENTS: services }, file });
+  expect(fromEnvironment.SERVICE_CLIENTS).toEqual([{ id: "stats", secretSha256: digest, scopes: [], roles: ["ops"] }]);
+  const fromSecretFile = await write(JSON.stringify([{ id: "stats", secret: clientSecret, scopes: [] }]));
+  const config = readConfig({ environment: { SERVICE_CLIENTS_FILE: fromSecretFile } });
+  expect(JSON.stringify(config)).not.toContain(clientSecret);
+});
+
+test.each([
+  ["not JSON", `[{"id":"stats","secret":"${clientSecret}"`, "SERVICE_CLIENTS: is not JSON"],
+  ["a text", `"${clientSecret}"`, "SERVICE_CLIENTS: "],
+  ["a short secret", `[{"id":"stats","secret":"short-secret","scopes":[]}]`, "SERVICE_CLIENTS/0/secret: "],
+  ["no secret", `[{"id":"stats","scopes":[]}]`, 'SERVICE_CLIENTS: "stats" needs a secret'],
+  [
+    "an unknown member",
+    `[{"id":"stats","secret":"${clientSecret}","scopes":[],"role":"${clientSecret}"}]`,
+    "SERVICE_CLIENTS/0/role: ",
+  ],
+  [
+    "the role of an admin",
+    `[{"id":"stats","secret":"${clientSecret}","scopes":[],"roles":["admin"]}]`,
+    "SERVICE_CLIENTS/0/roles/0: ",
+  ],
+  [
+    "two of one name",
+    `[{"id":"a","secret":"${clientSecret}","scopes":[]},{"id":"a","secret":"${clientSecret}","scopes":[]}]`,
+    'OAUTH_CLIENTS, SERVICE_CLIENTS: "a" is there twice',
+  ],
+])("SERVICE_CLIENTS with %s is refused, and no secret is repeated", (_, value, complaint) => {
+  const complaints = complaintsOf(() => readConfig({ environment: { SERVICE_CLIENTS: value } }));
+  expect(complaints.some((line) => line.startsWith(complaint))).toBe(true);
+  expect(complaints.join("\n")).not.toMatch(/short-secret|thirty-two/);
+});
