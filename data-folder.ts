@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { chmod, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Fault } from "./fault.ts";
 
@@ -31,12 +31,11 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   return {
     path,
     secret: (name, make) => keepSecret(join(path, "secrets", name), make),
-    keep: (name, value) => writeSecret(join(path, "secrets", name), value),
-    announce: (address) =>
-      writeFile(
-        join(path, "holder.json"),
-        JSON.stringify({ pid: process.pid, address, since: new Date().toISOString() }),
-      ),
+    keep: (name, value) => writeWhole(join(path, "secrets", name), value),
+    announce: async (address) => {
+      const holder = { pid: process.pid, address, since: new Date().toISOString() };
+      await writeWhole(join(path, "holder.json"), JSON.stringify(holder));
+    },
     release: () => lock.close(),
   };
 }
@@ -88,11 +87,18 @@ async function keepSecret(
     return { value: kept.trim(), file };
   }
   const value = await make();
-  return { value, file: await writeSecret(file, value) };
+  return { value, file: await writeWhole(file, value) };
 }
 
-async function writeSecret(file: string, value: string): Promise<string> {
-  await writeFile(`${file}.new`, value, { mode: 0o600 });
+/** Synced before it is renamed: after a loss of power the file is there whole, or not at all. */
+async function writeWhole(file: string, value: string): Promise<string> {
+  const handle = await open(`${file}.new`, "w", 0o600);
+  try {
+    await handle.writeFile(value);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
   await rename(`${file}.new`, file);
   return file;
 }

@@ -43,7 +43,7 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
     if (!messages.Check(job.data)) throw new UnrecoverableError("the message is not one of ours");
     const row = await startJob(deps.db, job.data);
     if (!row) return; // settled by another run
-    await runJob(row, job.data.wanted, signal);
+    await runJob(row, job.data.wanted, { signal, limit });
   };
 
   const runTick = async (signal: AbortSignal) => {
@@ -57,7 +57,11 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
     }
   };
 
-  const runJob = async (row: JobRow, wanted: number, signal: AbortSignal) => {
+  const runJob = async (
+    row: JobRow,
+    wanted: number,
+    { signal, limit }: { signal: AbortSignal; limit: AbortSignal },
+  ) => {
     const { id: jobId } = row;
     const log = deps.log.child({ actor: actor.name, jobId });
     const progress = throttle((share: number) => {
@@ -83,7 +87,7 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
         error instanceof Fault
           ? error
           : new Fault("internal", "Something went wrong here: the operator finds it in the log", { cause: error });
-      const ours = fault.code === "internal" && !signal.aborted;
+      const ours = limit.aborted || (fault.code === "internal" && !signal.aborted);
       const final = !fault.mayRetry || (ours && Math.max(row.attempts, row.brokenOff) >= giveUpAfterRuns);
       log[final ? "warn" : "info"]({ err: fault, cause: fault.cause, final }, "a run failed");
       const problem = {
