@@ -63,3 +63,12 @@ export function deleteInvite(db: Db, id: string): Promise<number> {
     values: [id],
   });
 }
+
+/** Forgets invites that expired that long ago, used or not. */
+export function deleteOldInvites(db: Db, { afterDays }: { afterDays: number }): Promise<number> {
+  return run(db, {
+    name: "invite_delete_old",
+    text: `delete from account.invite where expires_at < now() - make_interval(days => $1)`,
+    values: [afterDays],
+  });
+}

@@ -6,6 +6,7 @@ import { publishVersion } from "./publish-version.ts";
 import { relayFacts } from "./relay-facts.ts";
 import { resendStuck } from "./resend-stuck.ts";
 import { sendMail } from "./send-mail.ts";
+import { sweepAccounts } from "./sweep-accounts.ts";
 import { sweepStorage } from "./sweep-storage.ts";
 import { verifyUpload } from "./verify-upload.ts";
 
@@ -19,5 +20,6 @@ export const actors: readonly Actor[] = [
   relayFacts,
   eraseUser,
   sweepStorage,
+  sweepAccounts,
   resendStuck,
 ];

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { insertUser } from "../../db/account.ts";
+import { insertInvite } from "../../db/invite.ts";
+import { insertMail } from "../../db/mail.ts";
+import { insertLink } from "../../db/mail-link.ts";
+import { insertRevocation } from "../../db/revocation.ts";
+import { insertSession } from "../../db/session.ts";
+import type { Deps } from "../../deps.ts";
+import { handle } from "../../workers/sweep-accounts.ts";
+import { openTestDeps } from "../harness.ts";
+import { call, query } from "./arrange.ts";
+
+let deps: Deps;
+beforeAll(async () => {
+  deps = await openTestDeps();
+});
+afterAll(() => deps?.close());
+
+/** A row of each kind. */
+async function arrange(userId: string): Promise<void> {
+  const { db } = deps;
+  const id = Bun.randomUUIDv7;
+  const where = { kind: "web", salt: "", device: "", address: "", clientId: null, scopes: null } as const;
+  await insertSession(db, { id: id(), userId, ...where, fresh: true, lifetimeSeconds: 3600, passwordChanges: null });
+  await insertRevocation(db, { kind: "session", subject: id(), ver: null });
+  await insertLink(db, {
+    id: id(),
+    tokenHash: id(),
+    userId,
+    purpose: "reset",
+    email: "a@b.example",
+    lifetimeSeconds: 60,
+  });
+  await insertMail(db, { id: id(), kind: "verify", recipient: "a@b.example", locale: "en", params: { userId } });
+  await insertInvite(db, { id: id(), codeHash: id(), note: "", createdBy: userId, lifetimeDays: 1 });
+}
+
+test("what is old is forgotten, what is not is kept", async () => {
+  const user = { id: Bun.randomUUIDv7(), login: "somebody", email: null, passwordHash: "", roles: [] };
+  await insertUser(deps.db, user);
+  const kinds = { sessions: 1, revocations: 1, links: 1, mails: 1, invites: 1 };
+  await arrange(user.id);
+  const none = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, 0]));
+  expect(await call(handle, deps, { scope: "all" })).toEqual(none);
+  for (const statement of [
+    `update account.session set expires_at = now() - interval '91 days'`,
+    `update account.revocation set revoked_at = now() - interval '3 hours'`,
+    `update account.mail_link set expires_at = now() - interval '8 days'`,
+    `update mail.mail set created_at = now() - interval '8 days'`,
+    `update account.invite set expires_at = now() - interval '91 days'`,
+  ])
+    await query(deps, statement);
+  await arrange(user.id);
+  expect(await call(handle, deps, { scope: "all" })).toEqual(kinds);
+  expect(await call(handle, deps, { scope: "all" })).toEqual(none);
+});

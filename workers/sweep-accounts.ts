@@ -1,0 +1,28 @@
+import { deleteOldInvites } from "../db/invite.ts";
+import { deleteOldMails } from "../db/mail.ts";
+import { deleteOldLinks } from "../db/mail-link.ts";
+import type { Db } from "../db/query.ts";
+import { deleteOldRevocations } from "../db/revocation.ts";
+import { deleteOldSessions } from "../db/session.ts";
+import type { Handle } from "../queues/actor.ts";
+import type { SweepAccounts } from "../queues/sweep-accounts.ts";
+
+/** What is forgotten, and when: ended sessions and invites are history for 90 days, mails hold addresses and go after 7. */
+const rules: [name: string, forget: (db: Db) => Promise<number>][] = [
+  ["sessions", (db) => deleteOldSessions(db, { afterDays: 90 })],
+  ["revocations", deleteOldRevocations],
+  ["links", (db) => deleteOldLinks(db, { afterDays: 7 })],
+  ["mails", (db) => deleteOldMails(db, { afterDays: 7 })],
+  ["invites", (db) => deleteOldInvites(db, { afterDays: 90 })],
+];
+
+/** Forgets, rule by rule, and answers with how many rows of each. */
+export const handle: Handle<SweepAccounts, "db"> = async ({ deps: { db }, signal, log }) => {
+  const gone: Record<string, number> = {};
+  for (const [name, forget] of rules) {
+    signal.throwIfAborted();
+    gone[name] = await forget(db);
+  }
+  log.debug({ gone }, "forgot what is old");
+  return gone;
+};
