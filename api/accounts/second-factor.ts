@@ -1,4 +1,5 @@
 import { findUser } from "../../db/account.ts";
+import { insertActivity } from "../../db/activity.ts";
 import { lockUser } from "../../db/identity.ts";
 import type { Db } from "../../db/query.ts";
 import type { Revocation } from "../../db/revocation.ts";
@@ -103,6 +104,7 @@ export async function confirmSecondFactor(
       throw new Fault("conflict", "Cannot confirm the second factor: somebody else did it at this moment");
     await deleteRecoveryCodes(tx, userId);
     await insertRecoveryCodes(tx, { userId, hashes: codes.map((code) => hashOf(code.replaceAll("-", ""))) });
+    await insertActivity(tx, { userId, kind: "second-factor-added" });
     if (!endOthers) return [];
     return endSessionsIn(tx, {
       userId,
@@ -127,6 +129,7 @@ export async function removeSecondFactor(
     });
   await changing(api, caller, async (tx) => {
     await deleteSecondFactor(tx, user.id);
+    await insertActivity(tx, { userId: user.id, kind: "second-factor-removed" });
     return [];
   });
 }

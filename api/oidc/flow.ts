@@ -14,6 +14,7 @@ import type { Api } from "../api.ts";
 import { type OpenSession, type Origin, openSession } from "../sessions/service.ts";
 import { explainFailure } from "./failures.ts";
 import { findOrCreateUser, linkIdentity } from "./people.ts";
+import { cleanProfile } from "./presets.ts";
 import type { Checks, OpenProvider } from "./providers.ts";
 
 /** A browser that signs in through a provider; `binding` is the cookie by which it is known again. */
@@ -63,6 +64,7 @@ export async function endFlow(
   const answer = new URL(`${redirectUriOf(api, provider)}?${query}`);
   const profile = await provider
     .redeem(answer, checksOf(api, state))
+    .then(cleanProfile)
     .catch((error) => explainFailure(error, provider.name));
   const { returnTo, userId, sessionId } = flow;
   if (flow.purpose === "link") {

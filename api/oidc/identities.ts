@@ -1,4 +1,5 @@
 import { Elysia, t } from "elysia";
+import { insertActivity } from "../../db/activity.ts";
 import { deleteIdentity, listIdentities, lockUser } from "../../db/identity.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
@@ -99,5 +100,6 @@ async function unlink(
         },
       );
     await deleteIdentity(tx, { userId, provider: id });
+    await insertActivity(tx, { userId, kind: "provider-unlinked", subject: providers.get(id)?.name ?? id });
   });
 }

@@ -1,4 +1,5 @@
 import { findUser, insertUser, type UserRow } from "../../db/account.ts";
+import { insertActivity } from "../../db/activity.ts";
 import { findIdentityUser, findVerifiedEmail, insertIdentity, lockUser } from "../../db/identity.ts";
 import { isDuplicate } from "../../db/query.ts";
 import { lockSession } from "../../db/session.ts";
@@ -30,8 +31,9 @@ export async function findOrCreateUser(people: People, shown: Shown): Promise<Us
       { extra: { reason: "link-first" } },
     );
   if (owner) {
-    await linkTo(people, { ...shown, userId: owner.userId });
-    return getUser(people, owner.userId);
+    const user = await getUser(people, owner.userId);
+    await linkTo(people, { ...shown, userId: user.id });
+    return user;
   }
   if (people.config.REGISTRATION !== "open")
     throw new Fault(
@@ -67,6 +69,7 @@ async function createUser(people: People, { provider, profile }: Shown): Promise
         await insertUser(tx, { ...user, passwordHash: null });
         if ((await insertIdentity(tx, { provider: provider.id, subject, userId: user.id, email })) === 0)
           throw new Fault("conflict", "Cannot make an account: the same was done at this moment");
+        await insertActivity(tx, { userId: user.id, kind: "registered", subject: provider.name });
         return { userId: user.id };
       })
       .catch((error: unknown) => {
@@ -97,14 +100,18 @@ async function linkTo(
     if (!user || (sessionId !== undefined && !(await lockSession(tx, sessionId))))
       throw new Fault("not-signed-in", "Cannot link: your session has ended meanwhile. Sign in again");
     const linked = await insertIdentity(tx, { provider: provider.id, subject, userId, email });
-    const owner = linked === 0 ? await findIdentityUser(tx, { provider: provider.id, subject }) : undefined;
-    if (linked === 0 && owner?.userId !== userId)
-      throw new Fault(
-        "conflict",
-        owner
-          ? `Cannot link: this account of ${provider.name} is linked to somebody else here`
-          : `Cannot link: another account of ${provider.name} is linked already. Unlink that one first`,
-        { extra: { reason: owner ? "somebody-else" : "another-linked" } },
-      );
+    if (linked > 0) {
+      await insertActivity(tx, { userId, kind: "provider-linked", subject: provider.name });
+      return;
+    }
+    const owner = await findIdentityUser(tx, { provider: provider.id, subject });
+    if (owner?.userId === userId) return;
+    throw new Fault(
+      "conflict",
+      owner
+        ? `Cannot link: this account of ${provider.name} is linked to somebody else here`
+        : `Cannot link: another account of ${provider.name} is linked already. Unlink that one first`,
+      { extra: { reason: owner ? "somebody-else" : "another-linked" } },
+    );
   });
 }

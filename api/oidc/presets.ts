@@ -102,6 +102,21 @@ export const presets: Record<PlainKind, Preset> = {
   },
 };
 
+/**
+ * A profile as we keep it. Throws for an id that is none (OpenID Connect Core, 2: at most 255 ASCII characters); leaves
+ * out what is no e-mail address.
+ */
+export function cleanProfile({ subject, email, emailVerified, name }: Profile): Profile {
+  if (!/^[!-~]{1,255}$/.test(subject)) throw new Error("the provider names nobody: its id is not one");
+  const isAddress = email !== null && email.length <= 254 && /^[^\s@<>"]+@[^\s@<>"]+$/.test(email);
+  return {
+    subject,
+    email: isAddress ? email : null,
+    emailVerified: isAddress && emailVerified,
+    name: name?.slice(0, 100) ?? null,
+  };
+}
+
 /** The members of an object; none of anything else. */
 export function toObject(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? { ...value } : {};

@@ -151,11 +151,11 @@ test("a browser gets a page without a token, and our own page fetches the tokens
   expect((await redeem({ origin: system.url })).status).toBe(401);
 });
 
-test("an answer is good once, also when it comes many times at the same moment", async () => {
+test("L12: an answer is good once, also when it comes ten times at the same moment", async () => {
   const browser = openBrowser();
   const url = await comeBack(person(), { browser });
-  const answers = await Promise.all(Array.from({ length: 5 }, () => browser.fetch(url, { headers: asJson })));
-  expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400, 400, 400]);
+  const answers = await Promise.all(Array.from({ length: 10 }, () => browser.fetch(url, { headers: asJson })));
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array.from({ length: 9 }, () => 400)]);
   const replayed = await browser.fetch(url, { headers: asJson });
   expect([replayed.status, replayed.json.reason]).toEqual([400, "begin-again"]);
 });
