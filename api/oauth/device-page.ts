@@ -13,20 +13,29 @@ import { hashCode } from "./device.ts";
 import { type Form, readForm } from "./form.ts";
 import { consentPage, entryPage, type PageProblem, settledPage } from "./pages.ts";
 import { readUserCode, showUserCode } from "./user-code.ts";
+import { endVisit, findVisitor } from "./visitor.ts";
 
 const hidden = { detail: { hide: true } };
 const wrongCodesPerMinute = 5;
 
 /**
- * The page /device (RFC 8628, 3.3): a person signs in, sees what asks, and decides. It opens no session: a cookie binds
- * the question to the browser that was shown it, and with Origin it is what nobody else's page can send (CSRF).
+ * The page /device (RFC 8628, 3.3): a person signs in, sees what asks, and decides. It leaves no session behind: a cookie
+ * binds the question to the browser that was shown it, and with Origin it is what nobody else's page can send (CSRF).
  * No code is taken from the address: a link with a code in it is what phishers send (RFC 8628, 5.4).
  */
 export function devicePage(api: Api, clients: Clients) {
   const signIns = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
   const wrongCodes = openRateLimiter(wrongCodesPerMinute);
+  const providers = api.config.OIDC_PROVIDERS.map(({ id, name = id }) => ({ id, name }));
   return new Elysia()
-    .get("/device", ({ request }) => entryPage({ language: pickLanguage(request) }), hidden)
+    .get(
+      "/device",
+      async ({ request }) => {
+        const visitor = await findVisitor(api, request);
+        return entryPage({ language: pickLanguage(request), providers, visitor: visitor?.user.login });
+      },
+      hidden,
+    )
     .post(
       "/device",
       async ({ request, server }) => {
@@ -44,11 +53,15 @@ export function devicePage(api: Api, clients: Clients) {
   async function look(request: Request, { form, address }: { form: Form; address: string }): Promise<Response> {
     const language = pickLanguage(request);
     const given = { userCode: form.get("user_code") ?? "", login: form.get("login") ?? "" };
-    const again = (problem: PageProblem, status: number) => entryPage({ language, problem, ...given }, status);
+    // A login that is typed says who it shall be, whoever came back from a provider before.
+    const visitor = given.login === "" ? await findVisitor(api, request) : undefined;
+    const again = (problem: PageProblem, status: number) =>
+      entryPage({ language, problem, providers, visitor: visitor?.user.login, ...given }, status);
     try {
       signIns.take(address);
       wrongCodes.check(address);
-      const user = await checkPassword(api, { login: given.login, password: form.get("password") ?? "" });
+      const user =
+        visitor?.user ?? (await checkPassword(api, { login: given.login, password: form.get("password") ?? "" }));
       const userCode = readUserCode(given.userCode);
       const waiting = userCode === undefined ? undefined : await findWaitingGrant(api.db, hashCode(userCode));
       if (userCode === undefined || !waiting) {
@@ -56,7 +69,8 @@ export function devicePage(api: Api, clients: Clients) {
         return again("wrong-code", 404);
       }
       // Not before: a code of the second factor works once, and would be lost to a wrong user code.
-      await requireSecondFactor(api, { user, code: form.get("code") });
+      // A visitor has given one on his way.
+      if (!visitor) await requireSecondFactor(api, { user, code: form.get("code") });
       const secret = makeSecret();
       const { id: userId, login, passwordChanges } = user;
       const grant = await claimDeviceGrant(api.db, {
@@ -79,8 +93,10 @@ export function devicePage(api: Api, clients: Clients) {
     const language = pickLanguage(request);
     const [id = "", secret = ""] = /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(readCookie(request))?.slice(1) ?? [];
     const settled = id && (await settleDeviceGrant(api.db, { id, confirmHash: hashCode(secret), state }));
-    if (!settled) return entryPage({ language, problem: "gone" }, 404);
-    return settledPage({ language, state, cookie: writeCookie("", 0) });
+    if (!settled) return entryPage({ language, problem: "gone", providers }, 404);
+    const visitor = await findVisitor(api, request);
+    const cookies = [writeCookie("", 0), ...(visitor ? [await endVisit(api, visitor)] : [])];
+    return settledPage({ language, state, cookies });
   }
 
   /** With https the browser keeps the cookie to this host and to https (RFC 6265bis, 4.1.3.2); plain http has no such name. */

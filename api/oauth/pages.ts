@@ -5,23 +5,39 @@ import { type DeviceTexts, deviceTexts } from "./texts.ts";
 /** Why the page is shown once more: a fault's code or reason, or what is special to this page. */
 export type PageProblem = keyof DeviceTexts["problems"];
 
-type EntryPage = { language: Language; problem?: PageProblem | undefined; userCode?: string; login?: string };
+type EntryPage = {
+  language: Language;
+  problem?: PageProblem | undefined;
+  userCode?: string;
+  login?: string;
+  /** The login of somebody who came back from a provider: he types the code only. */
+  visitor?: string | undefined;
+  providers: { id: string; name: string }[];
+};
 
 /** The page on which a person types the code that a device shows, and signs in. */
-export function entryPage({ language, problem, userCode = "", login = "" }: EntryPage, status = 200): Response {
+export function entryPage(
+  { language, problem, userCode = "", login = "", visitor, providers }: EntryPage,
+  status = 200,
+): Response {
   const text = deviceTexts[language];
+  const autofocus = (wanted: boolean) => (wanted ? " autofocus" : "");
+  const signIn = `<label>${text.login}<input name="login" autocomplete="username" required maxlength="254" value="${escapeHtml(login)}"></label>
+<label>${text.password}<input name="password" type="password" autocomplete="current-password" required maxlength="256"${autofocus(userCode !== "")}></label>
+<label>${text.code}<input name="code" autocomplete="one-time-code" maxlength="40"></label>`;
+  const links = providers.map(
+    ({ id, name }) => `<li><a href="/v1/auth/oidc/${id}/start?returnTo=%2Fdevice">${escapeHtml(name)}</a></li>`,
+  );
   return htmlPage({
     language,
     status,
     title: text.title,
     body: `${problem === undefined ? "" : `<p role="alert">${text.problems[problem]}</p>\n`}<p>${text.intro}</p>
 <form method="post" action="/device">
-<label>${text.userCode}<input name="user_code" required maxlength="32" autocomplete="off" autocapitalize="characters" spellcheck="false" placeholder="XXXX-XXXX" value="${escapeHtml(userCode)}"${userCode === "" ? " autofocus" : ""}></label>
-<label>${text.login}<input name="login" autocomplete="username" required maxlength="254" value="${escapeHtml(login)}"></label>
-<label>${text.password}<input name="password" type="password" autocomplete="current-password" required maxlength="256"${userCode === "" ? "" : " autofocus"}></label>
-<label>${text.code}<input name="code" autocomplete="one-time-code" maxlength="40"></label>
+<label>${text.userCode}<input name="user_code" required maxlength="32" autocomplete="off" autocapitalize="characters" spellcheck="false" placeholder="XXXX-XXXX" value="${escapeHtml(userCode)}"${autofocus(userCode === "")}></label>
+${visitor === undefined ? signIn : `<p>${text.visitor(escapeHtml(visitor))}</p>`}
 <button name="action" value="look">${text.next}</button>
-</form>`,
+</form>${visitor !== undefined || links.length === 0 ? "" : `\n<p>${text.through}</p><ul>${links.join("")}</ul>`}`,
   });
 }
 
@@ -56,18 +72,14 @@ export function consentPage({ language, login, client, userCode, grant, cookie }
   });
 }
 
+type SettledPage = { language: Language; state: "approved" | "denied"; cookies: string[] };
+
 /** The last page: what was decided. */
-export function settledPage({
-  language,
-  state,
-  cookie,
-}: {
-  language: Language;
-  state: "approved" | "denied";
-  cookie: string;
-}): Response {
+export function settledPage({ language, state, cookies }: SettledPage): Response {
   const text = deviceTexts[language];
-  return htmlPage({ language, title: text.title, headers: { "set-cookie": cookie }, body: `<p>${text[state]}</p>` });
+  const response = htmlPage({ language, title: text.title, body: `<p>${text[state]}</p>` });
+  for (const cookie of cookies) response.headers.append("set-cookie", cookie);
+  return response;
 }
 
 /** "3 minutes ago", in words. */

@@ -7,8 +7,8 @@ type Public = Pick<Api, "publicUrl">;
 
 /** Stands for one browser while sign-ins are under way: the provider sends it back with a link, hence Lax. */
 const binding: Cookie = { name: "sunduk_flow", path: "/v1", sameSite: "Lax", maxAgeSeconds: 3_600 };
-/** Stands for a session that our own page may fetch once. */
-const handover: Cookie = { name: "sunduk_handover", path: "/v1/auth/oidc", sameSite: "Strict", maxAgeSeconds: 300 };
+/** Stands for a session that our own page may fetch once, or that answers one question on /device. */
+const handover: Cookie = { name: "sunduk_handover", path: "/", sameSite: "Strict", maxAgeSeconds: 300 };
 
 /** With https the browser keeps a cookie to this host and to https (RFC 6265bis, 4.1.3.2); plain http has no such name. */
 function nameOf({ publicUrl }: Public, cookie: Cookie): string {

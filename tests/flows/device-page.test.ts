@@ -1,17 +1,29 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { findForeignLoads } from "../api/open-test-api.ts";
 import { openCall, type System, startSystem, type TestUser } from "../harness.ts";
+import * as there from "../identity-server.ts";
 import { type Browser, openBrowser, postForm, testPassword } from "./device.ts";
 
 let system: System;
 let user: TestUser;
+let identityServer: there.IdentityServer;
 
 beforeAll(async () => {
+  identityServer = await there.startIdentityServer();
+  const { clientId, clientSecret } = there;
+  const provider = { id: "there", name: "There", issuer: identityServer.issuer, clientId, clientSecret };
   const clients = [{ id: "test-launcher", name: "Test <b>Launcher</b>", scopes: ["packs:read", "account:read"] }];
-  system = await startSystem({ environment: { OAUTH_CLIENTS: JSON.stringify(clients) }, pods: 0 });
+  system = await startSystem({
+    environment: { OAUTH_CLIENTS: JSON.stringify(clients), OIDC_PROVIDERS: JSON.stringify([provider]) },
+    pods: 0,
+  });
+  await identityServer.open([`${system.url}/v1/auth/oidc/there/callback`]);
   user = await system.signUp("player");
 });
-afterAll(() => system?.stop());
+afterAll(async () => {
+  await system?.stop();
+  await identityServer?.stop();
+});
 
 async function begin(fields: Record<string, string> = {}, headers: Record<string, string> = {}) {
   const url = `${system.url}/oauth/device_authorization`;
@@ -172,6 +184,37 @@ test("an account with a second factor is asked for it, after the code of the dev
   expect((await look(browser, userCode, { login: owner.login, code })).status).toBe(200);
   await browser.post({ action: "approve" });
   expect(await stateOf(deviceCode)).toBe("let in");
+});
+
+test("somebody without a password signs in through a provider first, and no session of that stays", async () => {
+  identityServer.people.set("discordian", { preferred_username: "discordian" });
+  const browser = there.openBrowser();
+  const entry = await browser.fetch(`${system.url}/device`);
+  const [, start = ""] = /href="(\/v1\/auth\/oidc\/there\/start[^"]*)"/.exec(entry.text) ?? [];
+  const callback = `${system.url}/v1/auth/oidc/there/callback`;
+  const back = await browser.signIn(`${system.url}${start}`, { login: "discordian", until: callback });
+  const arrived = await browser.fetch(back);
+  expect(arrived.text).toContain('href="/device"');
+  const page = await browser.fetch(`${system.url}/device`);
+  expect(page.text).toContain("You are signed in as <b>discordian</b>.");
+  expect(page.text).not.toContain('type="password"');
+
+  const { userCode, deviceCode } = await begin({ scope: "account:read" });
+  const origin = { origin: system.url };
+  const post = (form: Record<string, string>, headers = origin) =>
+    browser.fetch(`${system.url}/device`, { method: "POST", form, headers });
+  expect((await post({ action: "look", user_code: userCode }, { origin: "http://evil.example" })).status).toBe(403);
+  const asked = await post({ action: "look", user_code: userCode });
+  expect([asked.status, asked.text.includes("<b>discordian</b>")]).toEqual([200, true]);
+  expect((await post({ action: "approve" })).status).toBe(200);
+  expect([...browser.cookies.keys()].filter((name) => name.includes("handover"))).toEqual([]);
+  expect((await post({ action: "look", user_code: userCode })).status).toBe(401);
+
+  const grant_type = "urn:ietf:params:oauth:grant-type:device_code";
+  const fields = { grant_type, client_id: "test-launcher", device_code: deviceCode };
+  const { json: tokens } = await postForm(`${system.url}/oauth/token`, fields);
+  const { json } = await openCall(system.url, tokens.access_token)("GET", "/v1/auth/sessions");
+  expect(json.items).toMatchObject([{ kind: "launcher" }, { kind: "web", endedReason: "its question was answered" }]);
 });
 
 test("a question that stands open when the password changes can be answered no longer", async () => {
