@@ -76,6 +76,7 @@ export const Config = t.Object({
   LIMIT_USER_BYTES: count(50 * 1024 ** 3),
   LIMIT_USER_UPLOADS: count(100_000),
   LIMIT_SIGN_INS_PER_MINUTE: count(30),
+  LIMIT_SIGN_INS_PER_ACCOUNT: count(10),
   ACCOUNT_ERASE_DAYS: t.Number({
     default: 14,
     minimum: 0,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Bus, openBus } from "./db/bus.ts";
 import { openPostgres, type Postgres } from "./db/postgres.ts";
+import { openRateStore, type RateStore } from "./db/rate.ts";
 import type { Log } from "./log.ts";
 import { openQueues, type Queues } from "./queues/connection.ts";
 import { actors } from "./queues/index.ts";
@@ -17,6 +18,7 @@ export type Deps = {
   log: Log;
   db: Postgres;
   bus: Bus;
+  rates: RateStore;
   storage: Storage;
   /** The embedded storage, which our own API serves; undefined with S3. */
   disk: { storage: DiskStorage; signer: DiskSigner } | undefined;
@@ -42,12 +44,13 @@ export async function openDeps({ config, log, name, publicUrl }: Options): Promi
   };
   const db = opened(openPostgres(databaseUrl, { max: config.DATABASE_POOL, log, name }));
   const bus = opened(await openBus({ redisUrl: config.REDIS_URL, databaseUrl, db, log }));
+  const rates = opened(openRateStore({ redisUrl: config.REDIS_URL, db, log }));
   const disk = config.S3_ENDPOINT ? undefined : openDisk(config, publicUrl);
   const storage = disk ? disk.storage : openS3Storage(readS3Options(config));
   const queues = opened(await openQueues({ redisUrl: config.REDIS_URL, databaseUrl, log }));
   const mailbox = opened(openMailbox({ queues, actors, log }));
   const open = stack.move();
-  return { config, log, db, bus, storage, disk, queues, mailbox, publicUrl, close: () => open.disposeAsync() };
+  return { config, log, db, bus, rates, storage, disk, queues, mailbox, publicUrl, close: () => open.disposeAsync() };
 }
 
 function openDisk(config: Config, base: () => string) {

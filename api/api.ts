@@ -2,6 +2,7 @@ import type { Deps } from "../deps.ts";
 import type { Passwords } from "./accounts/passwords.ts";
 import type { Identify } from "./caller.ts";
 import type { RequestCounts } from "./health/request-counts.ts";
+import type { RateLimits } from "./rate-limits.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Seal } from "./seal.ts";
 import type { Tokens } from "./tokens.ts";
@@ -10,6 +11,7 @@ import type { Tokens } from "./tokens.ts";
 export type Api = Deps & {
   tokens: Tokens;
   revocations: Revocations;
+  rateLimits: RateLimits;
   identify: Identify;
   passwords: Passwords;
   seal: Seal;

@@ -23,6 +23,7 @@ import { openapi } from "./openapi/index.ts";
 import { ops } from "./ops/index.ts";
 import { packs } from "./packs/index.ts";
 import { problems } from "./problem.ts";
+import { openRateLimits } from "./rate-limits.ts";
 import { openRecorder } from "./request-log.ts";
 import { openRevocations, type Revocations } from "./revocations.ts";
 import { openSeal } from "./seal.ts";
@@ -77,6 +78,7 @@ export async function makeApp(
     revocations,
     identify: openIdentify({ tokens, revocations, accessTokens: openAccessTokens({ ...deps, revocations }) }),
     passwords: openPasswords(),
+    rateLimits: openRateLimits({ store: deps.rates, log: deps.log }),
     seal: openSeal(keys.tokenSecret),
     requestCounts: openRequestCounts(),
     addressOf: (request, peer) => addressOf(request, peers.get(request) ?? peer),

@@ -93,7 +93,8 @@ export function openAddresses(trusted: string[]): (request: Request, peer: strin
   }
   return (request, peer = "") => {
     const plain = peer.replace(/^::ffff:/, "");
-    const named = request.headers.get("x-real-ip") ?? "";
+    // A proxy that listens on both families writes IPv4 addresses as IPv6 ones: these are not all one client.
+    const named = (request.headers.get("x-real-ip") ?? "").replace(/^::ffff:(?=\d+\.)/i, "");
     const address =
       isIP(named) !== 0 && isIP(plain) !== 0 && proxies.check(plain, isIP(plain) === 6 ? "ipv6" : "ipv4")
         ? named

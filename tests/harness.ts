@@ -120,6 +120,7 @@ export async function testEnvironment(extra: Record<string, string> = {}): Promi
   const cluster = parts === "cluster" ? await clusterEnvironment() : {};
   const quick = {
     LIMIT_SIGN_INS_PER_MINUTE: "100000",
+    LIMIT_SIGN_INS_PER_ACCOUNT: "100000",
     RESEND_AFTER_SECONDS: "3",
     RESEND_EVERY_SECONDS: "1",
     LOCK_SECONDS: "2",

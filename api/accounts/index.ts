@@ -2,10 +2,10 @@ import { Elysia } from "elysia";
 import type { Keys } from "../../keys.ts";
 import type { Api } from "../api.ts";
 import { pickLanguage } from "../html-page.ts";
-import { openRateLimiter } from "../limits.ts";
 import { undeleteAccount } from "../me/deletion.ts";
 import { originOf } from "../origin.ts";
 import { type OpenSession, refreshSession } from "../sessions/service.ts";
+import { addressAllowance, refreshAllowance, signInAllowances } from "../sign-in-limits.ts";
 import { signing } from "../signer.ts";
 import { accessLifetimeSeconds } from "../tokens.ts";
 import { email } from "./email.ts";
@@ -22,7 +22,9 @@ export function accounts(api: Api, keys: Keys) {
 
 /** Registration and sign-in. */
 function signIns(api: Api, keys: Keys) {
-  const limiter = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
+  const { config, rateLimits } = api;
+  const takeGuess = (guess: { login: string; address: string }, headers: Record<string, string | number>) =>
+    rateLimits.take([addressAllowance(config, guess.address), ...signInAllowances(config, guess)], headers);
   return new Elysia({ prefix: "/v1/auth", tags: ["accounts"] })
     .use(signing(keys))
     .derive(({ signAccess, request, server }) => {
@@ -38,14 +40,15 @@ function signIns(api: Api, keys: Keys) {
         }),
       };
     })
-    .onBeforeHandle(({ address, set }) => {
+    .onBeforeHandle(({ set }) => {
       set.headers["cache-control"] = "no-store";
-      limiter.take(address);
     })
     .post(
       "/register",
-      async ({ body, answer, origin, status, request }) =>
-        status(201, await answer(await register(api, { ...body, locale: pickLanguage(request) }, origin))),
+      async ({ body, answer, origin, status, request, address, set }) => {
+        await rateLimits.take([addressAllowance(config, address)], set.headers);
+        return status(201, await answer(await register(api, { ...body, locale: pickLanguage(request) }, origin)));
+      },
       {
         body: Register,
         response: { 201: SignedIn },
@@ -53,16 +56,19 @@ function signIns(api: Api, keys: Keys) {
       },
     )
     .post("/login", async ({ body, answer, origin }) => answer(await signIn(api, body, origin)), {
+      beforeHandle: ({ body, address, set }) => takeGuess({ login: body.login, address }, set.headers),
       body: SignIn,
       response: { 200: SignedIn },
       detail: { summary: "Sign in" },
     })
     .post("/undelete", async ({ body, answer, origin }) => answer(await undeleteAccount(api, body, origin)), {
+      beforeHandle: ({ body, address, set }) => takeGuess({ login: body.login, address }, set.headers),
       body: SignIn,
       response: { 200: SignedIn },
       detail: { summary: "Bring your deleted account back, before it is erased, and sign in" },
     })
     .post("/refresh", async ({ body, answer }) => answer(await refreshSession(api, body.refreshToken)), {
+      beforeHandle: ({ address, set }) => rateLimits.take([refreshAllowance(config, address)], set.headers),
       body: Refresh,
       response: { 200: SignedIn },
       detail: { summary: "Exchange a refresh token for its successor" },

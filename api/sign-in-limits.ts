@@ -1,0 +1,30 @@
+import type { Config } from "../config.ts";
+import type { Allowance } from "./rate-limits.ts";
+
+type Guess = { login: string; address: string };
+
+/** An account may be tried so many times more often from everywhere than from one address. */
+const everywhere = 10;
+
+/**
+ * What a try at a password takes. From one address few; at one account, from everywhere, ten times as many, so that
+ * whoever guesses from one address does not lock its owner out at another.
+ */
+export function signInAllowances(config: Config, { login, address }: Guess): Allowance[] {
+  const perMinute = config.LIMIT_SIGN_INS_PER_ACCOUNT;
+  const account = login.toLowerCase();
+  return [
+    { name: "account", perMinute, key: `${account} ${address}` },
+    { name: "account-everywhere", perMinute: perMinute * everywhere, key: account },
+  ];
+}
+
+/** What any call at all takes from its address. */
+export function addressAllowance(config: Config, address: string): Allowance {
+  return { name: "address", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE, key: address };
+}
+
+/** Refreshing guesses nothing, and many launchers may share an address. */
+export function refreshAllowance(config: Config, address: string): Allowance {
+  return { name: "refresh", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE * everywhere, key: address };
+}
