@@ -56,16 +56,27 @@ function refusal(detail: string): Fault {
 
 /** Whether a code is right, and used up by this. */
 async function useCode({ db, seal }: Checking, { userId, code }: { userId: string; code: string }): Promise<boolean> {
+  const plain = code.replace(/[\s-]/g, "");
+  // Nobody guesses a recovery code: it is not counted, and lets its owner in when somebody else has used up the tries.
+  if (!/^\d{6}$/.test(plain)) return (await useRecoveryCode(db, { userId, hash: hashOf(plain.toLowerCase()) })) === 1;
   if ((await countTotpTry(db, { userId, most: maxTries, windowSeconds })) === 0)
-    throw new Fault("too-many", "Too many wrong codes: wait a quarter of an hour", {
+    throw new Fault("too-many", "Too many wrong codes: wait a quarter of an hour, or use a recovery code", {
       retryAfterSeconds: windowSeconds,
     });
-  const plain = code.replace(/[\s-]/g, "");
-  if (!/^\d{6}$/.test(plain)) return (await useRecoveryCode(db, { userId, hash: hashOf(plain.toLowerCase()) })) === 1;
   const factor = await findSecondFactor(db, userId);
   if (!factor?.secret) return false;
-  const step = findStep(seal.open(factor.secret, ownerOf(userId)), { code: plain, timeMs: Date.now() });
+  const step = findStep(unseal(seal, { secret: factor.secret, userId }), { code: plain, timeMs: Date.now() });
   return step !== undefined && (await useTotpStep(db, { userId, step })) === 1;
+}
+
+function unseal(seal: Seal, { secret, userId }: { secret: string; userId: string }): string {
+  try {
+    return seal.open(secret, ownerOf(userId));
+  } catch (cause) {
+    const detail =
+      "Cannot check the code: the secret of this server was replaced. Use a recovery code, then set up the second factor anew";
+    throw new Fault("not-signed-in", detail, { cause, extra: { reason: "second-factor" } });
+  }
 }
 
 /** Begins a second factor: a secret for the app, which counts once `confirmSecondFactor` was given a code of it. 409 when there is one. */
@@ -89,7 +100,7 @@ export async function confirmSecondFactor(
   if (!factor?.secret || factor.confirmed)
     throw new Fault("conflict", "Cannot confirm a second factor: begin one with POST /v1/me/totp");
   const { secret } = factor;
-  const step = findStep(api.seal.open(secret, ownerOf(userId)), { code: code.replace(/\s/g, ""), timeMs: Date.now() });
+  const step = findStep(unseal(api.seal, { secret, userId }), { code: code.replace(/\s/g, ""), timeMs: Date.now() });
   if (step === undefined)
     throw new Fault(
       "invalid",
