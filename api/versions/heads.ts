@@ -23,7 +23,8 @@ export function heads(api: Api) {
   const answers = openPublicAnswers(api);
 
   const give = (request: Request, question: Question, look: (caller: Caller | null) => Promise<Looked>) => {
-    const known = request.headers.get("authorization") === null ? answers.find(question) : undefined;
+    const anonymous = !request.headers.has("authorization") && !request.headers.has("token");
+    const known = anonymous ? answers.find(question) : undefined;
     return known ? respond(request, known) : ask(request, question, look);
   };
   const ask: (...asked: Parameters<typeof give>) => Promise<Response> = async (request, question, look) => {
