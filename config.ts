@@ -168,7 +168,7 @@ function contradictions(config: Config): string[] {
     problems.push("DATABASE_URL: must look like postgres://user:password@host:port/database");
   if (config.REDIS_URL && !/^rediss?:\/\/./.test(config.REDIS_URL))
     problems.push("REDIS_URL: must look like redis://host:port");
-  if (config.SMTP_URL && !/^smtps?:\/\/[^/]/.test(config.SMTP_URL))
+  if (config.SMTP_URL && !(/^smtps?:\/\/[^/]/.test(config.SMTP_URL) && URL.canParse(config.SMTP_URL)))
     problems.push("SMTP_URL: must look like smtps://user:password@host:port or smtp://host:port");
   if (config.SMTP_URL && !config.MAIL_FROM) problems.push("MAIL_FROM: is needed with SMTP_URL");
   return problems;

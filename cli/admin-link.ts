@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { findUserByName } from "../db/account.ts";
 import { findAddressee, insertLink } from "../db/mail-link.ts";
 import { Fault } from "../fault.ts";
@@ -5,6 +6,7 @@ import { openLog } from "../log.ts";
 import { linkTo, makeToken } from "../workers/compose-mail.ts";
 import { defineCommand, usageFault } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
+import { findHolder } from "./doctor/folder.ts";
 import { readSettings } from "./settings.ts";
 
 const usage = "admin link --login L [--purpose reset|verify] [--server URL] [--data DIR]";
@@ -29,7 +31,9 @@ export const command = defineCommand({
     if (purpose !== "reset" && purpose !== "verify")
       throw usageFault(`Make a link: --purpose is reset or verify, not "${purpose}"`, usage);
     const config = readSettings(values);
-    const base = (values.server ?? config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`).replace(/\/+$/, "");
+    const running = (await findHolder(resolve(config.DATA)))?.address;
+    const address = values.server ?? config.PUBLIC_URL ?? running ?? `http://${config.HOST}:${config.PORT}`;
+    const base = address.replace(/\/+$/, "");
     const log = openLog({ level: "warn", service: "admin" });
     const { token, tokenHash } = makeToken();
     const login = await withDatabase({ config, log, signal }, async (db) => {

@@ -1,6 +1,7 @@
 import { openLog } from "../log.ts";
 import { defineCommand } from "./arguments.ts";
 import { checkDisk, checkFolder } from "./doctor/folder.ts";
+import { checkMail } from "./doctor/mail.ts";
 import { type DoctorMessages, doctorMessages } from "./doctor/messages.ts";
 import { checkAddress, checkDatabase, checkRedis, checkStorage } from "./doctor/parts.ts";
 import type { Finding } from "./doctor/report.ts";
@@ -27,6 +28,7 @@ export const command = defineCommand({
         checkRedis(looking),
         checkStorage(looking),
         checkAddress(looking),
+        checkMail(looking),
       ];
       findings.push(...(await Promise.all(looks)).flat());
     }

@@ -1,13 +1,11 @@
-import { createTransport } from "nodemailer";
 import type { Config } from "../config.ts";
 import { claimMail, dropMail, isMailWaiting, releaseMail, settleMail } from "../db/mail.ts";
 import { Fault, hasCode } from "../fault.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { SendMail } from "../queues/send-mail.ts";
 import { type Composed, composeMail } from "./compose-mail.ts";
+import { openTransport } from "./smtp.ts";
 
-const connectMs = 10_000;
-const silenceMs = 20_000;
 /** Longer than a run may take: a claim that outlives it belongs to a run that is gone. */
 const claimSeconds = 90;
 
@@ -51,15 +49,7 @@ export const handle: Handle<SendMail, "db" | "config"> = async ({
 type Sending = { id: string; composed: Exclude<Composed, { dropped: string }>; base: string; signal: AbortSignal };
 
 async function send(config: Config, { id, composed: { to, subject, text }, base, signal }: Sending): Promise<void> {
-  const transport = createTransport({
-    ...readServer(config.SMTP_URL ?? ""),
-    connectionTimeout: connectMs,
-    greetingTimeout: connectMs,
-    dnsTimeout: connectMs,
-    socketTimeout: silenceMs,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  });
+  const transport = openTransport(config.SMTP_URL ?? "");
   const stop = Promise.withResolvers<never>();
   const abort = () => stop.reject(new Fault("unavailable", "Cannot send the mail: this run was stopped"));
   signal.addEventListener("abort", abort, { once: true });
@@ -78,22 +68,6 @@ async function send(config: Config, { id, composed: { to, subject, text }, base,
     signal.removeEventListener("abort", abort);
     transport.close();
   }
-}
-
-/** The server of an SMTP_URL. smtps:// is TLS from the start; with smtp:// a password is sent after STARTTLS only, or within this machine. */
-function readServer(address: string) {
-  const url = new URL(address);
-  const secure = url.protocol === "smtps:";
-  const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, ""),
-    port: Number(url.port || (secure ? 465 : 587)),
-    secure,
-    requireTLS: !secure && url.username !== "" && !local,
-    ...(url.username !== "" && {
-      auth: { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) },
-    }),
-  };
 }
 
 function hostOf(base: string): string {

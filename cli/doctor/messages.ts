@@ -12,6 +12,7 @@ const why: Record<Area, string> = {
   storage: "Every file of every pack is in it.",
   disk: "A full disk stops uploads first, and the database next.",
   address: "Launchers and people come over this address.",
+  mail: "Addresses are confirmed and forgotten passwords are set by mail.",
 };
 
 const en = {
@@ -70,6 +71,9 @@ const en = {
   checkAddress: "check PUBLIC_URL, the gateway and the firewall",
   onlyHere: (host: string) => `${host} can be reached from this machine only, and PUBLIC_URL is not set`,
   setPublicUrl: "set PUBLIC_URL before packs are published for others",
+  mail: (host: string) => `${host} answers and lets us in`,
+  noMail: "SMTP_URL is not set: links are made with ./sunduk admin link",
+  fixMail: "check SMTP_URL, its password, and whether this machine may reach the mail server",
 };
 
 export type DoctorMessages = Omit<typeof en, "areas"> & { areas: Record<Area, string> | undefined };
@@ -88,6 +92,7 @@ const ru: DoctorMessages = {
     storage: "хранилище",
     disk: "диск",
     address: "адрес",
+    mail: "почта",
   },
   why: {
     settings: "Настройка с опечаткой не читается, и действует её значение по умолчанию.",
@@ -101,6 +106,7 @@ const ru: DoctorMessages = {
     storage: "В нём все файлы всех сборок.",
     disk: "Полный диск остановит сначала отправку файлов, потом базу.",
     address: "По этому адресу приходят лаунчеры и люди.",
+    mail: "По почте подтверждают адреса и задают забытые пароли.",
   },
   whyLabel: "зачем",
   fixLabel: "что делать",
@@ -152,6 +158,9 @@ const ru: DoctorMessages = {
   checkAddress: "проверьте PUBLIC_URL, шлюз и сетевой экран",
   onlyHere: (host) => `${host} доступен только с этой машины, а PUBLIC_URL не задан`,
   setPublicUrl: "задайте PUBLIC_URL, прежде чем публиковать сборки для других",
+  mail: (host) => `${host} отвечает и пускает нас`,
+  noMail: "SMTP_URL не задан: ссылки делает ./sunduk admin link",
+  fixMail: "проверьте SMTP_URL, пароль в нём и доступен ли почтовый сервер с этой машины",
 };
 
 /** What `sunduk doctor` says, in one language. */

@@ -9,7 +9,8 @@ export type Area =
   | "queues"
   | "storage"
   | "disk"
-  | "address";
+  | "address"
+  | "mail";
 
 /** One thing that was looked at. Broken: the server cannot do its work. `fix` says what to do about it. */
 export type Finding = { area: Area; state: "ok" | "warning" | "broken" | "skipped"; detail: string; fix?: string };
