@@ -6,7 +6,8 @@ export type SecondFactorRow = { login: string; secret: string | null; confirmed:
 export function findSecondFactor(db: Db, userId: string): Promise<SecondFactorRow | undefined> {
   return one<SecondFactorRow>(db, {
     name: "second_factor_find",
-    text: `select login, totp_secret as secret, totp_confirmed_at is not null as confirmed from account."user" where id = $1 and deleted_at is null`,
+    text: `select login, totp_secret as secret, totp_confirmed_at is not null as confirmed from account."user"
+      where id = $1 and (deleted_at is null or erase_after > now())`,
     values: [userId],
   });
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { codeAt, stepAt } from "../../api/accounts/totp.ts";
 import { userReferences } from "../../db/erase.ts";
 import { openCall, publishPack, type System, sha256, startSystem, type TestUser, upload, waitFor } from "../harness.ts";
 
@@ -199,6 +200,79 @@ describe("an account", () => {
     );
   });
 
+  test("with a second factor takes a code to be had back, each once", async () => {
+    const user = await system.signUp();
+    const { secret } = (await user.call("POST", "/v1/me/totp")).json;
+    const codeFor = (away: number) => codeAt(secret, stepAt(Date.now()) + away);
+    const confirmed = await user.call("POST", "/v1/me/totp/confirm", { body: { code: codeFor(-1) } });
+    expect(confirmed.status).toBe(200);
+    expect((await user.call("DELETE", "/v1/me", { body: { password } })).status).toBe(200);
+    const undelete = (code?: string) =>
+      system.call("POST", "/v1/auth/undelete", {
+        body: { login: user.login, password, ...(code !== undefined && { code }) },
+      });
+    for (const code of [undefined, codeFor(5), codeFor(-1)]) {
+      const { status, json } = await undelete(code);
+      expect([status, json.reason]).toEqual([401, "second-factor"]);
+    }
+    expect((await undelete(codeFor(0))).status).toBe(200);
+  });
+
+  test("without a password is deleted by whoever signed in a short time ago", async () => {
+    const user = await system.signUp();
+    const query = (text: string) =>
+      system.db.query({ name: `test_${sha256(text).slice(0, 8)}`, text, values: [user.login] });
+    await query(`update account."user" set password_hash = null where login = $1`);
+    await query(`update account.session s set fresh_at = now() - interval '11 minutes' from account."user" u
+      where u.id = s.user_id and u.login = $1`);
+    const stale = await user.call("DELETE", "/v1/me", { body: {} });
+    expect([stale.status, stale.json.reason]).toEqual([403, "stale-session"]);
+    await query(
+      `update account.session s set fresh_at = now() from account."user" u where u.id = s.user_id and u.login = $1`,
+    );
+    expect((await user.call("DELETE", "/v1/me", { body: {} })).status).toBe(200);
+    expect((await user.call("GET", "/v1/me")).status).toBe(401);
+  });
+
+  test("B4: is erased although the pods that do it are killed again and again", async () => {
+    const gone = await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const user = await system.signUp();
+        await upload(user, `bytes of ${user.login}`);
+        const { id } = (await user.call("GET", "/v1/me")).json;
+        await user.call("DELETE", "/v1/me", { body: { password } });
+        return id as string;
+      }),
+    );
+    for (const id of gone) await passTime(id);
+    // Once each step has begun for somebody: the fact stated, delivered, the job begun, an account erased.
+    const stages = [
+      `select from outbox.fact where payload ->> 'userId' = any ($1)`,
+      `select from outbox.delivery d join outbox.fact f on f.id = d.fact_id where payload ->> 'userId' = any ($1)`,
+      `select from job.job where actor = 'erase-user' and subject = any ($1) and attempts > 0`,
+      `select from account."user" where id::text = any ($1) and login = 'deleted-' || id`,
+    ];
+    for (const [index, text] of stages.entries()) {
+      const reached = async () =>
+        (await system.db.query({ name: `test_stage_${index}`, text, values: [gone] })).rows.length;
+      await waitFor(async () => (await reached()) > 0, `stage ${index} to begin`);
+      for (const pod of system.pods.filter(({ exitCode }) => exitCode === null)) pod.kill("SIGKILL");
+      system.startPod();
+    }
+    system.startPod();
+    for (const id of gone)
+      await waitFor(async () => (await findUser(id)).login === `deleted-${id}`, "the account to be erased", 40_000);
+    for (const id of gone) expect(await countRows(id)).toEqual({});
+    const { rows } = await system.db.query({
+      name: "test_facts_of",
+      text: `select payload ->> 'userId' as id, count(*) as facts, count(d.receiver) as deliveries, bool_and(relayed_at is not null) as relayed
+        from outbox.fact f left join outbox.delivery d on d.fact_id = f.id where payload ->> 'userId' = any ($1) group by 1`,
+      values: [gone],
+    });
+    expect(rows.length).toBe(gone.length);
+    for (const row of rows) expect(row).toMatchObject({ facts: 1, deliveries: 1 });
+  });
+
   test("whose time is over is erased with every row and object; its login is free, what others have stays", async () => {
     const arranged = await arrange();
     const { user, name, id, open, hidden, shared } = arranged;
@@ -228,6 +302,8 @@ describe("an account", () => {
     await user.call("DELETE", "/v1/me", { body: { password } });
     expect((await countRows(id))["file.file.owner_id"]).toBe(before["file.file.owner_id"] ?? 0); // not yet
     await passTime(id);
+    // Over is over, whether it was erased yet or not.
+    expect((await system.call("POST", "/v1/auth/undelete", { body: { login: name, password } })).status).toBe(401);
     await waitFor(async () => (await findUser(id)).login === `deleted-${id}`, "the account to be erased");
     expect(await countRows(id)).toEqual({});
     expect(await findUser(id)).toMatchObject({
