@@ -145,6 +145,22 @@ test("addresses of the parts are looked at, and passwords in them are not repeat
   ]);
 });
 
+test("a mail server is named as an address, with a sender; its password is not repeated", () => {
+  const wrong = [
+    "mail.example:587 hunter2",
+    "http://mail.example",
+    "smtp://",
+    "smtps://user:hunter2@",
+    "smtp://a:hunter2@b:x",
+  ];
+  for (const SMTP_URL of wrong) {
+    const complaints = complaintsOf(() => readConfig({ environment: { SMTP_URL, MAIL_FROM: "a@b.example" } }));
+    expect(complaints).toEqual(["SMTP_URL: must look like smtps://user:password@host:port or smtp://host:port"]);
+  }
+  const complaints = complaintsOf(() => readConfig({ environment: { SMTP_URL: "smtps://a:b@mail.example" } }));
+  expect(complaints).toEqual(["MAIL_FROM: is needed with SMTP_URL"]);
+});
+
 test("settings that need each other are told together", () => {
   const environment = { S3_ENDPOINT: "minio:9000", S3_ACCESS_KEY: "key", S3_PUBLIC_ENDPOINT: "https://s3.example/x" };
   const complaints = complaintsOf(() => readConfig({ environment }));
