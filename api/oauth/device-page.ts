@@ -8,6 +8,7 @@ import type { Api } from "../api.ts";
 import { pickLanguage } from "../html-page.ts";
 import { openRateLimiter } from "../limits.ts";
 import { requireSameOrigin } from "../ops/operators.ts";
+import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
 import type { Clients } from "./clients.ts";
 import { hashCode } from "./device.ts";
 import { type Form, readForm } from "./form.ts";
@@ -24,7 +25,6 @@ const wrongCodesPerMinute = 5;
  * No code is taken from the address: a link with a code in it is what phishers send (RFC 8628, 5.4).
  */
 export function devicePage(api: Api, clients: Clients) {
-  const signIns = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
   const wrongCodes = openRateLimiter(wrongCodesPerMinute);
   const providers = api.config.OIDC_PROVIDERS.map(({ id, name = id }) => ({ id, name }));
   return new Elysia()
@@ -58,7 +58,8 @@ export function devicePage(api: Api, clients: Clients) {
     const again = (problem: PageProblem, status: number) =>
       entryPage({ language, problem, providers, visitor: visitor?.user.login, ...given }, status);
     try {
-      signIns.take(address);
+      const guesses = visitor ? [] : signInAllowances(api.config, { login: given.login, address });
+      await api.rateLimits.take([addressAllowance(api.config, address), ...guesses]);
       wrongCodes.check(address);
       const user =
         visitor?.user ?? (await checkPassword(api, { login: given.login, password: form.get("password") ?? "" }));

@@ -5,10 +5,10 @@ import { SignedIn } from "../accounts/model.ts";
 import type { Api } from "../api.ts";
 import { describe } from "../describe.ts";
 import { pickLanguage } from "../html-page.ts";
-import { openRateLimiter } from "../limits.ts";
 import { requireSameOrigin } from "../ops/operators.ts";
 import { originOf } from "../origin.ts";
 import type { OpenSession } from "../sessions/service.ts";
+import { addressAllowance } from "../sign-in-limits.ts";
 import { signing } from "../signer.ts";
 import { accessLifetimeSeconds } from "../tokens.ts";
 import { readCode } from "./code-form.ts";
@@ -22,7 +22,6 @@ import { openProviders } from "./providers.ts";
 /** Signing in through providers, and linking them to accounts. */
 export function oidc(api: Api, keys: Keys) {
   const providers = openProviders(api.config.OIDC_PROVIDERS, api.config.OUTBOUND_ALLOW);
-  const limiter = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
   const signIns = new Elysia({ prefix: "/v1/auth/oidc", tags: ["accounts"] })
     .use(signing(keys))
     .get(
@@ -42,9 +41,9 @@ export function oidc(api: Api, keys: Keys) {
       });
       return { address, origin: originOf(request, address), describeSession };
     })
-    .onBeforeHandle(({ address, set }) => {
+    .onBeforeHandle(async ({ address, set }) => {
       set.headers["cache-control"] = "no-store";
-      limiter.take(address);
+      await api.rateLimits.take([addressAllowance(api.config, address)], set.headers);
     })
     .get(
       "/:provider/start",

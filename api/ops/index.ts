@@ -1,8 +1,9 @@
 import { Elysia } from "elysia";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
-import { openRateLimiter, readText } from "../limits.ts";
+import { readText } from "../limits.ts";
 import { originOf } from "../origin.ts";
+import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
 import { requireSameOrigin, signInOperator, signOutOperator } from "./operators.ts";
 import { pickLanguage, signInPage, signOutPage } from "./pages.ts";
 import { queues } from "./queues.ts";
@@ -13,7 +14,7 @@ const hidden = { detail: { hide: true } };
 
 /** What operators look at: the queues, and the page on which they sign in. */
 export function ops(api: Api) {
-  const limiter = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
+  const { config, rateLimits } = api;
   return new Elysia()
     .use(queues(api))
     .use(sweep(api))
@@ -40,7 +41,8 @@ export function ops(api: Api) {
     const form = new URLSearchParams(await readText(request, maxFormBytes));
     const [login = "", password = "", code = ""] = ["login", "password", "code"].map((name) => form.get(name) ?? "");
     try {
-      limiter.take(address);
+      const guess = { login, address };
+      await rateLimits.take([addressAllowance(config, address), ...signInAllowances(config, guess)]);
       return redirect("/ops/queues", await signInOperator(api, { login, password, code }, originOf(request, address)));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;

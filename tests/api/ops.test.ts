@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { openApi } from "../../api/index.ts";
+import type { Config } from "../../config.ts";
 import { readKeys } from "../../keys.ts";
 import { openCall, waitFor } from "../harness.ts";
 import { findForeignLoads, openTestApi, type TestApi, testPassword } from "./open-test-api.ts";
@@ -238,17 +239,21 @@ test("behind https the cookie is bound to this host, and http counts as somebody
   }
 });
 
-test("tries to sign in are limited", async () => {
-  const config = { ...api.deps.config, LIMIT_SIGN_INS_PER_MINUTE: 3 };
-  const deps = { ...api.deps, config };
-  const other = await openApi(deps, { keys: readKeys(config), host: "127.0.0.1", port: 0, features: ["ops"] });
-  const url = `http://127.0.0.1:${other.port}`;
-  try {
-    const statuses = [];
-    for (let attempt = 0; attempt < 5; attempt++)
-      statuses.push((await sendForm({ login: "admin", password: "wrong", url })).status);
-    expect(statuses).toEqual([401, 401, 401, 429, 429]);
-  } finally {
-    await other.close();
-  }
+test("tries to sign in are limited: from one address, and at one account", async () => {
+  const tryAll = async (limits: Partial<Config>, logins: string[]) => {
+    const config = { ...api.deps.config, ...limits };
+    const deps = { ...api.deps, config };
+    const other = await openApi(deps, { keys: readKeys(config), host: "127.0.0.1", port: 0, features: ["ops"] });
+    const url = `http://127.0.0.1:${other.port}`;
+    try {
+      const statuses = [];
+      for (const login of logins) statuses.push((await sendForm({ login, password: "wrong", url })).status);
+      return statuses;
+    } finally {
+      await other.close();
+    }
+  };
+  const logins = ["admin", "admin", "admin", "admin", "operator"];
+  expect(await tryAll({ LIMIT_SIGN_INS_PER_ACCOUNT: 3 }, logins)).toEqual([401, 401, 401, 429, 401]);
+  expect(await tryAll({ LIMIT_SIGN_INS_PER_MINUTE: 3 }, logins)).toEqual([401, 401, 401, 429, 429]);
 });
