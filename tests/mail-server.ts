@@ -18,14 +18,20 @@ export type MailServer = {
   close: () => Promise<void>;
 };
 
+type Options = {
+  port?: number /** TLS from the start, under the self-signed certificate of smtp-server. */;
+  secure?: boolean;
+};
+
 /** Starts npm's smtp-server on loopback. */
-export async function startMailServer({ port = 0 }: { port?: number } = {}): Promise<MailServer> {
+export async function startMailServer({ port = 0, secure = false }: Options = {}): Promise<MailServer> {
   const received: Received[] = [];
   const taken = new Set<Received>();
   const refusal = (code: number) => Object.assign(new Error("refused by the test"), { responseCode: code });
   const state: Pick<MailServer, "refuse" | "beforeAnswer"> = { refuse: {}, beforeAnswer: async () => undefined };
   const server = new SMTPServer({
     authOptional: true,
+    secure,
     hideSTARTTLS: true,
     disableReverseLookup: true,
     onRcptTo: (_address, _session, done) =>
@@ -49,7 +55,7 @@ export async function startMailServer({ port = 0 }: { port?: number } = {}): Pro
   const address = server.server.address();
   const bound = typeof address === "object" && address ? address.port : 0;
   return Object.assign(state, {
-    url: `smtp://127.0.0.1:${bound}`,
+    url: `${secure ? "smtps" : "smtp"}://127.0.0.1:${bound}`,
     port: bound,
     received,
     waitForMail: async (to: string, subject: RegExp = /./) => {

@@ -140,6 +140,16 @@ describe("a mail", () => {
     expect(server.received).toEqual([]);
   });
 
+  test("is not given to a server whose certificate nobody vouches for", async () => {
+    const { mailId } = await arrangeVerification();
+    const stranger = await startMailServer({ secure: true });
+    const config = { ...deps.config, SMTP_URL: stranger.url.replace("//", "//user:password@") };
+    expect(await codeOf(call(handle, { ...deps, config }, { mailId }))).toBe("unavailable");
+    expect(stranger.received).toEqual([]);
+    await stranger.close();
+    expect(await run(mailId)).toEqual({ state: "sent" });
+  });
+
   test("is given back when its run is stopped", async () => {
     const { mailId } = await arrangeVerification();
     const stop = new AbortController();
