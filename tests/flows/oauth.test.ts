@@ -300,6 +300,24 @@ describe("services", () => {
     expect(device.json.error).toBe("unauthorized_client");
   });
 
+  test("other roles in the configuration count from the next sign-in on, and end its older tokens", async () => {
+    const stats = { client_id: "stats", client_secret: secret, scope: "admin" };
+    const sweepOf = async (token: string) => (await openCall(system.url, token)("GET", "/v1/ops/storage/sweep")).status;
+    const { json: before } = await grant(stats);
+    expect(await sweepOf(before.access_token)).toBe(200);
+    // As if the configuration had been another one until now.
+    await system.db.query({
+      name: "test_roles_before",
+      text: `update account."user" set roles = '{author}' where login = 'service:stats'`,
+      values: [],
+    });
+    const { json: after } = await grant(stats);
+    await waitFor(async () => (await sweepOf(before.access_token)) === 401, "the older token to end", 2_000);
+    expect(await sweepOf(after.access_token)).toBe(200);
+    expect(await sweepOf((await grant(stats)).json.access_token)).toBe(200);
+    expect(await sweepOf(after.access_token)).toBe(200);
+  });
+
   test("one that is disabled gets no more tokens", async () => {
     await grant(mirror);
     const disable = (value: string | null) =>

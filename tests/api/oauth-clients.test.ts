@@ -1,0 +1,28 @@
+import { expect, test } from "bun:test";
+import { openClients } from "../../api/oauth/clients.ts";
+import { makeUserCode, readUserCode, showUserCode } from "../../api/oauth/user-code.ts";
+
+test("a client with a scope that there is not stops the start, and is named", () => {
+  const launcher = { id: "launcher", name: "Launcher", scopes: ["packs:read", "packs:everything"] };
+  expect(() => openClients({ OAUTH_CLIENTS: [launcher], SERVICE_CLIENTS: [] })).toThrow(
+    /^Cannot start: the client "launcher" has the scope packs:everything\. There are packs:read/,
+  );
+  const service = { id: "stats", secretSha256: "0".repeat(64), scopes: ["root"], roles: [] };
+  expect(() => openClients({ OAUTH_CLIENTS: [], SERVICE_CLIENTS: [service] })).toThrow(/"stats" has the scope root/);
+});
+
+test("user codes have no vowels and nothing that looks like something else, use every letter, and are read as shown", () => {
+  const seen = new Set<string>();
+  for (let count = 0; count < 500; count++) {
+    const code = makeUserCode();
+    expect(code).toMatch(/^[^AEIOUY01258]{8}$/);
+    expect(readUserCode(showUserCode(code))).toBe(code);
+    for (const letter of code) seen.add(letter);
+  }
+  expect(seen.size).toBe(24);
+});
+
+test.each(["", "BCDF", "BCDF-GHJ", "BCDF-GHJKL", "BCDF-GHJA", "ЖЖЖЖ-ЖЖЖЖ", "BCDF-GHJ\u0000", "𝔹CDF-GHJK"])(
+  "%p is no user code",
+  (typed) => expect(readUserCode(typed)).toBeUndefined(),
+);
