@@ -46,3 +46,12 @@ export function listActivity(
     values: [userId, before, limit],
   });
 }
+
+/** Forgets what was long ago. */
+export function deleteOldActivity(db: Db, { afterDays }: { afterDays: number }): Promise<number> {
+  return run(db, {
+    name: "activity_delete_old",
+    text: `delete from account.activity where created_at < now() - make_interval(days => $1)`,
+    values: [afterDays],
+  });
+}

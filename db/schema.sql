@@ -25,6 +25,7 @@ create table account.activity (
   constraint activity_pkey PRIMARY KEY (id),
   constraint activity_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
 );
+CREATE INDEX activity_created_at ON account.activity USING btree (created_at);
 CREATE INDEX activity_user_id ON account.activity USING btree (user_id, id DESC);
 
 create table account.device_grant (

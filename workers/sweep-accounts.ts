@@ -1,3 +1,4 @@
+import { deleteOldActivity } from "../db/activity.ts";
 import { deleteOldInvites } from "../db/invite.ts";
 import { deleteOldMails } from "../db/mail.ts";
 import { deleteOldLinks } from "../db/mail-link.ts";
@@ -7,10 +8,11 @@ import { deleteOldSessions } from "../db/session.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { SweepAccounts } from "../queues/sweep-accounts.ts";
 
-/** What is forgotten, and when: ended sessions and invites are history for 90 days, mails hold addresses and go after 7. */
+/** What is forgotten, and when: ended sessions and invites are history for 90 days, what people did for a year, mails hold addresses and go after 7. */
 const rules: [name: string, forget: (db: Db) => Promise<number>][] = [
   ["sessions", (db) => deleteOldSessions(db, { afterDays: 90 })],
   ["revocations", deleteOldRevocations],
+  ["activity", (db) => deleteOldActivity(db, { afterDays: 365 })],
   ["links", (db) => deleteOldLinks(db, { afterDays: 7 })],
   ["mails", (db) => deleteOldMails(db, { afterDays: 7 })],
   ["invites", (db) => deleteOldInvites(db, { afterDays: 90 })],

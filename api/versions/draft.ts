@@ -12,6 +12,7 @@ import { type DeclaredFile, listDeclared, listFiles, listMissing, updateMirrorin
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { changedMeanwhile, getPackAs } from "../packs/service.ts";
+import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
 import { digestContent, readDeclared } from "./declare.ts";
 import { describeVersion } from "./describe.ts";
@@ -137,7 +138,10 @@ export async function changeDraft(
 
 export async function removeDraft(drafts: Drafts, named: Named & { version: string }): Promise<void> {
   const known = await findDraft(drafts, named);
-  if ((await deleteDraft(drafts.db, known.id)) === 0) throw changedMeanwhile(named.version);
+  await drafts.db.transaction(async (tx) => {
+    await confirmCaller(tx, named.caller);
+    if ((await deleteDraft(tx, known.id)) === 0) throw changedMeanwhile(named.version);
+  });
 }
 
 /** A draft with what it still lacks. */

@@ -151,6 +151,7 @@ create table account.activity (
   created_at timestamptz not null default now()
 );
 create index activity_user_id on account.activity (user_id, id desc);
+create index activity_created_at on account.activity (created_at);
 
 -- Mails to be sent: written in the transaction that makes them necessary ---------------------------------------------
 create schema mail;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { insertUser } from "../../db/account.ts";
+import { insertActivity } from "../../db/activity.ts";
 import { insertInvite } from "../../db/invite.ts";
 import { insertMail } from "../../db/mail.ts";
 import { insertLink } from "../../db/mail-link.ts";
@@ -32,19 +33,21 @@ async function arrange(userId: string): Promise<void> {
     lifetimeSeconds: 60,
   });
   await insertMail(db, { id: id(), kind: "verify", recipient: "a@b.example", locale: "en", params: { userId } });
+  await insertActivity(db, { userId, kind: "signed-in" });
   await insertInvite(db, { id: id(), codeHash: id(), note: "", createdBy: userId, lifetimeDays: 1 });
 }
 
 test("what is old is forgotten, what is not is kept", async () => {
   const user = { id: Bun.randomUUIDv7(), login: "somebody", email: null, passwordHash: "", roles: [] };
   await insertUser(deps.db, user);
-  const kinds = { sessions: 1, revocations: 1, links: 1, mails: 1, invites: 1 };
+  const kinds = { sessions: 1, revocations: 1, activity: 1, links: 1, mails: 1, invites: 1 };
   await arrange(user.id);
   const none = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, 0]));
   expect(await call(handle, deps, { scope: "all" })).toEqual(none);
   for (const statement of [
     `update account.session set expires_at = now() - interval '91 days'`,
     `update account.revocation set revoked_at = now() - interval '3 hours'`,
+    `update account.activity set created_at = now() - interval '366 days'`,
     `update account.mail_link set expires_at = now() - interval '8 days'`,
     `update mail.mail set created_at = now() - interval '8 days'`,
     `update account.invite set expires_at = now() - interval '91 days'`,
