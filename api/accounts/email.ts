@@ -5,8 +5,8 @@ import { isDuplicate } from "../../db/query.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
-import { openRateLimiter } from "../limits.ts";
 import { requireFreshCaller } from "../sessions/service.ts";
+import { addressAllowance } from "../sign-in-limits.ts";
 import type { Caller } from "../tokens.ts";
 import { postMail, writeMail } from "./mails.ts";
 import { Email, LinkToken } from "./model.ts";
@@ -18,12 +18,12 @@ const Sent = t.Object({ email: t.String({ description: "Where the link goes" }) 
 
 /** Proving that an e-mail address is one's own. */
 export function email(api: Api) {
-  const limiter = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
   return new Elysia({ prefix: "/v1/auth/email", tags: ["accounts"] })
     .use(callers(api))
-    .onBeforeHandle(({ request, server, set }) => {
+    .onBeforeHandle(async ({ request, server, set }) => {
       set.headers["cache-control"] = "no-store";
-      limiter.take(api.addressOf(request, server?.requestIP(request)?.address));
+      const address = api.addressOf(request, server?.requestIP(request)?.address);
+      await api.rateLimits.take([addressAllowance(api.config, address)], set.headers);
     })
     .post("/verify", ({ body }) => verifyAddress(api, body.token), {
       body: Verify,

@@ -9,8 +9,8 @@ import type { Message } from "../../queues/actor.ts";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
 import { pickLanguage } from "../html-page.ts";
-import { openRateLimiter } from "../limits.ts";
 import { confirmCaller, endSessionsIn } from "../sessions/service.ts";
+import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
 import type { Caller } from "../tokens.ts";
 import { hashToken, refusedLink } from "./email.ts";
 import { postMail, writeMail } from "./mails.ts";
@@ -43,12 +43,15 @@ type Changed = typeof Changed.static;
 
 /** Forgotten passwords, and new ones. */
 export function password(api: Api) {
-  const limiter = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
+  const { config } = api;
   return new Elysia({ prefix: "/v1", tags: ["accounts"] })
     .use(callers(api))
-    .onBeforeHandle(({ request, server, caller, set }) => {
+    .onBeforeHandle(async ({ request, server, caller, set }) => {
       set.headers["cache-control"] = "no-store";
-      limiter.take(caller?.userId ?? api.addressOf(request, server?.requestIP(request)?.address));
+      const address = api.addressOf(request, server?.requestIP(request)?.address);
+      // Whoever has somebody's token guesses at the password like anybody else.
+      const guess = caller ? signInAllowances(config, { login: caller.login, address }) : [];
+      await api.rateLimits.take([addressAllowance(config, address), ...guess], set.headers);
     })
     .post(
       "/auth/password/forgot",
