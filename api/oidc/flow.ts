@@ -47,7 +47,7 @@ export async function beginFlow(api: Api, { provider, binding, returnTo, link }:
   const state = makeSecret();
   const url = await provider
     .startUrl({ ...checksOf(api, state), redirectUri: redirectUriOf(api, provider) })
-    .catch((error) => explainFailure(error, provider.name));
+    .catch((error) => explainFailure(error, { provider, log: api.log }));
   await deleteExpiredFlows(api.db);
   await keepFlow(api, { provider, binding, returnTo, state, purpose: link ? "link" : "sign-in", ...link });
   return url;
@@ -65,7 +65,7 @@ export async function endFlow(
   const profile = await provider
     .redeem(answer, checksOf(api, state))
     .then(cleanProfile)
-    .catch((error) => explainFailure(error, provider.name));
+    .catch((error) => explainFailure(error, { provider, log: api.log }));
   const { returnTo, userId, sessionId } = flow;
   if (flow.purpose === "link") {
     if (userId === null || sessionId === null) throw unknownFlow();

@@ -14,6 +14,7 @@ const texts = {
       "begin-again": "This sign-in was not begun in this browser within ten minutes, or was used already.",
       declined: "It was declined there.",
       "provider-away": "The other side does not answer: try again in a moment.",
+      misconfigured: "The other side does not accept this server: tell the operator.",
       refused: "The answer of the other side does not belong to this sign-in.",
       "link-first":
         "An account with your e-mail address exists. Sign in to it, then link this way of signing in in its settings.",
@@ -39,6 +40,7 @@ const texts = {
       "begin-again": "Этот вход начат не в этом браузере, больше десяти минут назад или уже использован.",
       declined: "Там ответили отказом.",
       "provider-away": "Другая сторона не отвечает: попробуйте чуть позже.",
+      misconfigured: "Другая сторона не принимает этот сервер: сообщите администратору.",
       refused: "Ответ другой стороны не относится к этому входу.",
       "link-first":
         "Учётная запись с вашим адресом почты уже есть. Войдите в неё и привяжите этот способ входа в её настройках.",

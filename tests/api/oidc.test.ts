@@ -19,8 +19,11 @@ let closed: TestApi;
 
 beforeAll(async () => {
   there = await startIdentityServer();
-  await there.open([`${publicUrl}/v1/auth/oidc/there/callback`]);
-  const providers = [{ id: "there", issuer: there.issuer, clientId, clientSecret }];
+  await there.open(["there", "wrong"].map((id) => `${publicUrl}/v1/auth/oidc/${id}/callback`));
+  const providers = [
+    { id: "there", issuer: there.issuer, clientId, clientSecret },
+    { id: "wrong", issuer: there.issuer, clientId, clientSecret: "another secret" },
+  ];
   const environment = { OIDC_PROVIDERS: JSON.stringify(providers), PUBLIC_URL: publicUrl };
   open = await openTestApi(environment);
   closed = await openTestApi({ ...environment, REGISTRATION: "invite" });
@@ -93,6 +96,15 @@ test("where registration is not open a provider makes no account, but signs in w
   });
   const entered = await enter(closed, "linked");
   expect([entered.status, entered.json.user]).toEqual([200, { id, login: "linked", roles: [] }]);
+});
+
+test("a client secret that the provider does not know is told as the operator's to mend", async () => {
+  const browser = openBrowser();
+  const start = `${open.url}/v1/auth/oidc/wrong/start`;
+  there.people.set("anybody", {});
+  const url = await comeBack(open, { login: "anybody", browser, start });
+  const page = await browser.fetch(url, { headers: { "accept-language": "ru" } });
+  expect([page.status, page.text.includes("сообщите администратору")]).toEqual([503, true]);
 });
 
 test("a provider cannot send us to addresses of our network that the operator has not named", async () => {
