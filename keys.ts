@@ -63,6 +63,29 @@ export function parseSigningKeys(text: string): SigningKey[] {
   return keys.sort((one, other) => (other.nbf ?? 0) - (one.nbf ?? 0));
 }
 
+type Rotation = { nowSeconds: number; leadSeconds: number; drop: boolean };
+
+/** Access tokens live so long (600 s), clocks may differ by 30 s, and processes see a change within 2 s. */
+const outliveSeconds = 660;
+
+/**
+ * The keys with a new one, which signs `leadSeconds` from now, when everybody has it. The former stay until the last token
+ * that they sign has expired, or go at once (`drop`: everybody's access token has to be refreshed).
+ */
+export async function rotateSigningKeys(text: string, { nowSeconds, leadSeconds, drop }: Rotation) {
+  const signsFrom = nowSeconds + (drop ? 0 : leadSeconds);
+  const formerUntil = signsFrom + outliveSeconds;
+  const [fresh] = parseSigningKeys(await makeSigningKey());
+  if (!fresh) throw new Error("Cannot make a key: nothing came out");
+  const former = drop
+    ? []
+    : parseSigningKeys(text)
+        .filter(({ exp }) => exp === undefined || exp > nowSeconds)
+        .map((key) => ({ ...key, exp: Math.min(key.exp ?? formerUntil, formerUntil) }));
+  const keys = [{ ...fresh, nbf: signsFrom }, ...former];
+  return { text: JSON.stringify({ keys }), kid: fresh.kid, signsFrom, formerUntil: drop ? undefined : formerUntil };
+}
+
 /**
  * Opens the keys of this process: in HashiCorp Vault when VAULT_ADDR is set, else from SIGNING_KEY(_FILE) and
  * TOKEN_SECRET. Vault and the file are read anew every two seconds; what cannot be read then leaves the keys as they are.

@@ -11,6 +11,8 @@ const commandFiles: Record<string, string> = {
   test: "./test.ts",
   doctor: "./doctor.ts",
   login: "./login.ts",
+  "keys rotate": "./keys.ts",
+  "user import": "./user-import.ts",
   "admin create": "./admin.ts",
   "admin link": "./admin-link.ts",
   "admin invite": "./admin-invite.ts",

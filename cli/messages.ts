@@ -12,6 +12,8 @@ function countRu(amount: number, [one, few, many]: readonly [string, string, str
 }
 
 type DemoSums = { uploaded: string; first: string; update: string; kept: string[] };
+type KeyTimes = { kid: string; signsFrom: string; formerUntil: string | undefined };
+type ImportSums = { imported: number; refused: number; dryRun: boolean };
 type DemoPlaces = { address: string; docs: string; folder: string };
 
 const summaries: Record<string, string | undefined> = {};
@@ -55,6 +57,11 @@ const en = {
   passwordKept: "The password stays as it was; --password-stdin changes it.",
   passwordChanged: "The password is the new one.",
   passwordMade: (password: string) => `Password, shown this once: ${password}`,
+  keyMade: ({ kid, signsFrom, formerUntil }: KeyTimes) =>
+    `The new key ${kid} signs from ${signsFrom}. ${formerUntil ? `The former is accepted until ${formerUntil}.` : "No former one is accepted any more."} No restart is needed.`,
+  usersImported: ({ imported, refused, dryRun }: ImportSums) =>
+    `${dryRun ? "Would import" : "Imported"} ${count(imported, "account", "accounts")}; left out ${refused}.`,
+  userRefused: (line: number, reason: string) => `  line ${line}: ${reason}`,
   signedIn: (login: string, server: string) => `Signed in to ${server} as ${login}.`,
   openAndType: (address: string, code: string) =>
     `Open ${address} in a browser, on any device, and type this code: ${code}`,
@@ -121,6 +128,8 @@ const ru: Messages = {
     demo: "Показать главное: опубликовать, установить, обновить",
     test: "Прогнать все тесты",
     doctor: "Проверить машину и настройки",
+    "keys rotate": "Новый ключ подписи; прежний действует, пока живы его токены (--drop: уже нет)",
+    "user import": "Добавить учётные записи другого сервиса с их хешами паролей",
     "admin create": "Создать администратора",
     "admin link": "Ссылка, по которой задают новый пароль или подтверждают адрес",
     "admin invite": "Приглашение: код для одной учётной записи",
@@ -153,6 +162,11 @@ const ru: Messages = {
   passwordKept: "Пароль прежний; сменить его можно с --password-stdin.",
   passwordChanged: "Пароль сменён.",
   passwordMade: (password) => `Пароль (больше не покажем): ${password}`,
+  keyMade: ({ kid, signsFrom, formerUntil }) =>
+    `Новый ключ ${kid} подписывает с ${signsFrom}. ${formerUntil ? `Прежний действует до ${formerUntil}.` : "Прежние больше не действуют."} Перезапуск не нужен.`,
+  usersImported: ({ imported, refused, dryRun }) =>
+    `${dryRun ? "Будет добавлено" : "Добавлено"} учётных записей: ${imported}; пропущено: ${refused}.`,
+  userRefused: (line, reason) => `  строка ${line}: ${reason}`,
   signedIn: (login, server) => `Вход на ${server} выполнен: ${login}.`,
   openAndType: (address, code) => `Откройте ${address} в браузере, на любом устройстве, и введите код: ${code}`,
   waitingForYou: (minutes) => `Жду вас, не дольше ${countRu(minutes, minutesRu)}. Ctrl-C: отменить.`,

@@ -1,4 +1,5 @@
 import { Fault } from "../../fault.ts";
+import { verifyHash } from "./legacy-hashes.ts";
 
 /** argon2id with 19 MiB and two passes (OWASP Password Storage Cheat Sheet). */
 const cost = { algorithm: "argon2id", memoryCost: 19_456, timeCost: 2 } as const;
@@ -6,12 +7,15 @@ const current = `$argon2id$v=19$m=${cost.memoryCost},t=${cost.timeCost},`;
 const atOnce = 4;
 const maxWaiting = 64;
 
-/** Whether a password is right; `rehashed` when it is, and its hash was made with other parameters than today's. */
-export type Verdict = { right: boolean; rehashed?: string };
+/** What nobody's password fits, of the same cost as everybody's: for those who have none. */
+const nobodys = `${current}p=1$${"c3VuZHVrIG5vYm9keQ".padEnd(22, "A")}$${"A".repeat(43)}`;
+
+/** Whether a password is right; `stale` when it is, and its hash was made in another way than today's. */
+export type Verdict = { right: boolean; stale: boolean };
 
 export type Passwords = {
   hash: (password: string) => Promise<string>;
-  /** Takes as long for an unknown account (no hash) as for a wrong password. */
+  /** One hash in any case: for an unknown account (no hash) as for a wrong password. */
   verify: (password: string, hash: string | undefined) => Promise<Verdict>;
 };
 
@@ -20,28 +24,27 @@ export function openPasswords(): Passwords {
   let running = 0;
   const waiting: (() => void)[] = [];
   const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running >= atOnce) {
+    if (running < atOnce) running++;
+    else {
       if (waiting.length >= maxWaiting)
         throw new Fault("unavailable", "Too many people sign in at this moment: try again", { retryAfterSeconds: 2 });
       await new Promise<void>((resolve) => waiting.push(resolve));
     }
-    running++;
     try {
       return await work();
     } finally {
-      running--;
-      waiting.shift()?.();
+      // Whoever waits takes this place over: were it free for a moment, a newcomer would take it as well.
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
     }
   };
-  let dummy: Promise<string> | undefined;
   return {
     hash: (password) => inTurn(() => Bun.password.hash(password, cost)),
     verify: (password, hash) =>
       inTurn(async () => {
-        dummy ??= Bun.password.hash(crypto.randomUUID(), cost);
-        const right = await Bun.password.verify(password, hash ?? (await dummy));
-        if (hash === undefined || !right) return { right: false };
-        return hash.startsWith(current) ? { right } : { right, rehashed: await Bun.password.hash(password, cost) };
+        const right = (await verifyHash(password, hash ?? nobodys)) && hash !== undefined;
+        return { right, stale: right && !hash?.startsWith(current) };
       }),
   };
 }
