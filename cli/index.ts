@@ -16,6 +16,7 @@ const commandFiles: Record<string, string> = {
   "admin create": "./admin.ts",
   "admin link": "./admin-link.ts",
   "admin invite": "./admin-invite.ts",
+  "admin remove-factor": "./admin-remove-factor.ts",
   "pack publish": "./pack/publish.ts",
   "pack install": "./pack/install.ts",
   "pack verify": "./pack/verify.ts",

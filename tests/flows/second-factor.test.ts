@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { codeAt, stepAt } from "../../api/accounts/totp.ts";
 import { long, openCall, type System, startSystem, type TestUser } from "../harness.ts";
+import { seat } from "./sunduk.ts";
 
 const password = "a long test password";
 let system: System;
@@ -177,4 +178,24 @@ test("operators with a second factor give a code on their page", async () => {
   const signedIn = await submit(codeFor(secret));
   expect(signedIn.status).toBe(303);
   expect(signedIn.headers.get("set-cookie")).toContain("HttpOnly");
+});
+
+test("sunduk admin remove-factor lets in who has lost his app and his recovery codes", async () => {
+  const operator = await seat();
+  try {
+    const { user } = await withFactor();
+    const remove = (login: string, lang = "en_GB.UTF-8") =>
+      operator.sunduk(["admin", "remove-factor", "--login", login], { env: { ...system.environment, LANG: lang } });
+    const removed = await remove(user.login.toUpperCase(), "ru_RU.UTF-8");
+    expect([removed.code, removed.stdout + removed.stderr]).toEqual([
+      0,
+      expect.stringContaining("входит только по паролю"),
+    ]);
+    expect((await signIn(user.login)).status).toBe(200);
+    const again = await remove(user.login);
+    expect([again.code === 0, again.stderr]).toEqual([false, expect.stringContaining("has none")]);
+    expect((await remove("nobody-of-this-name")).stderr).toContain("no account");
+  } finally {
+    await operator.close();
+  }
 });
