@@ -24,6 +24,11 @@ export function addressAllowance(config: Config, address: string): Allowance {
   return { name: "address", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE, key: address };
 }
 
+/** What a device takes that begins to sign its user in: apart from sign-ins, which he does from the same address. */
+export function beginAllowance(config: Config, address: string): Allowance {
+  return { name: "devices", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE, key: address };
+}
+
 /** Refreshing guesses nothing, and many launchers may share an address. */
 export function refreshAllowance(config: Config, address: string): Allowance {
   return { name: "refresh", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE * everywhere, key: address };

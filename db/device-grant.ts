@@ -136,7 +136,6 @@ export function denyDeviceGrants(tx: Db, userId: string): Promise<number> {
 export function deleteOldDeviceGrants(db: Db): Promise<number> {
   return run(db, {
     name: "device_grant_delete_old",
-    text: `delete from account.device_grant where id in (
-      select id from account.device_grant where expires_at < now() - interval '1 hour' limit 1000 for update skip locked)`,
+    text: `delete from account.device_grant where expires_at < now() - interval '1 hour'`,
   });
 }

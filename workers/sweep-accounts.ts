@@ -1,4 +1,5 @@
 import { deleteOldActivity } from "../db/activity.ts";
+import { deleteOldDeviceGrants } from "../db/device-grant.ts";
 import { deleteOldInvites } from "../db/invite.ts";
 import { deleteOldMails } from "../db/mail.ts";
 import { deleteOldLinks } from "../db/mail-link.ts";
@@ -12,6 +13,7 @@ import type { SweepAccounts } from "../queues/sweep-accounts.ts";
 const rules: [name: string, forget: (db: Db) => Promise<number>][] = [
   ["sessions", (db) => deleteOldSessions(db, { afterDays: 90 })],
   ["revocations", deleteOldRevocations],
+  ["device grants", deleteOldDeviceGrants],
   ["activity", (db) => deleteOldActivity(db, { afterDays: 365 })],
   ["links", (db) => deleteOldLinks(db, { afterDays: 7 })],
   ["mails", (db) => deleteOldMails(db, { afterDays: 7 })],

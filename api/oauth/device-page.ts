@@ -6,7 +6,6 @@ import { requireSecondFactor } from "../accounts/second-factor.ts";
 import { checkPassword } from "../accounts/service.ts";
 import type { Api } from "../api.ts";
 import { pickLanguage } from "../html-page.ts";
-import { openRateLimiter } from "../limits.ts";
 import { requireSameOrigin } from "../ops/operators.ts";
 import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
 import type { Clients } from "./clients.ts";
@@ -15,9 +14,9 @@ import { type Form, readForm } from "./form.ts";
 import { consentPage, entryPage, type PageProblem, settledPage } from "./pages.ts";
 import { readUserCode, showUserCode } from "./user-code.ts";
 import { endVisit, findVisitor } from "./visitor.ts";
+import { openWrongCodes } from "./wrong-codes.ts";
 
 const hidden = { detail: { hide: true } };
-const wrongCodesPerMinute = 5;
 
 /**
  * The page /device (RFC 8628, 3.3): a person signs in, sees what asks, and decides. It leaves no session behind: a cookie
@@ -25,7 +24,7 @@ const wrongCodesPerMinute = 5;
  * No code is taken from the address: a link with a code in it is what phishers send (RFC 8628, 5.4).
  */
 export function devicePage(api: Api, clients: Clients) {
-  const wrongCodes = openRateLimiter(wrongCodesPerMinute);
+  const wrongCodes = openWrongCodes(api.rateLimits);
   const providers = api.config.OIDC_PROVIDERS.map(({ id, name = id }) => ({ id, name }));
   return new Elysia()
     .get(
@@ -66,7 +65,7 @@ export function devicePage(api: Api, clients: Clients) {
       const userCode = readUserCode(given.userCode);
       const waiting = userCode === undefined ? undefined : await findWaitingGrant(api.db, hashCode(userCode));
       if (userCode === undefined || !waiting) {
-        wrongCodes.take(address);
+        await wrongCodes.count(address);
         return again("wrong-code", 404);
       }
       // Not before: a code of the second factor works once, and would be lost to a wrong user code.

@@ -1,5 +1,5 @@
 import { findUser } from "../../db/account.ts";
-import { deleteOldDeviceGrants, insertDeviceGrant, pollDeviceGrant, redeemDeviceGrant } from "../../db/device-grant.ts";
+import { insertDeviceGrant, pollDeviceGrant, redeemDeviceGrant } from "../../db/device-grant.ts";
 import { isDuplicate } from "../../db/query.ts";
 import { makeSecret } from "../../keys.ts";
 import type { Api } from "../api.ts";
@@ -26,8 +26,6 @@ export async function beginDeviceGrant(api: Api, { client, form, origin }: Asked
   const named = (form.get("device_name") ?? "").replace(/[\p{C}]/gu, "").slice(0, maxNameLength);
   const deviceCode = makeSecret();
   const userCode = await insert(0);
-  const removed = await deleteOldDeviceGrants(api.db);
-  if (removed > 0) api.log.debug({ removed }, "old device grants are gone");
   return {
     device_code: deviceCode,
     user_code: showUserCode(userCode),

@@ -2,9 +2,9 @@ import { Elysia } from "elysia";
 import { Fault } from "../../fault.ts";
 import type { Keys } from "../../keys.ts";
 import type { Api } from "../api.ts";
-import { openRateLimiter } from "../limits.ts";
 import { originOf } from "../origin.ts";
 import { scopes } from "../scopes.ts";
+import { addressAllowance, beginAllowance } from "../sign-in-limits.ts";
 import { signing } from "../signer.ts";
 import { accessLifetimeSeconds } from "../tokens.ts";
 import { openClients } from "./clients.ts";
@@ -18,14 +18,15 @@ import { deviceGrantType, grantTokens, revokeToken } from "./token.ts";
 /** OAuth for launchers and services: device grant (RFC 8628), tokens (RFC 6749), revocation (RFC 7009), metadata (RFC 8414). */
 export function oauth(api: Api, keys: Keys) {
   const clients = openClients(api.config);
-  const limiter = openRateLimiter(api.config.LIMIT_SIGN_INS_PER_MINUTE);
+  const { config, rateLimits } = api;
   /** Reads who asks for what; a wrong secret counts as a sign-in that failed. */
   const read = async (request: Request, address: string) => {
     const form = await readForm(request);
     try {
       return { form, client: clients.authenticate(request, form), origin: originOf(request, address) };
     } catch (error) {
-      if (error instanceof Fault && error.code === "not-signed-in") limiter.take(address);
+      if (error instanceof Fault && error.code === "not-signed-in")
+        await rateLimits.take([addressAllowance(config, address)]);
       throw error;
     }
   };
@@ -40,9 +41,9 @@ export function oauth(api: Api, keys: Keys) {
     )
     .post(
       "/oauth/device_authorization",
-      ({ request, address }) =>
+      ({ request, address, set }) =>
         answerOauth(async () => {
-          limiter.take(address);
+          await rateLimits.take([beginAllowance(config, address)], set.headers);
           return beginDeviceGrant(api, await read(request, address));
         }),
       { detail: BeginDocument },

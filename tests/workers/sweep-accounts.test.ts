@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { insertUser } from "../../db/account.ts";
 import { insertActivity } from "../../db/activity.ts";
+import { insertDeviceGrant } from "../../db/device-grant.ts";
 import { insertInvite } from "../../db/invite.ts";
 import { insertMail } from "../../db/mail.ts";
 import { insertLink } from "../../db/mail-link.ts";
@@ -24,6 +25,17 @@ async function arrange(userId: string): Promise<void> {
   const where = { kind: "web", salt: "", device: "", address: "", clientId: null, scopes: null } as const;
   await insertSession(db, { id: id(), userId, ...where, fresh: true, lifetimeSeconds: 3600, passwordChanges: null });
   await insertRevocation(db, { kind: "session", subject: id(), ver: null });
+  await insertDeviceGrant(db, {
+    id: id(),
+    deviceHash: id(),
+    userCodeHash: id(),
+    clientId: "launcher",
+    scopes: [],
+    device: "",
+    address: "",
+    intervalSeconds: 5,
+    lifetimeSeconds: 600,
+  });
   await insertLink(db, {
     id: id(),
     tokenHash: id(),
@@ -40,13 +52,14 @@ async function arrange(userId: string): Promise<void> {
 test("what is old is forgotten, what is not is kept", async () => {
   const user = { id: Bun.randomUUIDv7(), login: "somebody", email: null, passwordHash: "", roles: [] };
   await insertUser(deps.db, user);
-  const kinds = { sessions: 1, revocations: 1, activity: 1, links: 1, mails: 1, invites: 1 };
+  const kinds = { sessions: 1, revocations: 1, "device grants": 1, activity: 1, links: 1, mails: 1, invites: 1 };
   await arrange(user.id);
   const none = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, 0]));
   expect(await call(handle, deps, { scope: "all" })).toEqual(none);
   for (const statement of [
     `update account.session set expires_at = now() - interval '91 days'`,
     `update account.revocation set revoked_at = now() - interval '3 hours'`,
+    `update account.device_grant set expires_at = now() - interval '2 hours'`,
     `update account.activity set created_at = now() - interval '366 days'`,
     `update account.mail_link set expires_at = now() - interval '8 days'`,
     `update mail.mail set created_at = now() - interval '8 days'`,
