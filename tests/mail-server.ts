@@ -11,6 +11,8 @@ export type MailServer = {
   received: Received[];
   /** What to answer to a recipient, or after the data; nothing: yes. */
   refuse: { recipient?: number; data?: number };
+  /** Names and passwords that were shown. */
+  signIns: { user: string; password: string }[];
   /** Called when a mail has arrived and before it is acknowledged. */
   beforeAnswer: () => Promise<void>;
   /** Waits for a mail to somebody, beyond those that came before. */
@@ -26,11 +28,18 @@ type Options = {
 /** Starts npm's smtp-server on loopback. */
 export async function startMailServer({ port = 0, secure = false }: Options = {}): Promise<MailServer> {
   const received: Received[] = [];
+  const signIns: MailServer["signIns"] = [];
   const taken = new Set<Received>();
   const refusal = (code: number) => Object.assign(new Error("refused by the test"), { responseCode: code });
   const state: Pick<MailServer, "refuse" | "beforeAnswer"> = { refuse: {}, beforeAnswer: async () => undefined };
   const server = new SMTPServer({
     authOptional: true,
+    allowInsecureAuth: true,
+    onAuth: ({ username, password }, _session, done) => {
+      signIns.push({ user: username ?? "", password: password ?? "" });
+      if (password === "wrong") return done(new Error("wrong password"));
+      done(null, { user: username ?? "" });
+    },
     secure,
     hideSTARTTLS: true,
     disableReverseLookup: true,
@@ -58,6 +67,7 @@ export async function startMailServer({ port = 0, secure = false }: Options = {}
     url: `${secure ? "smtps" : "smtp"}://127.0.0.1:${bound}`,
     port: bound,
     received,
+    signIns,
     waitForMail: async (to: string, subject: RegExp = /./) => {
       const found = await waitFor(
         () => received.find((mail) => mail.to === to && subject.test(mail.subject) && !taken.has(mail)),

@@ -2,6 +2,7 @@ import { Type as t } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { changePassword, findUser } from "../../db/account.ts";
 import { insertActivity } from "../../db/activity.ts";
+import { denyDeviceGrants } from "../../db/device-grant.ts";
 import { findLink, useLinks } from "../../db/mail-link.ts";
 import type { Revocation } from "../../db/revocation.ts";
 import { Fault } from "../../fault.ts";
@@ -102,6 +103,7 @@ async function resetPassword(
     const changed = await changePassword(tx, { id, passwordChanges, passwordHash });
     if (!changed) throw refusedLink();
     await insertActivity(tx, { userId: id, kind: "password-changed" });
+    await denyDeviceGrants(tx, id); // whichever sessions may go on: none begins that the former password approved
     const ended = endSessions ? await endSessionsIn(tx, { userId: id, reason: "the password was reset" }) : [];
     return { ended, notice: await writeNotice(tx, { api, id, ...changed }) };
   });
@@ -127,6 +129,7 @@ async function replacePassword(
     const changed = await changePassword(tx, { id, passwordChanges, passwordHash });
     if (!changed) throw new Fault("conflict", "Cannot change the password: it was changed at this moment");
     await insertActivity(tx, { userId: id, kind: "password-changed" });
+    await denyDeviceGrants(tx, id); // whichever sessions may go on: none begins that the former password approved
     await confirmCaller(tx, caller);
     const except = caller.sessionId === null ? {} : { except: caller.sessionId };
     const ended = endOthers

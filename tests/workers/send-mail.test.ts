@@ -150,6 +150,18 @@ describe("a mail", () => {
     expect(await run(mailId)).toEqual({ state: "sent" });
   });
 
+  test("goes through a server that asks for a password, whatever characters are in it", async () => {
+    const { mailId } = await arrangeVerification();
+    const through = (user: string, password: string) => {
+      const credentials = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
+      const config = { ...deps.config, SMTP_URL: server.url.replace("//", `//${credentials}@`) };
+      return call(handle, { ...deps, config }, { mailId });
+    };
+    expect(await codeOf(through("chest", "wrong"))).toBe("unavailable"); // the operator may mend it
+    expect(await through("chest@mail.example", "p:ä/@s s%20")).toEqual({ state: "sent" });
+    expect(server.signIns.at(-1)).toEqual({ user: "chest@mail.example", password: "p:ä/@s s%20" });
+  });
+
   test("is given back when its run is stopped", async () => {
     const { mailId } = await arrangeVerification();
     const stop = new AbortController();
