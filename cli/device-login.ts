@@ -16,8 +16,9 @@ const longestIntervalSeconds = 60;
 
 const Begun = t.Object({
   device_code: t.String(),
-  user_code: t.String(),
-  verification_uri: t.String(),
+  // What is shown on a terminal must not be able to write on it.
+  user_code: t.String({ pattern: "^[!-~]{1,40}$" }),
+  verification_uri: t.String({ pattern: "^https?://[!-~]{1,500}$" }),
   expires_in: t.Number(),
   interval: t.Optional(t.Number()),
 });

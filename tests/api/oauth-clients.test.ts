@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { openClients } from "../../api/oauth/clients.ts";
 import { makeUserCode, readUserCode, showUserCode } from "../../api/oauth/user-code.ts";
+import { openTestApi } from "./open-test-api.ts";
 
 test("a client with a scope that there is not stops the start, and is named", () => {
   const launcher = { id: "launcher", name: "Launcher", scopes: ["packs:read", "packs:everything"] };
@@ -9,6 +10,28 @@ test("a client with a scope that there is not stops the start, and is named", ()
   );
   const service = { id: "stats", secretSha256: "0".repeat(64), scopes: ["root"], roles: [] };
   expect(() => openClients({ OAUTH_CLIENTS: [], SERVICE_CLIENTS: [service] })).toThrow(/"stats" has the scope root/);
+});
+
+test("devices that begin too often from one address are told when to come back, in OAuth's words", async () => {
+  const api = await openTestApi({ LIMIT_SIGN_INS_PER_MINUTE: "2" });
+  try {
+    const begin = () =>
+      fetch(`${api.url}/oauth/device_authorization`, {
+        method: "POST",
+        body: new URLSearchParams({ client_id: "sunduk-cli" }),
+      });
+    const first = await begin();
+    expect([first.status, first.headers.get("ratelimit-policy")]).toEqual([200, '"devices";q=2;w=60']);
+    await begin();
+    const refused = await begin();
+    const body = await refused.json();
+    expect([refused.status, body]).toEqual([429, { error: "slow_down", error_description: expect.any(String) }]);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(refused.headers.get("ratelimit")).toStartWith('"devices";r=0;');
+    expect(refused.headers.get("cache-control")).toBe("no-store");
+  } finally {
+    await api.close();
+  }
 });
 
 test("user codes have no vowels and nothing that looks like something else, use every letter, and are read as shown", () => {

@@ -1,15 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import * as client from "openid-client";
-import { long, openCall, type System, startSystem, type TestUser, waitFor } from "../harness.ts";
-import { decide, postForm } from "./device.ts";
+import { createTestFolder, long, openCall, type System, startSystem, type TestUser, waitFor } from "../harness.ts";
+import { decide, openBrowser, postForm, testPassword } from "./device.ts";
 
 const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code";
 const secret = "a secret of thirty-two characters";
 let system: System;
 let user: TestUser;
+let logFile: string;
 
 beforeAll(async () => {
+  logFile = join(await createTestFolder(), "log");
   const environment = {
+    LOG_LEVEL: "debug",
     OAUTH_CLIENTS: JSON.stringify([
       { id: "test-launcher", name: "Test Launcher", scopes: ["packs:read", "packs:write", "account:read"] },
       { id: "other-launcher", name: "Other Launcher", scopes: ["packs:read"] },
@@ -19,7 +23,7 @@ beforeAll(async () => {
       { id: "mirror", secret: `${secret} too`, scopes: ["packs:read", "packs:write"] },
     ]),
   };
-  system = await startSystem({ environment, pods: 1 });
+  system = await startSystem({ environment, pods: 1, logFile });
   user = await system.signUp("player");
 });
 afterAll(() => system?.stop());
@@ -397,4 +401,28 @@ describe("what is no request of OAuth", () => {
     for (const endpoint of [json.jwks_uri, json.service_documentation])
       expect((await system.call("GET", endpoint)).status).toBe(200);
   });
+});
+
+test("S12: neither codes nor tokens nor secrets are in the logs", async () => {
+  const { json } = await begin();
+  const browser = openBrowser(system.url);
+  const fields = { action: "look", user_code: json.user_code, login: user.login, password: testPassword };
+  await browser.post(fields);
+  const cookie = browser.cookie().split("=")[1] ?? "";
+  await browser.post({ action: "approve" });
+  const { json: tokens } = await poll(json.device_code);
+  const service = { grant_type: "client_credentials", client_id: "stats", client_secret: secret };
+  const { json: granted } = await postForm(`${system.url}/oauth/token`, service);
+  await postForm(`${system.url}/oauth/token`, { ...service, client_secret: `${secret} wrong` });
+  await postForm(`${system.url}/oauth/revoke`, { client_id: "test-launcher", token: tokens.refresh_token });
+  const log = await waitFor(async () => {
+    const text = await Bun.file(logFile).text();
+    return text.includes('"/oauth/revoke"') && text;
+  }, "the requests to be logged");
+  expect(log).toContain('"/oauth/token"');
+  const secrets = [json.device_code, json.user_code, cookie, testPassword, secret, tokens.access_token];
+  for (const word of [...secrets, tokens.refresh_token, granted.access_token]) {
+    expect(word.length).toBeGreaterThan(8);
+    expect(log).not.toContain(word);
+  }
 });
