@@ -49,6 +49,7 @@ export async function composeMail(db: Db, mail: MailRow): Promise<Composed> {
       return compose("reset", { to: user.email, link: makeLink("reset", user.email) });
     case "password-changed":
     case "email-changed":
+    case "sign-in-changed":
       return compose(kind, { to: recipient, link: forgot });
     default:
       return { dropped: `no text of this kind: ${kind}` };

@@ -5,7 +5,13 @@ export type Letter = { subject: string; text: string };
 export type Words = { site: string; login: string; email: string; link: string };
 
 /** What is said in a mail, whatever made it necessary. */
-export type LetterKind = "verify" | "address-taken" | "reset" | "password-changed" | "email-changed";
+export type LetterKind =
+  | "verify"
+  | "address-taken"
+  | "reset"
+  | "password-changed"
+  | "email-changed"
+  | "sign-in-changed";
 
 type Texts = Record<LetterKind, (words: Words) => Letter>;
 
@@ -55,6 +61,14 @@ your account at ${site} has another e-mail address now, and ${email} no longer b
 
 If it was not you, write to the operator of ${site} at once.`,
   }),
+  "sign-in-changed": ({ site, login, link }) => ({
+    subject: `Signing in to ${hostOf(site)} was changed`,
+    text: `Hello ${login},
+
+how you sign in to your account at ${site} was changed just now: a second factor was set up or removed, or another service was linked or unlinked. The history of your account says which.
+
+If it was not you, set a new password at once, which ends all sessions: ${link}`,
+  }),
 };
 
 const ru: Texts = {
@@ -102,6 +116,14 @@ ${link}
 У вашей учётной записи на ${site} теперь другой адрес почты, ${email} к ней больше не относится.
 
 Если это были не вы, сразу напишите администратору ${site}.`,
+  }),
+  "sign-in-changed": ({ site, login, link }) => ({
+    subject: `Вход на ${hostOf(site)} изменён`,
+    text: `Здравствуйте, ${login}!
+
+Способ входа в вашу учётную запись на ${site} только что изменили: включили или сняли второй фактор, привязали или отвязали другой сервис. Что именно, видно в истории учётной записи.
+
+Если это были не вы, сразу задайте новый пароль, это завершит все сеансы: ${link}`,
   }),
 };
 

@@ -1,11 +1,12 @@
 import { insertMail } from "../../db/mail.ts";
+import { findAddressee } from "../../db/mail-link.ts";
 import type { Db } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 import type { Message } from "../../queues/actor.ts";
 import { want } from "../../queues/mailbox.ts";
 import { sendMail } from "../../queues/send-mail.ts";
 
-export type MailKind = "verify" | "forgot" | "password-changed" | "email-changed";
+export type MailKind = "verify" | "forgot" | "password-changed" | "email-changed" | "sign-in-changed";
 
 type NewMail = {
   /** Address that links begin with. */
@@ -24,6 +25,17 @@ export async function writeMail(tx: Db, { base, kind, recipient = "", locale, pa
   const id = Bun.randomUUIDv7();
   await insertMail(tx, { id, kind, recipient, locale, params: { ...params, base } });
   return want(tx, sendMail, { payload: { mailId: id } });
+}
+
+/** A note to the proved address of a user, if he has one, that he signs in in another way now: see `writeMail`. */
+export async function writeSignInNotice(
+  tx: Db,
+  { base, userId }: { base: string; userId: string },
+): Promise<Message | undefined> {
+  const user = await findAddressee(tx, userId);
+  if (!user?.verified || user.email === null) return undefined;
+  const { email: recipient, locale } = user;
+  return writeMail(tx, { base, kind: "sign-in-changed", recipient, locale, params: { userId } });
 }
 
 /** Tells the workers of a mail that was written, if one was. */

@@ -9,7 +9,7 @@ const Begun = t.Object({
   secret: t.String({ description: "Base32, to be typed into an authenticator app; shown once" }),
   uri: t.String({ description: "otpauth://, to be shown as a QR code" }),
 });
-const Confirm = t.Object(
+const Given = t.Object(
   { code: Code, endOthers: t.Optional(t.Boolean({ description: "End all other sessions" })) },
   { additionalProperties: false },
 );
@@ -17,7 +17,6 @@ const Confirmed = t.Object({
   recoveryCodes: t.Array(t.String(), { description: "Each is good once in place of a code; shown once" }),
   ended: t.Integer({ description: "How many other sessions" }),
 });
-const Remove = t.Object({ code: Code }, { additionalProperties: false });
 
 /** The second factor of one's own account. */
 export function secondFactor(api: Api) {
@@ -35,19 +34,19 @@ export function secondFactor(api: Api) {
       ({ caller, body: { code, endOthers = false } }): Promise<Static<typeof Confirmed>> =>
         confirmSecondFactor(api, { caller: requireCaller(caller), code, endOthers }),
       {
-        body: Confirm,
+        body: Given,
         response: { 200: Confirmed },
         detail: { summary: "Confirm the second factor with a code of the app; answers ten recovery codes" },
       },
     )
     .delete(
       "",
-      async ({ caller, body: { code } }) => {
-        await removeSecondFactor(api, { caller: requireCaller(caller), code });
+      async ({ caller, body: { code, endOthers = false } }) => {
+        await removeSecondFactor(api, { caller: requireCaller(caller), code, endOthers });
         return new Response(null, { status: 204 });
       },
       {
-        body: Remove,
+        body: Given,
         detail: { summary: "Remove the second factor, for a code of it or a recovery code. Needs a fresh sign-in" },
       },
     );

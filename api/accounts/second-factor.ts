@@ -20,10 +20,11 @@ import type { Revocations } from "../revocations.ts";
 import type { Seal } from "../seal.ts";
 import { confirmCaller, endSessionsIn, requireFreshCaller } from "../sessions/service.ts";
 import type { Caller, Tokens } from "../tokens.ts";
+import { postMail, writeSignInNotice } from "./mails.ts";
 import { describeKey, encodeBase32, findStep, makeTotpSecret } from "./totp.ts";
 
 type Checking = Pick<Deps, "db"> & { seal: Seal };
-type Changing = Checking & Pick<Deps, "publicUrl"> & { tokens: Tokens; revocations: Revocations };
+type Changing = Checking & Pick<Deps, "publicUrl" | "mailbox"> & { tokens: Tokens; revocations: Revocations };
 
 const recoveryCodes = 10;
 const recoveryCodeBytes = 10;
@@ -116,20 +117,15 @@ export async function confirmSecondFactor(
     await deleteRecoveryCodes(tx, userId);
     await insertRecoveryCodes(tx, { userId, hashes: codes.map((code) => hashOf(code.replaceAll("-", ""))) });
     await insertActivity(tx, { userId, kind: "second-factor-added" });
-    if (!endOthers) return [];
-    return endSessionsIn(tx, {
-      userId,
-      reason: "a second factor was set up",
-      ...(caller.sessionId && { except: caller.sessionId }),
-    });
+    return endOthers ? endOtherSessions(tx, caller, "a second factor was set up") : [];
   });
   return { recoveryCodes: codes, ended };
 }
 
-/** Removes the second factor and its recovery codes, for a code of either kind. */
+/** Removes the second factor and its recovery codes, for a code of either kind. Ends the caller's other sessions if asked. */
 export async function removeSecondFactor(
   api: Changing,
-  { caller, code }: { caller: Caller; code: string },
+  { caller, code, endOthers }: { caller: Caller; code: string; endOthers: boolean },
 ): Promise<void> {
   await requireWholeCaller(api, caller);
   const user = await findUser(api.db, caller.userId);
@@ -141,7 +137,7 @@ export async function removeSecondFactor(
   await changing(api, caller, async (tx) => {
     await deleteSecondFactor(tx, user.id);
     await insertActivity(tx, { userId: user.id, kind: "second-factor-removed" });
-    return [];
+    return endOthers ? endOtherSessions(tx, caller, "the second factor was removed") : [];
   });
 }
 
@@ -155,17 +151,25 @@ export async function requireWholeCaller(
   await requireFreshCaller(api, caller);
 }
 
+function endOtherSessions(tx: Db, { userId, sessionId }: Caller, reason: string): Promise<Revocation[]> {
+  return endSessionsIn(tx, { userId, reason, ...(sessionId !== null && { except: sessionId }) });
+}
+
+/** Changes how the caller signs in, tells him by mail, and tells everybody which sessions that ended. Answers how many. */
 async function changing(
-  { db, revocations }: Changing,
+  { db, revocations, publicUrl, mailbox }: Changing,
   caller: Caller,
   work: (tx: Db) => Promise<Revocation[]>,
 ): Promise<number> {
-  const ended = await db.transaction(async (tx) => {
-    await lockUser(tx, caller.userId); // for writing, before others lock it for reading: two would wait for each other
+  const { userId } = caller;
+  const { ended, notice } = await db.transaction(async (tx) => {
+    await lockUser(tx, userId); // for writing, before others lock it for reading: two would wait for each other
     await confirmCaller(tx, caller);
-    return work(tx);
+    const ended = await work(tx);
+    return { ended, notice: await writeSignInNotice(tx, { base: publicUrl(), userId }) };
   });
   for (const revocation of ended) revocations.tell(revocation);
+  await postMail({ mailbox }, notice);
   return ended.length;
 }
 

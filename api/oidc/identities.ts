@@ -3,6 +3,7 @@ import { insertActivity } from "../../db/activity.ts";
 import { deleteIdentity, listIdentities, lockUser } from "../../db/identity.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import { postMail, writeSignInNotice } from "../accounts/mails.ts";
 import { requireWholeCaller } from "../accounts/second-factor.ts";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
@@ -79,11 +80,11 @@ export function getProvider(providers: Providers, id: string): OpenProvider {
 
 /** Unlinks under a lock on the user, so that of two at the same moment the second sees what the first left. */
 async function unlink(
-  { db }: Pick<Deps, "db">,
+  { db, publicUrl, mailbox }: Pick<Deps, "db" | "publicUrl" | "mailbox">,
   { caller, providers, id }: { caller: Caller; providers: Providers; id: string },
 ): Promise<void> {
   const { userId } = caller;
-  await db.transaction(async (tx) => {
+  const notice = await db.transaction(async (tx) => {
     const user = await lockUser(tx, userId);
     await confirmCaller(tx, caller);
     const linked = await listIdentities(tx, userId);
@@ -101,5 +102,7 @@ async function unlink(
       );
     await deleteIdentity(tx, { userId, provider: id });
     await insertActivity(tx, { userId, kind: "provider-unlinked", subject: providers.get(id)?.name ?? id });
+    return writeSignInNotice(tx, { base: publicUrl(), userId });
   });
+  await postMail({ mailbox }, notice);
 }

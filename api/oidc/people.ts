@@ -5,11 +5,12 @@ import { isDuplicate } from "../../db/query.ts";
 import { lockSession } from "../../db/session.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import { postMail, writeSignInNotice } from "../accounts/mails.ts";
 import { suggestLogin, varyLogin } from "./login-name.ts";
 import type { Profile } from "./presets.ts";
 import type { OpenProvider } from "./providers.ts";
 
-type People = Pick<Deps, "db" | "config">;
+type People = Pick<Deps, "db" | "config" | "publicUrl" | "mailbox">;
 type Shown = { provider: OpenProvider; profile: Profile };
 
 const maxTries = 8;
@@ -91,21 +92,21 @@ export async function linkIdentity(
 }
 
 async function linkTo(
-  { db }: People,
+  { db, publicUrl, mailbox }: People,
   { provider, profile, userId, sessionId }: Shown & { userId: string; sessionId?: string },
 ): Promise<void> {
   const { subject, email } = profile;
-  await db.transaction(async (tx) => {
+  const notice = await db.transaction(async (tx) => {
     const user = await lockUser(tx, userId);
     if (!user || (sessionId !== undefined && !(await lockSession(tx, sessionId))))
       throw new Fault("not-signed-in", "Cannot link: your session has ended meanwhile. Sign in again");
     const linked = await insertIdentity(tx, { provider: provider.id, subject, userId, email });
     if (linked > 0) {
       await insertActivity(tx, { userId, kind: "provider-linked", subject: provider.name });
-      return;
+      return writeSignInNotice(tx, { base: publicUrl(), userId });
     }
     const owner = await findIdentityUser(tx, { provider: provider.id, subject });
-    if (owner?.userId === userId) return;
+    if (owner?.userId === userId) return undefined;
     throw new Fault(
       "conflict",
       owner
@@ -114,4 +115,5 @@ async function linkTo(
       { extra: { reason: owner ? "somebody-else" : "another-linked" } },
     );
   });
+  await postMail({ mailbox }, notice);
 }

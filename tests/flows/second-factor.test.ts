@@ -121,6 +121,18 @@ test("S2: other sessions end everywhere when a second factor is set up, if asked
   );
 });
 
+test("S2: and when it is removed, if asked", async () => {
+  const { user, recoveryCodes } = await withFactor();
+  const [first = "", second = "", third = ""] = recoveryCodes;
+  const others = [await signIn(user.login, { code: first }), await signIn(user.login, { code: second })];
+  const removed = await user.call("DELETE", "/v1/me/totp", { body: { code: third, endOthers: true } });
+  expect(removed.status).toBe(204);
+  for (const url of system.apiUrls)
+    for (const { json } of others)
+      expect((await openCall(url, json.accessToken)("GET", "/v1/auth/sessions")).status).toBe(401);
+  expect((await user.call("GET", "/v1/auth/sessions")).status).toBe(200);
+});
+
 test("removing the second factor needs a code of it, and then none is asked for", async () => {
   const { user, recoveryCodes } = await withFactor();
   expect((await user.call("DELETE", "/v1/me/totp", { body: { code: "000000" } })).status).toBe(422);
