@@ -49,37 +49,6 @@ export async function readText(request: Request, maxBytes: number): Promise<stri
   return Buffer.concat(chunks).toString("utf8");
 }
 
-export type RateLimiter = {
-  /** Counts one call of `key`; throws `Fault("too-many")` past the limit. */
-  take: (key: string) => void;
-  /** Throws as `take` would, and counts nothing. */
-  check: (key: string) => void;
-};
-
-/** At most `perMinute` calls for each key in any window of a minute (two-window estimate), bounded memory, this process only. */
-export function openRateLimiter(perMinute: number): RateLimiter {
-  let window = { start: 0, counts: new Map<string, number>(), before: new Map<string, number>() };
-  const check = (key: string) => {
-    const now = performance.now();
-    const minute = Math.floor(now / 60_000);
-    if (minute !== window.start)
-      window = { start: minute, counts: new Map(), before: minute === window.start + 1 ? window.counts : new Map() };
-    const share = 1 - (now % 60_000) / 60_000;
-    const used = (window.counts.get(key) ?? 0) + (window.before.get(key) ?? 0) * share;
-    if (used < perMinute) return;
-    throw new Fault("too-many", "Too many tries: wait a minute", {
-      retryAfterSeconds: Math.ceil(60 - (now % 60_000) / 1000),
-    });
-  };
-  return {
-    check,
-    take: (key) => {
-      check(key);
-      if (window.counts.size < 100_000) window.counts.set(key, (window.counts.get(key) ?? 0) + 1);
-    },
-  };
-}
-
 /** Decides the address of a client: X-Real-IP of a proxy that is trusted, else the other end of the socket. IPv6 counts by its /64. */
 export function openAddresses(trusted: string[]): (request: Request, peer: string | undefined) => string {
   const proxies = new BlockList();

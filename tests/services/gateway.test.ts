@@ -21,6 +21,8 @@ function serveApi(server: number, heard: Heard[]) {
       const { pathname, search } = new URL(request.url);
       const body = await request.text();
       heard.push({ server, method: request.method, path: pathname + search, headers: request.headers, body });
+      const verdict = { nobody: 401, somebody: 403, broken: 503 }[request.headers.get("authorization")?.slice(7) ?? ""];
+      if (pathname === "/v1/auth/verify" && verdict !== undefined) return new Response(null, { status: verdict });
       if (pathname.endsWith("/events")) return new Response(eventStream(), eventHead);
       const cacheControl = pathname.includes("private") ? "private, no-store" : "public, no-cache";
       const etag = '"one"';
@@ -93,6 +95,41 @@ describe.if(found.missing.length === 0)("the gateway", () => {
     expect(headers.get("host")).toBe(new URL(gateway.url).host);
     expect(headers.get("authorization")).toBe("Bearer t");
     expect(headers.get("idempotency-key")).toBe("k");
+  });
+
+  test("asks the API before it lets anybody to the queues, and believes no header about who it is", async () => {
+    const get = (path: string, pass: string, init: RequestInit = {}) =>
+      ask(path, { ...init, headers: { Authorization: `Bearer ${pass}`, "X-User-Id": "1", "X-User-Roles": "admin" } });
+    const seen = () => heard.splice(0).map(({ method, path, headers }) => [method, path, headers.get("x-user-roles")]);
+    heard.length = 0;
+    expect((await get("/ops/queues/api/queues", "operator")).status).toBe(200);
+    expect(seen()).toEqual([
+      ["GET", "/v1/auth/verify?role=ops", null],
+      ["GET", "/ops/queues/api/queues", null],
+    ]);
+    const sent = await get("/ops/queues/api/queues/x/pause", "operator", { method: "PUT", body: "the body" });
+    expect(sent.status).toBe(200);
+    expect(heard.map(({ method, body }) => [method, body])).toEqual([
+      ["GET", ""],
+      ["PUT", "the body"],
+    ]);
+    for (const [pass, path, status, location] of [
+      ["nobody", "/ops/queues", 303, "/ops/sign-in"],
+      ["nobody", "/ops/queues/api/queues", 401, null],
+      ["somebody", "/ops/queues", 403, null],
+      ["broken", "/ops/queues", 503, null],
+    ] as const) {
+      heard.length = 0;
+      const answer = await get(path, pass);
+      expect([pass, answer.status]).toEqual([pass, status]);
+      const { pathname = null } = answer.headers.has("location")
+        ? new URL(answer.headers.get("location") ?? "", gateway.url)
+        : {};
+      expect(pathname).toBe(location);
+      if (status !== 303) expect(await answer.json()).toMatchObject({ status });
+      expect(heard.every((one) => one.path.startsWith("/v1/auth/verify"))).toBe(true);
+    }
+    expect((await ask("/ops-guard")).status).toBe(404);
   });
 
   test("hands bodies over whole, and refuses too large ones with a problem", async () => {
