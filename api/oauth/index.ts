@@ -4,7 +4,7 @@ import type { Keys } from "../../keys.ts";
 import type { Api } from "../api.ts";
 import { originOf } from "../origin.ts";
 import { scopes } from "../scopes.ts";
-import { addressAllowance, beginAllowance } from "../sign-in-limits.ts";
+import { addressAllowance, beginAllowance, refreshAllowance } from "../sign-in-limits.ts";
 import { signing } from "../signer.ts";
 import { accessLifetimeSeconds } from "../tokens.ts";
 import { openClients } from "./clients.ts";
@@ -50,9 +50,13 @@ export function oauth(api: Api, keys: Keys) {
     )
     .post(
       "/oauth/token",
-      ({ request, address, signAccess }) =>
+      ({ request, address, signAccess, set }) =>
         answerOauth(async () => {
-          const { session, refreshable } = await grantTokens(api, await read(request, address));
+          const asked = await read(request, address);
+          // Polls have a pace of their own.
+          if (asked.form.get("grant_type") === "refresh_token")
+            await rateLimits.take([refreshAllowance(config, address)], set.headers);
+          const { session, refreshable } = await grantTokens(api, asked);
           return {
             access_token: await signAccess(session),
             token_type: "Bearer",
