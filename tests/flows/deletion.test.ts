@@ -9,7 +9,9 @@ let admin: TestUser;
 let friend: TestUser;
 
 beforeAll(async () => {
-  system = await startSystem({ environment: { SWEEP_GRACE_SECONDS: "0", SWEEP_DOOMED_SECONDS: "0" } });
+  system = await startSystem({
+    environment: { SWEEP_GRACE_SECONDS: "0", SWEEP_DOOMED_SECONDS: "0", LIMIT_SIGN_INS_PER_ACCOUNT: "10" },
+  });
   admin = await system.signUp("admin", ["admin"]);
   friend = await system.signUp("friend");
 });
@@ -153,6 +155,17 @@ describe("an account", () => {
     expect([wrong.status, wrong.json.reason]).toEqual([403, "wrong-password"]);
     expect((await user.call("GET", "/v1/me")).status).toBe(200);
     expect((await system.call("DELETE", "/v1/me", { body: { password } })).status).toBe(401);
+  });
+
+  test("is not deleted by whoever has its token and guesses at the password", async () => {
+    const user = await system.signUp();
+    const guesses = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => user.call("DELETE", "/v1/me", { body: { password: `guess ${index}` } })),
+    );
+    const counts = Map.groupBy(guesses, ({ status }) => status);
+    expect([...counts.keys()].sort()).toEqual([403, 429]);
+    expect(counts.get(403)?.length).toBeLessThanOrEqual(12);
+    expect(counts.get(429)?.[0]?.headers.get("retry-after")).toMatch(/^\d+$/);
   });
 
   test("that is deleted is hidden at once, everywhere, with all that is its user's, and can be had back", async () => {
