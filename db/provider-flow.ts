@@ -55,11 +55,10 @@ export function takeProviderFlow(db: Db, { stateHash, bindingHash, provider }: K
   });
 }
 
-/** Forgets some of the flows that nobody has ended in time. */
-export function deleteExpiredFlows(db: Db): Promise<number> {
+/** Forgets flows that nobody has ended in time. */
+export function deleteOldProviderFlows(db: Db): Promise<number> {
   return run(db, {
-    name: "provider_flow_delete_expired",
-    text: `delete from account.provider_flow where state_hash in
-      (select state_hash from account.provider_flow where expires_at < now() order by expires_at limit 20 for update skip locked)`,
+    name: "provider_flow_delete_old",
+    text: `delete from account.provider_flow where expires_at < now()`,
   });
 }

@@ -3,6 +3,7 @@ import { deleteOldDeviceGrants } from "../db/device-grant.ts";
 import { deleteOldInvites } from "../db/invite.ts";
 import { deleteOldMails } from "../db/mail.ts";
 import { deleteOldLinks } from "../db/mail-link.ts";
+import { deleteOldProviderFlows } from "../db/provider-flow.ts";
 import type { Db } from "../db/query.ts";
 import { deleteOldRevocations } from "../db/revocation.ts";
 import { deleteOldSessions } from "../db/session.ts";
@@ -14,6 +15,7 @@ const rules: [name: string, forget: (db: Db) => Promise<number>][] = [
   ["sessions", (db) => deleteOldSessions(db, { afterDays: 90 })],
   ["revocations", deleteOldRevocations],
   ["device grants", deleteOldDeviceGrants],
+  ["sign-ins through providers", deleteOldProviderFlows],
   ["activity", (db) => deleteOldActivity(db, { afterDays: 365 })],
   ["links", (db) => deleteOldLinks(db, { afterDays: 7 })],
   ["mails", (db) => deleteOldMails(db, { afterDays: 7 })],

@@ -1,11 +1,5 @@
 import { findUser } from "../../db/account.ts";
-import {
-  deleteExpiredFlows,
-  type FoundFlow,
-  findProviderFlow,
-  insertProviderFlow,
-  takeProviderFlow,
-} from "../../db/provider-flow.ts";
+import { type FoundFlow, findProviderFlow, insertProviderFlow, takeProviderFlow } from "../../db/provider-flow.ts";
 import { advanceSession, findSession } from "../../db/session.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
@@ -48,7 +42,6 @@ export async function beginFlow(api: Api, { provider, binding, returnTo, link }:
   const url = await provider
     .startUrl({ ...checksOf(api, state), redirectUri: redirectUriOf(api, provider) })
     .catch((error) => explainFailure(error, { provider, log: api.log }));
-  await deleteExpiredFlows(api.db);
   await keepFlow(api, { provider, binding, returnTo, state, purpose: link ? "link" : "sign-in", ...link });
   return url;
 }

@@ -15,8 +15,8 @@ export function suggestLogin(name: string | null): string {
   return plain.length < 2 ? "player" : plain;
 }
 
-/** The same with four random digits, for when it is taken. */
-export function varyLogin(login: string): string {
+/** The same with some random digits, for when it is taken. */
+export function varyLogin(login: string, digits = 4): string {
   const [number = 0] = crypto.getRandomValues(new Uint32Array(1));
-  return `${login}-${String(number % 10_000).padStart(4, "0")}`;
+  return `${login}-${String(number % 10 ** digits).padStart(digits, "0")}`;
 }

@@ -64,7 +64,12 @@ async function createUser(people: People, { provider, profile }: Shown): Promise
   const email = profile.email?.toLowerCase() ?? null;
   for (let tries = 0; tries < maxTries; tries++) {
     const suggested = suggestLogin(name);
-    const user = { id: Bun.randomUUIDv7(), login: tries === 0 ? suggested : varyLogin(suggested), email, roles: [] };
+    const user = {
+      id: Bun.randomUUIDv7(),
+      login: tries === 0 ? suggested : varyLogin(suggested, tries < 4 ? 4 : 7),
+      email,
+      roles: [],
+    };
     const linked = await people.db
       .transaction(async (tx) => {
         await insertUser(tx, { ...user, passwordHash: null });

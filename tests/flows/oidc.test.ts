@@ -308,6 +308,22 @@ test("linking needs a fresh sign-in and ends in the browser that began it; then 
   }
 });
 
+test("linking goes on to where its caller said", async () => {
+  const user = await system.signUp();
+  const browser = openBrowser();
+  const begun = await user.call("POST", "/v1/me/identities/there", { body: { returnTo: "/settings" } });
+  const [, name = "", value = ""] = /^(\w+)=([\w-]+);/.exec(begun.headers.get("set-cookie") ?? "") ?? [];
+  browser.cookies.set(`${system.url} ${name}`, value);
+  const page = await browser.fetch(await comeBack(person(), { browser, start: begun.json.url }));
+  expect([page.status, page.text.includes("Linked"), page.text.includes('href="/settings"')]).toEqual([
+    200,
+    true,
+    true,
+  ]);
+  const elsewhere = await user.call("POST", "/v1/me/identities/trusted", { body: { returnTo: "//evil.example" } });
+  expect(elsewhere.status).toBe(422);
+});
+
 test("a session that ends while its user is with the provider links nothing", async () => {
   const user = await system.signUp();
   const browser = openBrowser();

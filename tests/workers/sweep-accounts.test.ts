@@ -5,6 +5,7 @@ import { insertDeviceGrant } from "../../db/device-grant.ts";
 import { insertInvite } from "../../db/invite.ts";
 import { insertMail } from "../../db/mail.ts";
 import { insertLink } from "../../db/mail-link.ts";
+import { insertProviderFlow } from "../../db/provider-flow.ts";
 import { insertRevocation } from "../../db/revocation.ts";
 import { insertSession } from "../../db/session.ts";
 import type { Deps } from "../../deps.ts";
@@ -46,13 +47,24 @@ async function arrange(userId: string): Promise<void> {
   });
   await insertMail(db, { id: id(), kind: "verify", recipient: "a@b.example", locale: "en", params: { userId } });
   await insertActivity(db, { userId, kind: "signed-in" });
+  const flow = { provider: "there", purpose: "sign-in", userId: null, sessionId: null, returnTo: "/" } as const;
+  await insertProviderFlow(db, { ...flow, stateHash: id(), bindingHash: id() }, 600);
   await insertInvite(db, { id: id(), codeHash: id(), note: "", createdBy: userId, lifetimeDays: 1 });
 }
 
 test("what is old is forgotten, what is not is kept", async () => {
   const user = { id: Bun.randomUUIDv7(), login: "somebody", email: null, passwordHash: "", roles: [] };
   await insertUser(deps.db, user);
-  const kinds = { sessions: 1, revocations: 1, "device grants": 1, activity: 1, links: 1, mails: 1, invites: 1 };
+  const kinds = {
+    sessions: 1,
+    revocations: 1,
+    "device grants": 1,
+    "sign-ins through providers": 1,
+    activity: 1,
+    links: 1,
+    mails: 1,
+    invites: 1,
+  };
   await arrange(user.id);
   const none = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, 0]));
   expect(await call(handle, deps, { scope: "all" })).toEqual(none);
@@ -60,6 +72,7 @@ test("what is old is forgotten, what is not is kept", async () => {
     `update account.session set expires_at = now() - interval '91 days'`,
     `update account.revocation set revoked_at = now() - interval '3 hours'`,
     `update account.device_grant set expires_at = now() - interval '2 hours'`,
+    `update account.provider_flow set expires_at = now() - interval '1 second'`,
     `update account.activity set created_at = now() - interval '366 days'`,
     `update account.mail_link set expires_at = now() - interval '8 days'`,
     `update mail.mail set created_at = now() - interval '8 days'`,
