@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import {
   type Call,
   openCall,
@@ -9,6 +10,7 @@ import {
   type TestUser,
   waitFor,
 } from "../harness.ts";
+import { seat, writeFiles } from "./sunduk.ts";
 
 let system: System;
 let user: TestUser;
@@ -142,6 +144,28 @@ describe("a personal access token", () => {
     expect((await user.call("DELETE", `/v1/me/tokens/${id}`)).status).toBe(404);
     const { json } = await user.call("GET", "/v1/me/tokens");
     expect(json.items.map((item: { id: string }) => item.id)).not.toContain(id);
+  });
+
+  test("publishes from a build machine, and no more once it was deleted", async () => {
+    const { id, token } = await makeToken(user, ["packs:write"]);
+    const machine = await seat();
+    try {
+      const publish = async (version: string) => {
+        const toml = `slug = "from-ci"\nname = "From CI"\nversion = "${version}"\nminecraft = "1.21.1"\n`;
+        const source = join(machine.folder, "source");
+        await writeFiles(source, { "sunduk.toml": toml, "a.txt": version });
+        const env = { SUNDUK_URL: system.url, SUNDUK_TOKEN: token };
+        return machine.sunduk(["pack", "publish", source, "--json"], { env });
+      };
+      const published = await publish("1.0.0");
+      expect([published.code, published.stderr.includes(token)]).toEqual([0, false]);
+      expect((await user.call("GET", "/v1/packs/from-ci/latest")).json.version).toBe("1.0.0");
+      await user.call("DELETE", `/v1/me/tokens/${id}`);
+      expect((await publish("1.1.0")).code).toBe(4);
+      expect((await user.call("GET", "/v1/packs/from-ci/latest")).json.version).toBe("1.0.0");
+    } finally {
+      await machine.close();
+    }
   });
 
   test("is refused when its time is over", async () => {
