@@ -104,6 +104,18 @@ test("wrong codes are counted, also those sent at the same moment: after ten eve
   expect((await signIn(other.user.login, { code: codeFor(other.secret) })).status).toBe(200);
 });
 
+test("a second factor that is confirmed many times at the same moment is confirmed once, and its codes are those told", async () => {
+  const user = await system.signUp();
+  const { secret } = (await user.call("POST", "/v1/me/totp")).json;
+  const body = { code: codeFor(secret) };
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => user.call("POST", "/v1/me/totp/confirm", { body })),
+  );
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array.from({ length: 7 }, () => 409)]);
+  const [code] = answers.find(({ status }) => status === 200)?.json.recoveryCodes ?? [];
+  expect((await signIn(user.login, { code })).status).toBe(200);
+});
+
 test("S2: other sessions end everywhere when a second factor is set up, if asked", async () => {
   const user = await system.signUp();
   const other = (await signIn(user.login)).json;
