@@ -1,15 +1,18 @@
 import type { UserRow } from "./account.ts";
 import { type Db, many, one } from "./query.ts";
 
+type HiddenUser = { ver: number; eraseAfter: Date /** Proved. */; email: string | null; locale: string };
+
 /** Hides an account until it is erased, and raises its counter. Undefined when it is hidden already. */
 export function hideUser(
   tx: Db,
   { id, eraseAfterDays }: { id: string; eraseAfterDays: number },
-): Promise<{ ver: number; eraseAfter: Date } | undefined> {
-  return one<{ ver: number; eraseAfter: Date }>(tx, {
+): Promise<HiddenUser | undefined> {
+  return one<HiddenUser>(tx, {
     name: "user_hide",
     text: `update account."user" set deleted_at = now(), erase_after = now() + make_interval(secs => $2), ver = ver + 1
-      where id = $1 and deleted_at is null returning ver, erase_after as "eraseAfter"`,
+      where id = $1 and deleted_at is null 
+      returning ver, erase_after as "eraseAfter", case when email_verified_at is not null then email end as email, locale`,
     values: [id, eraseAfterDays * 24 * 3600],
   });
 }

@@ -79,6 +79,15 @@ export function findAddressee(db: Db, id: string): Promise<Addressee | undefined
   });
 }
 
+/** Somebody whose account is deleted and not yet erased: he is told so. */
+export function findHiddenAddressee(db: Db, id: string): Promise<Addressee | undefined> {
+  return one<Addressee>(db, {
+    name: "addressee_find_hidden",
+    text: `select ${addressee} from account."user" where id = $1 and deleted_at is not null and erase_after is not null`,
+    values: [id],
+  });
+}
+
 /** Whoever proved that an address is his, if anybody did. */
 export function findAddressOwner(db: Db, email: string): Promise<Addressee | undefined> {
   return one<Addressee>(db, {

@@ -1,6 +1,13 @@
 import { findUserByName } from "../db/account.ts";
 import { countRecentMails, type MailRow } from "../db/mail.ts";
-import { type Addressee, findAddressee, findAddressOwner, insertLink, type LinkPurpose } from "../db/mail-link.ts";
+import {
+  type Addressee,
+  findAddressee,
+  findAddressOwner,
+  findHiddenAddressee,
+  insertLink,
+  type LinkPurpose,
+} from "../db/mail-link.ts";
 import type { Db } from "../db/query.ts";
 import { makeSecret } from "../keys.ts";
 import { type Letter, type LetterKind, writeLetter } from "./mail-texts.ts";
@@ -27,7 +34,7 @@ export async function composeMail(db: Db, mail: MailRow): Promise<Composed> {
   const compose = async (as: LetterKind, { to, about = user, link }: Details): Promise<Composed> => {
     if ((await countRecentMails(db, { kind, recipient: to })) >= perHour)
       return { dropped: "too many to this address" };
-    const words = { site: base, login: about.login, email: to, link: await link() };
+    const words = { site: base, login: about.login, email: to, link: await link(), until: params.until ?? "" };
     return { to, kind: as, ...writeLetter(as, { locale: mail.locale, words }) };
   };
   const makeLink = (purpose: LinkPurpose, email: string) => async () => {
@@ -50,6 +57,7 @@ export async function composeMail(db: Db, mail: MailRow): Promise<Composed> {
     case "password-changed":
     case "email-changed":
     case "sign-in-changed":
+    case "account-deleted":
       return compose(kind, { to: recipient, link: forgot });
     default:
       return { dropped: `no text of this kind: ${kind}` };
@@ -58,7 +66,8 @@ export async function composeMail(db: Db, mail: MailRow): Promise<Composed> {
 
 type Details = { to: string; about?: Addressee; link: () => Promise<string> };
 
-async function findUser(db: Db, { params: { userId, name } }: MailRow): Promise<Addressee | undefined> {
+async function findUser(db: Db, { kind, params: { userId, name } }: MailRow): Promise<Addressee | undefined> {
+  if (kind === "account-deleted" && userId !== undefined) return findHiddenAddressee(db, userId);
   const id = userId ?? (name === undefined ? undefined : (await findUserByName(db, name))?.id);
   return id === undefined ? undefined : findAddressee(db, id);
 }

@@ -2,7 +2,7 @@
 export type Letter = { subject: string; text: string };
 
 /** What a text may name. `link` is where the reader goes on, `site` the address of this server. */
-export type Words = { site: string; login: string; email: string; link: string };
+export type Words = { site: string; login: string; email: string; link: string /** A day. */; until: string };
 
 /** What is said in a mail, whatever made it necessary. */
 export type LetterKind =
@@ -11,7 +11,8 @@ export type LetterKind =
   | "reset"
   | "password-changed"
   | "email-changed"
-  | "sign-in-changed";
+  | "sign-in-changed"
+  | "account-deleted";
 
 type Texts = Record<LetterKind, (words: Words) => Letter>;
 
@@ -69,6 +70,14 @@ how you sign in to your account at ${site} was changed just now: a second factor
 
 If it was not you, set a new password at once, which ends all sessions: ${link}`,
   }),
+  "account-deleted": ({ site, login, until }) => ({
+    subject: `Your account at ${hostOf(site)} was deleted`,
+    text: `Hello ${login},
+
+your account at ${site} was deleted just now. It is shown to nobody any more, with all that is yours, and will be erased after ${until}.
+
+Until then it can be had back with its password. If it was not you, write to the operator of ${site} at once.`,
+  }),
 };
 
 const ru: Texts = {
@@ -124,6 +133,14 @@ ${link}
 Способ входа в вашу учётную запись на ${site} только что изменили: включили или сняли второй фактор, привязали или отвязали другой сервис. Что именно, видно в истории учётной записи.
 
 Если это были не вы, сразу задайте новый пароль, это завершит все сеансы: ${link}`,
+  }),
+  "account-deleted": ({ site, login, until }) => ({
+    subject: `Учётная запись на ${hostOf(site)} удалена`,
+    text: `Здравствуйте, ${login}!
+
+Вашу учётную запись на ${site} только что удалили. Она и всё ваше больше никому не видны и будут стёрты после ${until}.
+
+До тех пор её можно вернуть по паролю. Если это были не вы, сразу напишите администратору ${site}.`,
   }),
 };
 

@@ -6,7 +6,13 @@ import type { Message } from "../../queues/actor.ts";
 import { want } from "../../queues/mailbox.ts";
 import { sendMail } from "../../queues/send-mail.ts";
 
-export type MailKind = "verify" | "forgot" | "password-changed" | "email-changed" | "sign-in-changed";
+export type MailKind =
+  | "verify"
+  | "forgot"
+  | "password-changed"
+  | "email-changed"
+  | "sign-in-changed"
+  | "account-deleted";
 
 type NewMail = {
   /** Address that links begin with. */
@@ -14,7 +20,7 @@ type NewMail = {
   kind: MailKind;
   recipient?: string;
   locale: string;
-  params: { userId: string } | { name: string };
+  params: { userId: string; until?: string } | { name: string };
 };
 
 /**

@@ -5,6 +5,8 @@ import { findOtherAdmin, lockAdministration } from "../../db/managed-user.ts";
 import type { Db } from "../../db/query.ts";
 import { insertRevocation, type Revocation } from "../../db/revocation.ts";
 import { Fault } from "../../fault.ts";
+import type { Message } from "../../queues/actor.ts";
+import { postMail, writeMail } from "../accounts/mails.ts";
 import { requireSecondFactor } from "../accounts/second-factor.ts";
 import type { Api } from "../api.ts";
 import {
@@ -30,7 +32,7 @@ export async function deleteAccount(
   if (caller.sessionId === null)
     throw new Fault("not-allowed", "Not allowed: an account is deleted by whoever signed in, not by a token");
   await requireOwnPassword(api, { caller, password });
-  const { eraseAfter, told } = await api.db.transaction(async (tx) => {
+  const { eraseAfter, told, notice } = await api.db.transaction(async (tx) => {
     await lockAdministration(tx); // before any row: also the same request at the same time waits here
     await confirmCaller(tx, caller);
     if (caller.roles.includes("admin") && !(await findOtherAdmin(tx, userId))) throw isLastAdmin("delete the account");
@@ -38,11 +40,21 @@ export async function deleteAccount(
     if (!hidden) throw new Fault("conflict", "Cannot delete the account: it is deleted already");
     const told = await endAllIn(tx, { userId, reason: "account deleted", ver: hidden.ver });
     await insertActivity(tx, { userId, kind: "deleted" });
-    return { eraseAfter: hidden.eraseAfter, told };
+    return { eraseAfter: hidden.eraseAfter, told, notice: await writeNotice(tx, { api, userId, ...hidden }) };
   });
+  await postMail(api, notice);
   for (const revocation of told) api.revocations.tell(revocation);
   await tellChanged(api, userId);
   return eraseAfter;
+}
+
+type Notice = { api: Api; userId: string; email: string | null; locale: string; eraseAfter: Date };
+
+/** A note to the proved address, if there is one: somebody else may have deleted the account. */
+async function writeNotice(tx: Db, { api, userId, email, locale, eraseAfter }: Notice): Promise<Message | undefined> {
+  if (email === null) return undefined;
+  const params = { userId, until: eraseAfter.toISOString().slice(0, 10) };
+  return writeMail(tx, { base: api.publicUrl(), kind: "account-deleted", recipient: email, locale, params });
 }
 
 /** Brings a deleted account back and signs it in. 401 for everything else, as for a wrong password. */
