@@ -2,8 +2,11 @@ import type { Pace, RateStore, Taken } from "../db/rate.ts";
 import { Fault } from "../fault.ts";
 import type { Log } from "../log.ts";
 
-/** So many calls a minute for each key, all of them at once if need be. The name is public, the key is not. */
-export type Allowance = { name: string; perMinute: number; key: string };
+/**
+ * So many calls a minute for each key, all of them at once if need be. The name is public, the key is not. `alone`: each
+ * process counts for itself, where nothing can be guessed and a shared count would cost more than the call.
+ */
+export type Allowance = { name: string; perMinute: number; key: string; alone?: boolean };
 
 export type RateLimits = {
   /**
@@ -41,7 +44,12 @@ export function openRateLimits({ store, log }: { store: RateStore; log: Log }): 
       return here;
     }
   };
-  const takeOne = async ({ name, perMinute, key: subject }: Allowance): Promise<Taken & { waitMs: number }> => {
+  const takeOne = async ({
+    name,
+    perMinute,
+    key: subject,
+    alone = false,
+  }: Allowance): Promise<Taken & { waitMs: number }> => {
     const key = `${name}:${new Bun.CryptoHasher("sha256").update(subject).digest("base64url").slice(0, 22)}`;
     const pace = { intervalMs: minuteMs / perMinute, burst: perMinute };
     const until = refused.get(key);
@@ -49,7 +57,7 @@ export function openRateLimits({ store, log }: { store: RateStore; log: Log }): 
     if (until !== undefined && until > now)
       return { allowed: false, fullInMs: until - now + pace.intervalMs * (pace.burst - 1), waitMs: until - now };
     refused.delete(key);
-    const taken = await ask(key, pace);
+    const taken = alone ? local(key, pace) : await ask(key, pace);
     const waitMs = taken.allowed ? 0 : Math.max(1, taken.fullInMs - pace.intervalMs * (pace.burst - 1));
     if (!taken.allowed) {
       if (refused.size >= maxKeys) refused.clear();

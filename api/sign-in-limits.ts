@@ -31,5 +31,5 @@ export function beginAllowance(config: Config, address: string): Allowance {
 
 /** Refreshing guesses nothing, and many launchers may share an address. */
 export function refreshAllowance(config: Config, address: string): Allowance {
-  return { name: "refresh", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE * everywhere, key: address };
+  return { name: "refresh", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE * everywhere, key: address, alone: true };
 }

@@ -1,14 +1,21 @@
-type Load = { seconds: number; connections: number };
+type Load = {
+  seconds: number;
+  connections: number;
+  /** A bearer token for each request; none when not given. All answers must still have one length. */
+  token?: () => string;
+};
 
 /**
  * How many answers a second a server gives over kept-alive connections, each asking again when it has its answer. Counts
  * bytes instead of parsing: every answer of one address has the same length, which a first question finds out.
  */
-export async function countAnswers(url: string, { seconds, connections }: Load): Promise<number> {
+export async function countAnswers(url: string, { seconds, connections, token }: Load): Promise<number> {
   const { hostname, port, host, pathname } = new URL(url);
-  const request = Buffer.from(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  const head = `GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n`;
+  const plain = Buffer.from(`${head}\r\n`);
+  const next = token ? () => Buffer.from(`${head}Authorization: Bearer ${token()}\r\n\r\n`) : () => plain;
   const address = { hostname, port: Number(port) };
-  const answerBytes = await measureAnswer(request, address);
+  const answerBytes = await measureAnswer(next(), address);
   let answers = 0;
   let broken: Error | undefined;
   const sockets = await Promise.all(
@@ -22,7 +29,7 @@ export async function countAnswers(url: string, { seconds, connections }: Load):
             if (leftBytes > 0) return;
             answers += 1;
             leftBytes += answerBytes;
-            socket.write(request);
+            socket.write(next());
           },
           close() {
             broken ??= new Error(`${url}: the server closed a connection`);
@@ -32,7 +39,7 @@ export async function countAnswers(url: string, { seconds, connections }: Load):
     }),
   );
   const start = performance.now();
-  for (const socket of sockets) socket.write(request);
+  for (const socket of sockets) socket.write(next());
   await Bun.sleep(seconds * 1000);
   const rate = answers / ((performance.now() - start) / 1000);
   const problem = broken;

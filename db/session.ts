@@ -91,15 +91,23 @@ export function lockSession(tx: Db, id: string): Promise<{ id: string; ver: numb
   });
 }
 
-/** Moves a session that still holds to `counter` + 1, once: undefined when somebody else did. */
+/** What the next access token of a session says. */
+export type Advanced = Pick<SessionRow, "userId" | "login" | "roles" | "ver" | "scopes" | "counter">;
+
+/**
+ * Moves a session that still holds to `counter` + 1, once: undefined when somebody else did. A user who changes at this very
+ * moment is answered as he was, with his former `ver`: a token of that is revoked together with the change.
+ */
 export function advanceSession(
   db: Db,
   { id, counter }: { id: string; counter: number },
-): Promise<{ counter: number } | undefined> {
-  return one<{ counter: number }>(db, {
+): Promise<Advanced | undefined> {
+  return one<Advanced>(db, {
     name: "session_advance",
-    text: `update account.session set counter = counter + 1, advanced_at = now(), used_at = now()
-      where id = $1 and counter = $2 and ended_at is null and expires_at > now() returning counter`,
+    text: `with advanced as (update account.session set counter = counter + 1, advanced_at = now(), used_at = now()
+        where id = $1 and counter = $2 and ended_at is null and expires_at > now() returning user_id, scopes, counter)
+      select u.id as "userId", u.login, u.roles, u.ver, a.scopes, a.counter from advanced a join account."user" u on u.id = a.user_id
+      where u.disabled_at is null and u.deleted_at is null`,
     values: [id, counter],
   });
 }

@@ -5,6 +5,7 @@ import { denyDeviceGrants } from "../../db/device-grant.ts";
 import type { Db } from "../../db/query.ts";
 import { insertRevocation, type Revocation } from "../../db/revocation.ts";
 import {
+  type Advanced,
   advanceSession,
   endSessions,
   findSession,
@@ -102,25 +103,21 @@ export async function refreshSession(sessions: Sessions, refreshToken: string): 
   const session = parsed && (await findSession(db, parsed.sessionId));
   if (!parsed || !session || !tokens.isRefreshGenuine(parsed, session.salt)) throw refused();
   const { counter } = parsed;
-  const successor = async (): Promise<OpenSession> => {
-    const now = await findSession(db, session.id); // read after advancing: a session that ended meanwhile gives nothing
-    if (!now) throw refused();
-    const { userId, login, roles, ver, scopes } = now;
-    return {
-      userId,
-      login,
-      roles,
-      ver,
-      scopes,
-      sessionId: session.id,
-      refreshToken: tokens.makeRefresh({ id: session.id, salt: session.salt, counter: counter + 1 }),
-    };
-  };
-  if (await advanceSession(db, { id: session.id, counter })) return successor();
+  const successor = ({ userId, login, roles, ver, scopes }: Omit<Advanced, "counter">): OpenSession => ({
+    userId,
+    login,
+    roles,
+    ver,
+    scopes,
+    sessionId: session.id,
+    refreshToken: tokens.makeRefresh({ id: session.id, salt: session.salt, counter: counter + 1 }),
+  });
+  const advanced = await advanceSession(db, { id: session.id, counter });
+  if (advanced) return successor(advanced);
   const now = await findSession(db, session.id);
   if (!now) throw refused();
   if (now.counter === counter + 1 && (await isRecentlyAdvanced(db, { id: session.id, withinSeconds: repeatSeconds })))
-    return successor();
+    return successor(now);
   if (counter < now.counter)
     await revokeSessions(sessions, {
       userId: session.userId,
