@@ -15,6 +15,7 @@ export type Bus = {
 
 const channel = "sunduk_bus";
 const gatherMs = 10;
+const reconnectMs = 500;
 /** A NOTIFY holds up to 8,000 bytes. */
 const batchSize = 60;
 
@@ -87,31 +88,48 @@ async function openRedisCarrier(url: string, { deliver, log }: Receiver): Promis
 function openPostgresCarrier(url: string, { deliver, log, db }: Receiver & { db: Db }): Carrier {
   let client: pg.Client | undefined;
   let closed = false;
+  let waiting: Timer | undefined;
+  // A connection that fails rejects and ends too: were both to try again, tries would double with every failure.
+  const tryLater = () => {
+    client = undefined;
+    if (closed || waiting !== undefined) return;
+    waiting = setTimeout(() => {
+      waiting = undefined;
+      again();
+    }, reconnectMs);
+  };
   const connect = async () => {
-    const fresh = new pg.Client({ connectionString: url, application_name: "sunduk bus", keepAlive: true });
+    const fresh = new pg.Client({
+      connectionString: url,
+      application_name: "sunduk bus",
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+    });
     fresh.on("notification", ({ payload }) => deliver(payload ?? ""));
     fresh.on("error", (error) => log.debug({ err: error }, "the bus lost PostgreSQL"));
-    fresh.on("end", () => {
-      client = undefined;
-      if (!closed) setTimeout(again, 500);
-    });
-    await fresh.connect();
-    await fresh.query(`listen ${channel}`);
+    try {
+      await fresh.connect();
+      await fresh.query(`listen ${channel}`);
+    } catch (error) {
+      void fresh.end().catch(() => undefined);
+      throw error;
+    }
     client = fresh;
+    fresh.on("end", tryLater);
     if (closed) await fresh.end();
   };
   const again = () => {
-    if (!closed)
-      connect().catch((error) => {
-        log.debug({ err: error }, "the bus cannot listen");
-        setTimeout(again, 1_000);
-      });
+    connect().catch((error) => {
+      log.debug({ err: error }, "the bus cannot listen");
+      tryLater();
+    });
   };
   again();
   return {
     send: (message) => run(db, { name: "bus_send", text: `select pg_notify($1, $2)`, values: [channel, message] }),
     close: async () => {
       closed = true;
+      clearTimeout(waiting);
       await client?.end();
     },
   };
