@@ -60,7 +60,6 @@ export function openRevocations({ feed, bus, log }: { feed: RevocationFeed; bus:
   };
   const renew = () => {
     renewing ??= (async () => {
-      const sent = { monotonic: performance.now(), wall: Date.now() };
       const answer = await feed.ask(cursor);
       if (answer.standby) throw new Error("the database is a standby");
       if (BigInt(answer.cursor) < BigInt(cursor)) {
@@ -70,7 +69,7 @@ export function openRevocations({ feed, bus, log }: { feed: RevocationFeed; bus:
       }
       answer.revocations.forEach(note);
       cursor = answer.cursor;
-      asked = sent;
+      asked = answer.sentAt;
     })().finally(() => {
       renewing = undefined;
     });

@@ -6,7 +6,10 @@ import { type Db, run } from "./query.ts";
 export type Revocation = { kind: "session" | "user" | "token"; subject: string; ver: number | null };
 
 /** What the feed says at one moment. `cursor` is where the next question begins; a standby's answer proves nothing. */
-export type FeedAnswer = { revocations: Revocation[]; cursor: string; standby: boolean };
+export type FeedAnswer = { revocations: Revocation[]; cursor: string; standby: boolean; sentAt: Moment };
+
+/** A moment by both clocks, in milliseconds: neither alone tells that a process, or its machine, was asleep. */
+export type Moment = { monotonic: number; wall: number };
 
 export type RevocationFeed = { ask: (cursor: string) => Promise<FeedAnswer>; close: () => Promise<void> };
 
@@ -60,6 +63,8 @@ export function openRevocationFeed(url: string, log: Log): RevocationFeed {
       const asked = opening;
       try {
         const client = await asked;
+        // Connecting takes as long as it takes; what is proved begins here.
+        const sentAt = { monotonic: performance.now(), wall: Date.now() };
         const { rows } = await client.query<Row>({
           name: "revocation_feed",
           text: `select r.kind, r.subject, r.ver, pg_snapshot_xmin(pg_current_snapshot())::text as cursor, pg_is_in_recovery() as standby
@@ -70,7 +75,7 @@ export function openRevocationFeed(url: string, log: Log): RevocationFeed {
         const [first] = rows;
         if (!first) throw new Error("the feed answered nothing");
         const revocations = rows.flatMap(({ kind, subject, ver }) => (kind && subject ? [{ kind, subject, ver }] : []));
-        return { revocations, cursor: first.cursor, standby: first.standby };
+        return { revocations, cursor: first.cursor, standby: first.standby, sentAt };
       } catch (error) {
         // A late answer must not be taken for that of the next question: the connection goes.
         if (opening === asked) opening = undefined;

@@ -3,7 +3,7 @@ import type { Socket } from "bun";
 /** What becomes of a connection: refused before it begins, or its answers swallowed from now on. */
 export type Verdict = "refuse" | "mute" | undefined;
 
-type End = { peer: Socket<End> | undefined; early: Uint8Array[]; muted: boolean; first: boolean };
+type End = { peer: Socket<End> | undefined; early: Uint8Array[]; muted: boolean; first: boolean; closed: boolean };
 type Options = {
   targetPort: number;
   /** Judges what a client sends, as it comes; `first` is the beginning of a connection. */
@@ -22,10 +22,18 @@ export type FaultProxy = {
 export function startFaultProxy({ targetPort, judge = () => undefined }: Options): FaultProxy {
   const clients = new Set<Socket<End>>();
   let away = false;
-  const newEnd = (peer: Socket<End> | undefined): End => ({ peer, early: [], muted: false, first: true });
+  const newEnd = (peer: Socket<End> | undefined): End => ({
+    peer,
+    early: [],
+    muted: false,
+    first: true,
+    closed: false,
+  });
   const close = (socket: Socket<End>) => {
     clients.delete(socket);
-    socket.data?.peer?.end();
+    if (!socket.data) return;
+    socket.data.closed = true;
+    socket.data.peer?.end();
   };
   const listener = Bun.listen<End>({
     hostname: "127.0.0.1",
@@ -50,6 +58,7 @@ export function startFaultProxy({ targetPort, judge = () => undefined }: Options
           },
         }).then(
           (server) => {
+            if (client.data.closed) return void server.end(); // gone before we were through
             client.data.peer = server;
             for (const chunk of client.data.early.splice(0)) server.write(chunk);
           },
