@@ -12,6 +12,8 @@ type Options = {
 
 export type FaultProxy = {
   port: number;
+  /** How many clients came, also those that were not let in. */
+  count: () => number;
   /** Ends all connections and takes no new ones until `heal`. */
   cut: () => void;
   heal: () => void;
@@ -22,6 +24,7 @@ export type FaultProxy = {
 export function startFaultProxy({ targetPort, judge = () => undefined }: Options): FaultProxy {
   const clients = new Set<Socket<End>>();
   let away = false;
+  let came = 0;
   const newEnd = (peer: Socket<End> | undefined): End => ({
     peer,
     early: [],
@@ -41,6 +44,7 @@ export function startFaultProxy({ targetPort, judge = () => undefined }: Options
     socket: {
       binaryType: "uint8array",
       open(client) {
+        came += 1;
         client.data = newEnd(undefined);
         if (away) return void client.terminate();
         clients.add(client);
@@ -79,6 +83,7 @@ export function startFaultProxy({ targetPort, judge = () => undefined }: Options
   });
   return {
     port: listener.port,
+    count: () => came,
     cut: () => {
       away = true;
       for (const client of clients) client.terminate();
