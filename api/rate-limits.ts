@@ -18,7 +18,8 @@ export type RateLimits = {
 type Headers = Record<string, string | number>;
 
 const minuteMs = 60_000;
-const patienceMs = 600;
+/** A process that has just started opens its connections first. */
+const patienceMs = 2_000;
 const pauseMs = 1_000;
 const maxKeys = 50_000;
 const cleanEveryMs = 60_000;

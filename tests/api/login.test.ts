@@ -33,6 +33,8 @@ beforeAll(async () => {
       };
     },
   });
+  // Connections are open when it begins: a store that takes too long counts as one that is away.
+  for (let api = 0; api < 3; api++) await signIn({ login: "nobody", address: newAddress(), api });
 });
 afterAll(async () => {
   await system?.stop();
@@ -149,8 +151,7 @@ test.each([
 });
 
 test("L10 a flood of sign-ins leaves the rest of the API quick, and is turned away in order", async () => {
-  const { token } = await system.signUp();
-  const look = openCall(system.apiUrls[0] ?? "", token);
+  const look = openCall(system.apiUrls[0] ?? "");
   const time = async () => {
     const started = performance.now();
     expect((await look("GET", "/v1/packs")).status).toBe(200);
@@ -168,9 +169,12 @@ test("L10 a flood of sign-ins leaves the rest of the API quick, and is turned aw
     }
   });
   const times: number[] = [];
-  for (let index = 0; index < 60; index++) times.push(await time());
-  flooding = false;
-  await Promise.all(flood);
+  try {
+    for (let index = 0; index < 60; index++) times.push(await time());
+  } finally {
+    flooding = false;
+    await Promise.allSettled(flood);
+  }
   expect([...statuses].sort()).toEqual([401, 503]);
   expect(oddHeaders).toBe(0);
   times.sort((one, other) => one - other);
