@@ -62,7 +62,7 @@ type Settings = { databaseUrl: string; long: boolean; signal: AbortSignal; outpu
 /** One run of `bun test`. A run that prints no summary has failed, whatever its exit code says. */
 async function runTests(part: Part, { databaseUrl, long, signal, output }: Settings): Promise<Totals> {
   const child = Bun.spawn(
-    [process.execPath, "test", "--timeout=120000", ...(part === "cluster" ? clusterTests : ["tests"])],
+    [process.execPath, "test", "--parallel=2", "--timeout=120000", ...(part === "cluster" ? clusterTests : ["tests"])],
     {
       cwd: root,
       env: { ...process.env, SUNDUK_PARTS: part, SUNDUK_TEST_DATABASE: databaseUrl, ...(long && { SUNDUK_LONG: "1" }) },

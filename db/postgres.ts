@@ -36,6 +36,11 @@ export function openPostgres(url: string, { max, log, name }: { max: number; log
     transaction: async (work) => {
       const client = await pool.connect();
       let broken: Error | undefined;
+      // A lent client tells nobody else that its connection broke, and an error that nobody hears ends the process.
+      const note = (error: Error) => {
+        broken = error;
+      };
+      client.on("error", note);
       try {
         await client.query("begin");
         const result = await work(client);
@@ -47,6 +52,7 @@ export function openPostgres(url: string, { max, log, name }: { max: number; log
         });
         throw error;
       } finally {
+        client.off("error", note);
         client.release(broken);
       }
     },

@@ -1,5 +1,5 @@
 import { afterAll, setDefaultTimeout } from "bun:test";
 import { stopShared } from "./harness.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 afterAll(stopShared);
