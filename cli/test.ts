@@ -11,7 +11,7 @@ type Part = "embedded" | "cluster";
 const usage = "test [embedded|cluster] [--long]";
 const root = join(import.meta.dir, "..");
 /** What runs again on the cluster parts: everything that goes through queues, storage and the gateway. */
-const clusterTests = ["tests/flows", "tests/races", "tests/workers"];
+const clusterTests = ["tests/flows", "tests/races", "tests/workers", "tests/api/login.test.ts"];
 
 /** Runs the tests on embedded parts, and the flows again on cluster parts where their programs are installed. */
 export const command = defineCommand({
