@@ -36,19 +36,23 @@ export function findServices(): { redis: boolean; nginx: boolean; s3: boolean; m
 
 /**
  * `count` TCP ports of 127.0.0.1, free a moment ago and all different. They lie below the range that systems take for
- * outgoing connections (from 32768 on Linux), any of which could get such a port before its server does.
+ * outgoing connections (from 32768 on Linux), any of which could get such a port before its server does. Test files that
+ * run at the same time pick from ranges of their own.
  */
 export function pickPorts(count: number): number[] {
+  const portsEach = 4_000;
+  const firstPort = 15_000 + portsEach * (Number(process.env.BUN_TEST_WORKER_ID ?? 0) % 4);
   const held: { port: number; stop: (force: boolean) => void }[] = [];
   for (let tries = 0; held.length < count && tries < 1_000; tries++) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    const port = firstPort + Math.floor(Math.random() * portsEach);
     try {
       held.push(Bun.listen({ hostname: "127.0.0.1", port, exclusive: true, socket: { data: () => undefined } }));
     } catch {
       // taken: try another
     }
   }
-  if (held.length < count) throw new Error(`Cannot find ${count} free ports between 15000 and 32000`);
+  if (held.length < count)
+    throw new Error(`Cannot find ${count} free ports between ${firstPort} and ${firstPort + portsEach}`);
   const ports = held.map((listener) => listener.port);
   for (const listener of held) listener.stop(true);
   return ports;
