@@ -28,14 +28,6 @@ export function findBlob(db: Db, sha256: string): Promise<BlobRow | undefined> {
   });
 }
 
-export function listBlobs(db: Db, ids: string[]): Promise<BlobRow[]> {
-  return many<BlobRow>(db, {
-    name: "blob_list",
-    text: `select ${columns} from blob.blob where id = any ($1::uuid[])`,
-    values: [ids],
-  });
-}
-
 /** Of these digests, those that this reader may read, through a pack, a file, or an upload of his own. Blocked ones are nobody's. */
 export function listReadableBlobs(
   db: Db,

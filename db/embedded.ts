@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Log } from "../log.ts";
 import { listProcessArguments, listProcessesIn } from "../process.ts";
@@ -181,9 +181,4 @@ async function collect(stream: ReadableStream<Uint8Array>, onLine: (line: string
     rest = lines.pop() ?? "";
     for (const line of lines) onLine(line);
   }
-}
-
-/** Whether a data folder already holds a cluster. */
-export async function hasEmbeddedPostgres(folder: string): Promise<boolean> {
-  return (await stat(join(folder, "PG_VERSION")).catch(() => undefined)) !== undefined;
 }
