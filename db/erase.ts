@@ -20,6 +20,10 @@ export const userReferences: Record<string, "erased" | "null" | "stays"> = {
   "blob.upload.owner_id": "erased",
   "file.file.owner_id": "erased",
   "file.reader_user.user_id": "erased",
+  "image.album.owner_id": "erased",
+  "image.image.owner_id": "erased",
+  "image.quota.user_id": "erased",
+  "image.reader_user.user_id": "erased",
   "job.job.owner_id": "null",
   "pack.member.user_id": "erased",
   "pack.pack.owner_id": "stays", // a deleted pack keeps its slug, and nothing else
@@ -50,6 +54,18 @@ export async function eraseFiles(tx: Db, userId: string): Promise<number> {
     values: [userId],
   });
   return run(tx, { name: "erase_files", text: `delete from file.file where owner_id = $1`, values: [userId] });
+}
+
+/** Deletes his albums and images, and his right to see those of others. The bytes are left to the sweep. */
+export async function eraseImages(tx: Db, userId: string): Promise<number> {
+  await run(tx, { name: "erase_image_quota", text: `delete from image.quota where user_id = $1`, values: [userId] });
+  await run(tx, {
+    name: "erase_image_readers",
+    text: `delete from image.reader_user where user_id = $1`,
+    values: [userId],
+  });
+  await run(tx, { name: "erase_albums", text: `delete from image.album where owner_id = $1`, values: [userId] });
+  return run(tx, { name: "erase_images", text: `delete from image.image where owner_id = $1`, values: [userId] });
 }
 
 /** Deletes his packs as their owner would, with all that he wrote on their pages, and takes him out of those of others. */

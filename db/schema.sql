@@ -328,6 +328,148 @@ create table file.reader_user (
 );
 CREATE INDEX file_reader_user_user_id ON file.reader_user USING btree (user_id);
 
+create table image.album (
+  id uuid not null,
+  owner_id uuid not null,
+  pack_id uuid,
+  title text not null,
+  description text not null default ''::text,
+  visibility text not null default 'private'::text,
+  revision integer not null default 1,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint album_pkey PRIMARY KEY (id),
+  constraint album_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint album_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE,
+  constraint album_visibility_check CHECK ((visibility = ANY (ARRAY['private'::text, 'page'::text, 'unlisted'::text, 'public'::text])))
+);
+CREATE INDEX album_owner_id ON image.album USING btree (owner_id, id DESC);
+CREATE INDEX album_pack_id ON image.album USING btree (pack_id);
+
+create table image.archive (
+  id uuid not null,
+  album_id uuid not null,
+  digest text not null,
+  images integer not null,
+  blob_id uuid,
+  created_at timestamp with time zone not null default now(),
+  constraint archive_pkey PRIMARY KEY (id),
+  constraint archive_album_id_digest_key UNIQUE (album_id, digest),
+  constraint archive_album_id_fkey FOREIGN KEY (album_id) REFERENCES image.album(id) ON DELETE CASCADE,
+  constraint archive_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT
+);
+CREATE INDEX image_archive_blob_id ON image.archive USING btree (blob_id);
+CREATE INDEX image_archive_created_at ON image.archive USING btree (created_at);
+
+create table image.archive_image (
+  archive_id uuid not null,
+  image_id uuid not null,
+  "position" integer not null,
+  constraint archive_image_pkey PRIMARY KEY (archive_id, image_id),
+  constraint archive_image_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES image.archive(id) ON DELETE CASCADE,
+  constraint archive_image_image_id_fkey FOREIGN KEY (image_id) REFERENCES image.image(id) ON DELETE CASCADE
+);
+CREATE INDEX archive_image_image_id ON image.archive_image USING btree (image_id);
+
+create table image.image (
+  id uuid not null,
+  owner_id uuid not null,
+  kind text not null default 'picture'::text,
+  album_id uuid,
+  state text not null default 'waiting'::text,
+  reason text,
+  name text not null,
+  caption text not null default ''::text,
+  alt text not null default ''::text,
+  visibility text not null default 'private'::text,
+  rank text not null,
+  sha256 text not null,
+  size_bytes bigint not null,
+  source_blob_id uuid,
+  width integer,
+  height integer,
+  animated boolean not null default false,
+  placeholder text,
+  focus_x real not null default 0.5,
+  focus_y real not null default 0.5,
+  tries integer not null default 0,
+  renderer integer not null default 0,
+  revision integer not null default 1,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint image_pkey PRIMARY KEY (id),
+  constraint image_album_id_fkey FOREIGN KEY (album_id) REFERENCES image.album(id) ON DELETE SET NULL,
+  constraint image_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint image_source_blob_id_fkey FOREIGN KEY (source_blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint image_kind_check CHECK ((kind = ANY (ARRAY['picture'::text, 'avatar'::text]))),
+  constraint image_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'processing'::text, 'ready'::text, 'rejected'::text]))),
+  constraint image_visibility_check CHECK ((visibility = ANY (ARRAY['private'::text, 'album'::text, 'unlisted'::text, 'public'::text])))
+);
+CREATE INDEX image_album_rank ON image.image USING btree (album_id, rank, id);
+CREATE UNIQUE INDEX image_avatar ON image.image USING btree (owner_id) WHERE ((kind = 'avatar'::text) AND (state = 'ready'::text));
+CREATE INDEX image_owner_rank ON image.image USING btree (owner_id, rank, id);
+CREATE INDEX image_renderer ON image.image USING btree (renderer, id) WHERE (state = 'ready'::text);
+CREATE INDEX image_sha256 ON image.image USING btree (sha256);
+CREATE INDEX image_source_blob_id ON image.image USING btree (source_blob_id);
+CREATE INDEX image_unsettled ON image.image USING btree (expires_at) WHERE (state <> 'ready'::text);
+
+create table image.quota (
+  user_id uuid not null,
+  images integer not null default 0,
+  size_bytes bigint not null default 0,
+  constraint quota_pkey PRIMARY KEY (user_id),
+  constraint quota_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint quota_images_check CHECK ((images >= 0)),
+  constraint quota_size_bytes_check CHECK ((size_bytes >= 0))
+);
+
+create table image.reader_role (
+  image_id uuid not null,
+  role text not null,
+  constraint reader_role_pkey PRIMARY KEY (image_id, role),
+  constraint reader_role_image_id_fkey FOREIGN KEY (image_id) REFERENCES image.image(id) ON DELETE CASCADE
+);
+
+create table image.reader_user (
+  image_id uuid not null,
+  user_id uuid not null,
+  constraint reader_user_pkey PRIMARY KEY (image_id, user_id),
+  constraint reader_user_image_id_fkey FOREIGN KEY (image_id) REFERENCES image.image(id) ON DELETE CASCADE,
+  constraint reader_user_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX image_reader_user_user_id ON image.reader_user USING btree (user_id);
+
+create table image.share (
+  id uuid not null,
+  album_id uuid not null,
+  token_hash text not null,
+  password_hash text,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  used_at timestamp with time zone,
+  uses integer not null default 0,
+  constraint share_pkey PRIMARY KEY (id),
+  constraint share_token_hash_key UNIQUE (token_hash),
+  constraint share_album_id_fkey FOREIGN KEY (album_id) REFERENCES image.album(id) ON DELETE CASCADE
+);
+CREATE INDEX share_album_id ON image.share USING btree (album_id);
+
+create table image.variant (
+  image_id uuid not null,
+  name text not null,
+  format text not null,
+  blob_id uuid not null,
+  width integer not null,
+  height integer not null,
+  constraint variant_pkey PRIMARY KEY (image_id, name, format),
+  constraint variant_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint variant_image_id_fkey FOREIGN KEY (image_id) REFERENCES image.image(id) ON DELETE CASCADE,
+  constraint variant_format_check CHECK ((format = ANY (ARRAY['webp'::text, 'avif'::text])))
+);
+CREATE INDEX variant_blob_id ON image.variant USING btree (blob_id);
+
 create table job.canary (
   actor text not null,
   sent_at timestamp with time zone not null,
@@ -550,6 +692,34 @@ AS $function$
     f.visibility = 'public' or f.owner_id = caller or 'admin' = any (caller_roles)
     or exists (select from file.reader_user r where r.file_id = f.id and r.user_id = caller)
     or exists (select from file.reader_role r where r.file_id = f.id and r.role = any (caller_roles)))
+$function$;
+
+CREATE OR REPLACE FUNCTION image.can_view(i image.image, caller uuid, caller_roles text[], share uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select not exists (select from account."user" u where u.id = i.owner_id and u.deleted_at is not null)
+    and not exists (select from blob.blocked x where x.sha256 = i.sha256)
+    and (
+      i.owner_id = caller or 'admin' = any (caller_roles)
+      or (i.state = 'ready' and (
+        i.visibility in ('unlisted', 'public')
+        or exists (select from image.reader_user r where r.image_id = i.id and r.user_id = caller)
+        or exists (select from image.reader_role r where r.image_id = i.id and r.role = any (caller_roles))
+        or (i.visibility = 'album' and exists (select from image.album a where a.id = i.album_id and image.can_view_album(a, caller, caller_roles, share))))))
+$function$;
+
+CREATE OR REPLACE FUNCTION image.can_view_album(a image.album, caller uuid, caller_roles text[], share uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select not exists (select from account."user" u where u.id = a.owner_id and u.deleted_at is not null) and (
+    a.owner_id = caller or 'admin' = any (caller_roles)
+    or (a.visibility in ('unlisted', 'public') and (a.pack_id is null or exists (select from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles))))
+    or (a.visibility = 'page' and exists (select from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles)))
+    or exists (select from image.share s where s.id = share and s.album_id = a.id and s.revoked_at is null and (s.expires_at is null or s.expires_at > now())))
 $function$;
 
 CREATE OR REPLACE FUNCTION pack.blob_access(blob uuid, caller uuid, caller_roles text[])

@@ -27,6 +27,9 @@ export async function holdBackups(tx: Db): Promise<boolean> {
 export const blobReferences = [
   "blob.upload.blob_id",
   "file.file.blob_id",
+  "image.archive.blob_id",
+  "image.image.source_blob_id",
+  "image.variant.blob_id",
   "pack.archive.blob_id",
   "pack.pack.icon_blob_id",
   "pack.version_file.blob_id",
@@ -38,6 +41,9 @@ const isIdle = `b.touched_at < now() - make_interval(secs => $1) and b.created_a
     and not exists (select from pack.archive r where r.blob_id = b.id)
     and not exists (select from pack.pack r where r.icon_blob_id = b.id)
     and not exists (select from file.file r where r.blob_id = b.id)
+    and not exists (select from image.variant r where r.blob_id = b.id)
+    and not exists (select from image.image r where r.source_blob_id = b.id)
+    and not exists (select from image.archive r where r.blob_id = b.id)
     and not exists (select from blob.upload r where r.blob_id = b.id
       and (r.state <> 'verified' or r.updated_at >= now() - make_interval(secs => $1)))`;
 

@@ -4,6 +4,7 @@ import { eraseUser } from "./erase-user.ts";
 import { mirrorReference } from "./mirror-reference.ts";
 import { publishVersion } from "./publish-version.ts";
 import { relayFacts } from "./relay-facts.ts";
+import { renderImage } from "./render-image.ts";
 import { resendStuck } from "./resend-stuck.ts";
 import { sendMail } from "./send-mail.ts";
 import { sweepAccounts } from "./sweep-accounts.ts";
@@ -16,6 +17,7 @@ export const actors: readonly Actor[] = [
   mirrorReference,
   publishVersion,
   buildArchive,
+  renderImage,
   sendMail,
   relayFacts,
   eraseUser,

@@ -1,4 +1,4 @@
-import { eraseAccount, eraseFiles, erasePacks, eraseTraces, eraseUploads } from "../db/erase.ts";
+import { eraseAccount, eraseFiles, eraseImages, erasePacks, eraseTraces, eraseUploads } from "../db/erase.ts";
 import { findDoomedUser, listOwnedSlugs } from "../db/hidden-user.ts";
 import type { Deps } from "../deps.ts";
 import type { Handle } from "../queues/actor.ts";
@@ -21,10 +21,11 @@ export const handle: Handle<EraseUser, "db" | "storage" | "bus"> = async ({ payl
   const slugs = await listOwnedSlugs(db, userId);
   const erased = await db.transaction(async (tx) => {
     const files = await eraseFiles(tx, userId);
+    const images = await eraseImages(tx, userId);
     const packs = await erasePacks(tx, userId);
     await eraseTraces(tx, userId);
     await eraseAccount(tx, { userId, ...user });
-    return { files, packs };
+    return { files, images, packs };
   });
   for (const slug of slugs) bus.publish("pack.changed", slug);
   bus.publish("user.changed", userId);
