@@ -18,6 +18,15 @@ export const userReferences: Record<string, "erased" | "null" | "stays"> = {
   "account.session.user_id": "erased",
   "blob.quota.user_id": "erased",
   "blob.upload.owner_id": "erased",
+  "community.follow.organizer_id": "erased",
+  "community.follow.user_id": "erased",
+  "community.report.handled_by": "null",
+  "community.report.reporter_id": "null",
+  "event.calendar.user_id": "erased",
+  "event.event.owner_id": "stays", // a deleted event keeps its address; one of an organization goes on
+  "event.registration.user_id": "erased",
+  "event.registration_change.actor_id": "null",
+  "event.source.created_by": "null",
   "file.file.owner_id": "erased",
   "file.reader_user.user_id": "erased",
   "image.album.owner_id": "erased",
@@ -25,6 +34,11 @@ export const userReferences: Record<string, "erased" | "null" | "stays"> = {
   "image.quota.user_id": "erased",
   "image.reader_user.user_id": "erased",
   "job.job.owner_id": "null",
+  "organization.invitation.created_by": "null",
+  "organization.invitation.user_id": "erased",
+  "organization.member.user_id": "erased",
+  "organization.transfer.from_id": "erased",
+  "organization.transfer.to_id": "erased",
   "pack.member.user_id": "erased",
   "pack.pack.owner_id": "stays", // a deleted pack keeps its slug, and nothing else
   "pack.reader_user.user_id": "erased",
@@ -56,12 +70,23 @@ export async function eraseFiles(tx: Db, userId: string): Promise<number> {
   return run(tx, { name: "erase_files", text: `delete from file.file where owner_id = $1`, values: [userId] });
 }
 
-/** Deletes his albums and images, and his right to see those of others. The bytes are left to the sweep. */
+/** Deletes his albums and images, and his right to see those of others; galleries of others' packs go to their owners. The bytes are left to the sweep. */
 export async function eraseImages(tx: Db, userId: string): Promise<number> {
   await run(tx, { name: "erase_image_quota", text: `delete from image.quota where user_id = $1`, values: [userId] });
   await run(tx, {
     name: "erase_image_readers",
     text: `delete from image.reader_user where user_id = $1`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_album_archives",
+    text: `delete from image.archive where id in (
+      select r.archive_id from image.archive_image r join image.image i on i.id = r.image_id where i.owner_id = $1)`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_galleries",
+    text: `update image.album a set owner_id = p.owner_id from pack.pack p where a.owner_id = $1 and p.id = a.pack_id and p.owner_id <> $1`,
     values: [userId],
   });
   await run(tx, { name: "erase_albums", text: `delete from image.album where owner_id = $1`, values: [userId] });
@@ -80,7 +105,7 @@ export async function erasePacks(tx: Db, userId: string): Promise<number> {
     name: "erase_packs",
     text: `update pack.pack set deleted_at = coalesce(deleted_at, now()), icon_blob_id = null, revision = revision + 1,
         name = '', summary = '', description = '', licence = '', tags = '{}', links = '{}'
-      where owner_id = $1 and (deleted_at is null or name <> '')`,
+      where owner_id = $1 and organization_id is null and (deleted_at is null or name <> '')`,
     values: [userId],
   });
 }

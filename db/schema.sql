@@ -295,6 +295,227 @@ CREATE INDEX upload_expires_at ON blob.upload USING btree (expires_at) WHERE (st
 CREATE INDEX upload_owner_sha256 ON blob.upload USING btree (owner_id, sha256);
 CREATE INDEX upload_parts_id ON blob.upload USING btree (parts_id) WHERE (parts_id IS NOT NULL);
 
+create table community.follow (
+  user_id uuid not null,
+  pack_id uuid,
+  organization_id uuid,
+  organizer_id uuid,
+  created_at timestamp with time zone not null default now(),
+  constraint follow_user_id_pack_id_organization_id_organizer_id_key UNIQUE NULLS NOT DISTINCT (user_id, pack_id, organization_id, organizer_id),
+  constraint follow_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE,
+  constraint follow_organizer_id_fkey FOREIGN KEY (organizer_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint follow_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE,
+  constraint follow_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint follow_check CHECK ((num_nonnulls(pack_id, organization_id, organizer_id) = 1))
+);
+CREATE INDEX follow_organization_id ON community.follow USING btree (organization_id);
+CREATE INDEX follow_organizer_id ON community.follow USING btree (organizer_id);
+CREATE INDEX follow_pack_id ON community.follow USING btree (pack_id);
+
+create table community.report (
+  id uuid not null,
+  reporter_id uuid,
+  subject_kind text not null,
+  subject_id uuid not null,
+  reason text not null,
+  text text not null default ''::text,
+  state text not null default 'open'::text,
+  answer text not null default ''::text,
+  handled_by uuid,
+  created_at timestamp with time zone not null default now(),
+  settled_at timestamp with time zone,
+  constraint report_pkey PRIMARY KEY (id),
+  constraint report_handled_by_fkey FOREIGN KEY (handled_by) REFERENCES account."user"(id) ON DELETE SET NULL,
+  constraint report_reporter_id_fkey FOREIGN KEY (reporter_id) REFERENCES account."user"(id) ON DELETE SET NULL,
+  constraint report_state_check CHECK ((state = ANY (ARRAY['open'::text, 'resolved'::text, 'dismissed'::text]))),
+  constraint report_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['pack'::text, 'version'::text, 'image'::text, 'album'::text, 'organization'::text, 'event'::text, 'user'::text])))
+);
+CREATE INDEX report_handled_by ON community.report USING btree (handled_by);
+CREATE INDEX report_open ON community.report USING btree (id) WHERE (state = 'open'::text);
+CREATE INDEX report_reporter_id ON community.report USING btree (reporter_id, id DESC);
+CREATE INDEX report_subject ON community.report USING btree (subject_kind, subject_id);
+
+create table event.calendar (
+  id uuid not null,
+  user_id uuid not null,
+  token_hash text not null,
+  created_at timestamp with time zone not null default now(),
+  used_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint calendar_pkey PRIMARY KEY (id),
+  constraint calendar_token_hash_key UNIQUE (token_hash),
+  constraint calendar_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX calendar_user_id ON event.calendar USING btree (user_id);
+
+create table event.event (
+  id uuid not null,
+  slug text not null,
+  owner_id uuid not null,
+  organization_id uuid,
+  title jsonb not null,
+  text jsonb not null default '{}'::jsonb,
+  place jsonb not null,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone not null,
+  time_zone text not null,
+  rrule text,
+  ends_last_at timestamp with time zone,
+  capacity integer,
+  opens_at timestamp with time zone,
+  closes_before_seconds integer not null default 0,
+  approval text not null default 'instant'::text,
+  confirm_by_link boolean not null default false,
+  offer_seconds integer not null default 43200,
+  visibility text not null default 'public'::text,
+  pack_id uuid,
+  version_id uuid,
+  album_id uuid,
+  tags text[] not null default '{}'::text[],
+  questions jsonb not null default '[]'::jsonb,
+  sequence integer not null default 0,
+  revision integer not null default 1,
+  state text not null default 'published'::text,
+  cancelled_reason text not null default ''::text,
+  source_id uuid,
+  source_uid text,
+  source_values jsonb,
+  edited text[] not null default '{}'::text[],
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  deleted_at timestamp with time zone,
+  words tsvector default (setweight(to_tsvector('russian'::regconfig, ((COALESCE((title ->> 'ru'::text), ''::text) || ' '::text) || COALESCE((title ->> 'en'::text), ''::text))), 'A'::"char") || setweight(to_tsvector('russian'::regconfig, ((COALESCE((text ->> 'ru'::text), ''::text) || ' '::text) || COALESCE((text ->> 'en'::text), ''::text))), 'C'::"char")),
+  spelling text default lower(((COALESCE((title ->> 'ru'::text), ''::text) || ' '::text) || COALESCE((title ->> 'en'::text), ''::text))),
+  constraint event_pkey PRIMARY KEY (id),
+  constraint event_slug_key UNIQUE (slug),
+  constraint event_album_id_fkey FOREIGN KEY (album_id) REFERENCES image.album(id) ON DELETE SET NULL,
+  constraint event_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id),
+  constraint event_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id),
+  constraint event_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE SET NULL,
+  constraint event_source_id_fkey FOREIGN KEY (source_id) REFERENCES event.source(id) ON DELETE SET NULL,
+  constraint event_version_id_fkey FOREIGN KEY (version_id) REFERENCES pack.version(id) ON DELETE SET NULL,
+  constraint event_approval_check CHECK ((approval = ANY (ARRAY['instant'::text, 'hand'::text, 'lottery'::text]))),
+  constraint event_capacity_check CHECK ((capacity >= 0)),
+  constraint event_check CHECK ((ends_at >= starts_at)),
+  constraint event_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'published'::text, 'cancelled'::text]))),
+  constraint event_visibility_check CHECK ((visibility = ANY (ARRAY['public'::text, 'unlisted'::text, 'members'::text])))
+);
+CREATE INDEX event_album_id ON event.event USING btree (album_id);
+CREATE INDEX event_organization_id ON event.event USING btree (organization_id);
+CREATE INDEX event_owner_id ON event.event USING btree (owner_id);
+CREATE INDEX event_pack_id ON event.event USING btree (pack_id);
+CREATE INDEX event_source_id ON event.event USING btree (source_id);
+CREATE UNIQUE INDEX event_source_uid ON event.event USING btree (source_id, source_uid) WHERE (source_id IS NOT NULL);
+CREATE INDEX event_spelling ON event.event USING gin (spelling gin_trgm_ops);
+CREATE INDEX event_starts_at ON event.event USING btree (starts_at, id) WHERE ((deleted_at IS NULL) AND (state <> 'draft'::text));
+CREATE INDEX event_tags ON event.event USING gin (tags);
+CREATE INDEX event_version_id ON event.event USING btree (version_id);
+CREATE INDEX event_words ON event.event USING gin (words);
+
+create table event.occurrence (
+  id uuid not null,
+  event_id uuid not null,
+  recurs_at timestamp with time zone not null,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone not null,
+  capacity integer,
+  taken integer not null default 0,
+  last_position integer not null default 0,
+  waiting integer not null default 0,
+  edited boolean not null default false,
+  cancelled_at timestamp with time zone,
+  drawn_at timestamp with time zone,
+  constraint occurrence_pkey PRIMARY KEY (id),
+  constraint occurrence_event_id_recurs_at_key UNIQUE (event_id, recurs_at),
+  constraint occurrence_event_id_fkey FOREIGN KEY (event_id) REFERENCES event.event(id) ON DELETE CASCADE,
+  constraint occurrence_capacity_check CHECK ((capacity >= 0)),
+  constraint occurrence_check CHECK (((taken >= 0) AND ((capacity IS NULL) OR (taken <= capacity)))),
+  constraint occurrence_check1 CHECK ((ends_at >= starts_at)),
+  constraint occurrence_waiting_check CHECK ((waiting >= 0))
+);
+CREATE INDEX occurrence_starts_at ON event.occurrence USING btree (starts_at, event_id);
+
+create table event.registration (
+  id uuid not null,
+  occurrence_id uuid not null,
+  user_id uuid not null,
+  state text not null,
+  "position" integer,
+  answers jsonb not null default '{}'::jsonb,
+  offered_until timestamp with time zone,
+  token_hash text,
+  revision integer not null default 1,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint registration_pkey PRIMARY KEY (id),
+  constraint registration_occurrence_id_user_id_key UNIQUE (occurrence_id, user_id),
+  constraint registration_occurrence_id_fkey FOREIGN KEY (occurrence_id) REFERENCES event.occurrence(id) ON DELETE CASCADE,
+  constraint registration_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint registration_check CHECK (((state = 'offered'::text) = (offered_until IS NOT NULL))),
+  constraint registration_check1 CHECK (((state <> 'waitlisted'::text) OR ("position" IS NOT NULL))),
+  constraint registration_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'confirmed'::text, 'waitlisted'::text, 'offered'::text, 'declined'::text, 'cancelled'::text, 'checked-in'::text, 'no-show'::text])))
+);
+CREATE INDEX registration_offered ON event.registration USING btree (offered_until) WHERE (state = 'offered'::text);
+CREATE INDEX registration_user_id ON event.registration USING btree (user_id, id DESC);
+CREATE INDEX registration_waiting ON event.registration USING btree (occurrence_id, "position") WHERE (state = 'waitlisted'::text);
+
+create table event.registration_change (
+  id uuid not null,
+  registration_id uuid not null,
+  from_state text,
+  to_state text not null,
+  reason text not null,
+  actor_id uuid,
+  note text not null default ''::text,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint registration_change_pkey PRIMARY KEY (id),
+  constraint registration_change_actor_id_fkey FOREIGN KEY (actor_id) REFERENCES account."user"(id) ON DELETE SET NULL,
+  constraint registration_change_registration_id_fkey FOREIGN KEY (registration_id) REFERENCES event.registration(id) ON DELETE CASCADE
+);
+CREATE INDEX registration_change_actor_id ON event.registration_change USING btree (actor_id);
+CREATE INDEX registration_change_registration_id ON event.registration_change USING btree (registration_id, id);
+
+create table event.server_token (
+  id uuid not null,
+  event_id uuid not null,
+  name text not null,
+  token_hash text not null,
+  created_at timestamp with time zone not null default now(),
+  used_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint server_token_pkey PRIMARY KEY (id),
+  constraint server_token_token_hash_key UNIQUE (token_hash),
+  constraint server_token_event_id_fkey FOREIGN KEY (event_id) REFERENCES event.event(id) ON DELETE CASCADE
+);
+CREATE INDEX server_token_event_id ON event.server_token USING btree (event_id);
+
+create table event.source (
+  id uuid not null,
+  organization_id uuid not null,
+  url text not null,
+  format text not null,
+  name text not null default ''::text,
+  every_seconds integer not null default 3600,
+  visibility text not null default 'unlisted'::text,
+  enabled boolean not null default true,
+  etag text,
+  last_modified text,
+  due_at timestamp with time zone not null default now(),
+  fetched_at timestamp with time zone,
+  failures integer not null default 0,
+  problem text,
+  created_by uuid,
+  created_at timestamp with time zone not null default now(),
+  constraint source_pkey PRIMARY KEY (id),
+  constraint source_organization_id_url_key UNIQUE (organization_id, url),
+  constraint source_created_by_fkey FOREIGN KEY (created_by) REFERENCES account."user"(id) ON DELETE SET NULL,
+  constraint source_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE,
+  constraint source_format_check CHECK ((format = ANY (ARRAY['ics'::text, 'json'::text]))),
+  constraint source_visibility_check CHECK ((visibility = ANY (ARRAY['public'::text, 'unlisted'::text, 'members'::text])))
+);
+CREATE INDEX source_created_by ON event.source USING btree (created_by);
+CREATE INDEX source_due_at ON event.source USING btree (due_at) WHERE enabled;
+
 create table file.file (
   id uuid not null,
   owner_id uuid not null,
@@ -338,11 +559,17 @@ create table image.album (
   revision integer not null default 1,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  organization_id uuid,
+  event_id uuid,
   constraint album_pkey PRIMARY KEY (id),
+  constraint album_event_id_fkey FOREIGN KEY (event_id) REFERENCES event.event(id) ON DELETE CASCADE,
+  constraint album_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id),
   constraint album_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id) ON DELETE CASCADE,
   constraint album_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE,
   constraint album_visibility_check CHECK ((visibility = ANY (ARRAY['private'::text, 'page'::text, 'unlisted'::text, 'public'::text])))
 );
+CREATE INDEX album_event_id ON image.album USING btree (event_id);
+CREATE INDEX album_organization_id ON image.album USING btree (organization_id);
 CREATE INDEX album_owner_id ON image.album USING btree (owner_id, id DESC);
 CREATE INDEX album_pack_id ON image.album USING btree (pack_id);
 
@@ -407,7 +634,7 @@ create table image.image (
   constraint image_visibility_check CHECK ((visibility = ANY (ARRAY['private'::text, 'album'::text, 'unlisted'::text, 'public'::text])))
 );
 CREATE INDEX image_album_rank ON image.image USING btree (album_id, rank, id);
-CREATE UNIQUE INDEX image_avatar ON image.image USING btree (owner_id) WHERE ((kind = 'avatar'::text) AND (state = 'ready'::text));
+CREATE UNIQUE INDEX image_avatar ON image.image USING btree (owner_id, ((state = 'ready'::text))) WHERE (kind = 'avatar'::text);
 CREATE INDEX image_owner_rank ON image.image USING btree (owner_id, rank, id);
 CREATE INDEX image_renderer ON image.image USING btree (renderer, id) WHERE (state = 'ready'::text);
 CREATE INDEX image_sha256 ON image.image USING btree (sha256);
@@ -423,6 +650,15 @@ create table image.quota (
   constraint quota_images_check CHECK ((images >= 0)),
   constraint quota_size_bytes_check CHECK ((size_bytes >= 0))
 );
+
+create table image.reader_organization (
+  image_id uuid not null,
+  organization_id uuid not null,
+  constraint reader_organization_pkey PRIMARY KEY (image_id, organization_id),
+  constraint reader_organization_image_id_fkey FOREIGN KEY (image_id) REFERENCES image.image(id) ON DELETE CASCADE,
+  constraint reader_organization_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE
+);
+CREATE INDEX image_reader_organization_id ON image.reader_organization USING btree (organization_id);
 
 create table image.reader_role (
   image_id uuid not null,
@@ -517,6 +753,83 @@ create table mail.mail (
 CREATE INDEX mail_created_at ON mail.mail USING btree (created_at);
 CREATE INDEX mail_sent ON mail.mail USING btree (recipient, kind, sent_at);
 
+create table organization.invitation (
+  id uuid not null,
+  organization_id uuid not null,
+  role text not null,
+  user_id uuid,
+  token_hash text,
+  created_by uuid,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  uses integer not null default 0,
+  max_uses integer not null default 1,
+  settled_at timestamp with time zone,
+  outcome text,
+  constraint invitation_pkey PRIMARY KEY (id),
+  constraint invitation_token_hash_key UNIQUE (token_hash),
+  constraint invitation_created_by_fkey FOREIGN KEY (created_by) REFERENCES account."user"(id) ON DELETE SET NULL,
+  constraint invitation_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE,
+  constraint invitation_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint invitation_check CHECK (((user_id IS NULL) <> (token_hash IS NULL))),
+  constraint invitation_outcome_check CHECK ((outcome = ANY (ARRAY['accepted'::text, 'declined'::text, 'revoked'::text]))),
+  constraint invitation_role_check CHECK ((role = ANY (ARRAY['manager'::text, 'member'::text])))
+);
+CREATE INDEX invitation_created_by ON organization.invitation USING btree (created_by);
+CREATE INDEX invitation_expires_at ON organization.invitation USING btree (expires_at);
+CREATE INDEX invitation_organization_id ON organization.invitation USING btree (organization_id);
+CREATE INDEX invitation_user_id ON organization.invitation USING btree (user_id);
+
+create table organization.member (
+  organization_id uuid not null,
+  user_id uuid not null,
+  role text not null,
+  since timestamp with time zone not null default now(),
+  constraint member_pkey PRIMARY KEY (organization_id, user_id),
+  constraint member_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE,
+  constraint member_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint member_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'manager'::text, 'member'::text])))
+);
+CREATE UNIQUE INDEX member_owner ON organization.member USING btree (organization_id) WHERE (role = 'owner'::text);
+CREATE INDEX organization_member_user_id ON organization.member USING btree (user_id);
+
+create table organization.organization (
+  id uuid not null,
+  slug text not null,
+  name text not null,
+  description jsonb not null default '{}'::jsonb,
+  links jsonb not null default '{}'::jsonb,
+  visibility text not null default 'public'::text,
+  revision integer not null default 1,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  deleted_at timestamp with time zone,
+  constraint organization_pkey PRIMARY KEY (id),
+  constraint organization_slug_key UNIQUE (slug),
+  constraint organization_visibility_check CHECK ((visibility = ANY (ARRAY['private'::text, 'unlisted'::text, 'public'::text])))
+);
+CREATE INDEX organization_public ON organization.organization USING btree (id DESC) WHERE (deleted_at IS NULL);
+
+create table organization.transfer (
+  id uuid not null,
+  organization_id uuid not null,
+  from_id uuid not null,
+  to_id uuid not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  settled_at timestamp with time zone,
+  outcome text,
+  constraint transfer_pkey PRIMARY KEY (id),
+  constraint transfer_from_id_fkey FOREIGN KEY (from_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint transfer_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE,
+  constraint transfer_to_id_fkey FOREIGN KEY (to_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint transfer_outcome_check CHECK ((outcome = ANY (ARRAY['accepted'::text, 'declined'::text, 'withdrawn'::text])))
+);
+CREATE INDEX transfer_from_id ON organization.transfer USING btree (from_id);
+CREATE UNIQUE INDEX transfer_open ON organization.transfer USING btree (organization_id) WHERE (settled_at IS NULL);
+CREATE INDEX transfer_organization_id ON organization.transfer USING btree (organization_id);
+CREATE INDEX transfer_to_id ON organization.transfer USING btree (to_id);
+
 create table outbox.delivery (
   fact_id uuid not null,
   receiver text not null,
@@ -583,16 +896,28 @@ create table pack.pack (
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   deleted_at timestamp with time zone,
+  organization_id uuid,
   constraint pack_pkey PRIMARY KEY (id),
   constraint pack_slug_key UNIQUE (slug),
   constraint pack_icon_blob_id_fkey FOREIGN KEY (icon_blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint pack_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id),
   constraint pack_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id),
   constraint pack_visibility_check CHECK ((visibility = ANY (ARRAY['private'::text, 'unlisted'::text, 'public'::text])))
 );
 CREATE INDEX pack_deleted_at ON pack.pack USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX pack_icon_blob_id ON pack.pack USING btree (icon_blob_id);
+CREATE INDEX pack_organization_id ON pack.pack USING btree (organization_id);
 CREATE INDEX pack_owner_id ON pack.pack USING btree (owner_id);
 CREATE INDEX pack_public ON pack.pack USING btree (updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
+
+create table pack.reader_organization (
+  pack_id uuid not null,
+  organization_id uuid not null,
+  constraint reader_organization_pkey PRIMARY KEY (pack_id, organization_id),
+  constraint reader_organization_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE,
+  constraint reader_organization_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE
+);
+CREATE INDEX reader_organization_organization_id ON pack.reader_organization USING btree (organization_id);
 
 create table pack.reader_role (
   pack_id uuid not null,
@@ -675,6 +1000,46 @@ create table public.migration (
   constraint migration_pkey PRIMARY KEY (name)
 );
 
+CREATE OR REPLACE FUNCTION event.can_read(e event.event, caller uuid, caller_roles text[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select e.deleted_at is null
+    and (e.organization_id is not null or not exists (select from account."user" u where u.id = e.owner_id and u.deleted_at is not null))
+    and (event.role_of(e, caller, caller_roles) is not null
+      or (e.state <> 'draft' and (
+        e.visibility <> 'members'
+        or organization.role_of(e.organization_id, caller, caller_roles) is not null
+        or exists (select from event.registration r join event.occurrence o on o.id = r.occurrence_id
+          where o.event_id = e.id and r.user_id = caller and r.state not in ('declined', 'cancelled')))))
+$function$;
+
+CREATE OR REPLACE FUNCTION event.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if new is distinct from old and (new.registration_id, new.from_state, new.to_state, new.reason, new.note, new.created_at)
+    is distinct from (old.registration_id, old.from_state, old.to_state, old.reason, old.note, old.created_at) then
+    raise exception 'lines of event.registration_change are appended, never changed';
+  end if;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION event.role_of(e event.event, caller uuid, caller_roles text[])
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case
+    when caller is null then null
+    when 'admin' = any (caller_roles) or (e.organization_id is null and e.owner_id = caller) then 'organizer'
+    when organization.role_of(e.organization_id, caller, caller_roles) in ('owner', 'manager') then 'organizer'
+  end
+$function$;
+
 CREATE OR REPLACE FUNCTION file.blob_access(blob uuid, caller uuid, caller_roles text[])
  RETURNS text
  LANGUAGE sql
@@ -694,6 +1059,17 @@ AS $function$
     or exists (select from file.reader_role r where r.file_id = f.id and r.role = any (caller_roles)))
 $function$;
 
+CREATE OR REPLACE FUNCTION image.can_edit_album(a image.album, caller uuid, caller_roles text[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select image.can_view_album(a, caller, caller_roles, null) and ('admin' = any (caller_roles) or case
+    when a.pack_id is null then a.owner_id = caller
+    else exists (select from pack.pack p where p.id = a.pack_id and pack.role_of(p, caller, caller_roles) in ('owner', 'maintainer'))
+  end)
+$function$;
+
 CREATE OR REPLACE FUNCTION image.can_view(i image.image, caller uuid, caller_roles text[], share uuid)
  RETURNS boolean
  LANGUAGE sql
@@ -707,6 +1083,8 @@ AS $function$
         i.visibility in ('unlisted', 'public')
         or exists (select from image.reader_user r where r.image_id = i.id and r.user_id = caller)
         or exists (select from image.reader_role r where r.image_id = i.id and r.role = any (caller_roles))
+        or exists (select from image.reader_organization r join organization.member m on m.organization_id = r.organization_id
+          join organization.organization o on o.id = r.organization_id and o.deleted_at is null where r.image_id = i.id and m.user_id = caller)
         or (i.visibility = 'album' and exists (select from image.album a where a.id = i.album_id and image.can_view_album(a, caller, caller_roles, share))))))
 $function$;
 
@@ -717,9 +1095,33 @@ CREATE OR REPLACE FUNCTION image.can_view_album(a image.album, caller uuid, call
 AS $function$
   select not exists (select from account."user" u where u.id = a.owner_id and u.deleted_at is not null) and (
     a.owner_id = caller or 'admin' = any (caller_roles)
-    or (a.visibility in ('unlisted', 'public') and (a.pack_id is null or exists (select from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles))))
-    or (a.visibility = 'page' and exists (select from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles)))
+    or (a.visibility <> 'private'
+      and (a.visibility <> 'page' or num_nonnulls(a.pack_id, a.event_id, a.organization_id) > 0)
+      and (a.pack_id is null or exists (select from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles)))
+      and (a.event_id is null or exists (select from event.event e where e.id = a.event_id and event.can_read(e, caller, caller_roles)))
+      and (a.organization_id is null or exists (select from organization.organization o where o.id = a.organization_id and organization.can_read(o, caller, caller_roles))))
     or exists (select from image.share s where s.id = share and s.album_id = a.id and s.revoked_at is null and (s.expires_at is null or s.expires_at > now())))
+$function$;
+
+CREATE OR REPLACE FUNCTION organization.can_read(o organization.organization, caller uuid, caller_roles text[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select o.deleted_at is null and (o.visibility <> 'private' or organization.role_of(o.id, caller, caller_roles) is not null)
+$function$;
+
+CREATE OR REPLACE FUNCTION organization.role_of(organization uuid, caller uuid, caller_roles text[])
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case
+    when caller is null or organization is null then null
+    when not exists (select from organization.organization o where o.id = organization and o.deleted_at is null) then null
+    when 'admin' = any (caller_roles) then 'owner'
+    else (select m.role from organization.member m where m.organization_id = organization and m.user_id = caller)
+  end
 $function$;
 
 CREATE OR REPLACE FUNCTION pack.blob_access(blob uuid, caller uuid, caller_roles text[])
@@ -750,11 +1152,14 @@ CREATE OR REPLACE FUNCTION pack.can_read(p pack.pack, caller uuid, caller_roles 
  LANGUAGE sql
  STABLE
 AS $function$
-  select p.deleted_at is null and not exists (select from account."user" u where u.id = p.owner_id and u.deleted_at is not null) and (
-    p.visibility <> 'private'
-    or pack.role_of(p, caller, caller_roles) is not null
-    or exists (select from pack.reader_user r where r.pack_id = p.id and r.user_id = caller)
-    or exists (select from pack.reader_role r where r.pack_id = p.id and r.role = any (caller_roles)))
+  select p.deleted_at is null
+    and (p.organization_id is not null or not exists (select from account."user" u where u.id = p.owner_id and u.deleted_at is not null))
+    and (p.visibility <> 'private'
+      or pack.role_of(p, caller, caller_roles) is not null
+      or exists (select from pack.reader_user r where r.pack_id = p.id and r.user_id = caller)
+      or exists (select from pack.reader_role r where r.pack_id = p.id and r.role = any (caller_roles))
+      or exists (select from pack.reader_organization r join organization.member m on m.organization_id = r.organization_id
+        join organization.organization o on o.id = r.organization_id and o.deleted_at is null where r.pack_id = p.id and m.user_id = caller))
 $function$;
 
 CREATE OR REPLACE FUNCTION pack.role_of(p pack.pack, caller uuid, caller_roles text[])
@@ -764,7 +1169,196 @@ CREATE OR REPLACE FUNCTION pack.role_of(p pack.pack, caller uuid, caller_roles t
 AS $function$
   select case
     when caller is null then null
-    when p.owner_id = caller or 'admin' = any (caller_roles) then 'owner'
-    else (select m.role from pack.member m where m.pack_id = p.id and m.user_id = caller)
+    when 'admin' = any (caller_roles) or (p.organization_id is null and p.owner_id = caller) then 'owner'
+    else coalesce(
+      case organization.role_of(p.organization_id, caller, caller_roles) when 'owner' then 'owner' when 'manager' then 'owner' end,
+      (select m.role from pack.member m where m.pack_id = p.id and m.user_id = caller),
+      case organization.role_of(p.organization_id, caller, caller_roles) when 'member' then 'publisher' end)
   end
 $function$;
+
+CREATE OR REPLACE FUNCTION public.gin_extract_query_trgm(text, internal, smallint, internal, internal, internal, internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gin_extract_query_trgm$function$;
+
+CREATE OR REPLACE FUNCTION public.gin_extract_value_trgm(text, internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gin_extract_value_trgm$function$;
+
+CREATE OR REPLACE FUNCTION public.gin_trgm_consistent(internal, smallint, text, integer, internal, internal, internal, internal)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gin_trgm_consistent$function$;
+
+CREATE OR REPLACE FUNCTION public.gin_trgm_triconsistent(internal, smallint, text, integer, internal, internal, internal)
+ RETURNS "char"
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gin_trgm_triconsistent$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_compress(internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_compress$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_consistent(internal, text, smallint, oid, internal)
+ RETURNS boolean
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_consistent$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_decompress(internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_decompress$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_distance(internal, text, smallint, oid, internal)
+ RETURNS double precision
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_distance$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_in(cstring)
+ RETURNS gtrgm
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_in$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_options(internal)
+ RETURNS void
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE
+AS '$libdir/pg_trgm', $function$gtrgm_options$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_out(gtrgm)
+ RETURNS cstring
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_out$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_penalty(internal, internal, internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_penalty$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_picksplit(internal, internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_picksplit$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_same(gtrgm, gtrgm, internal)
+ RETURNS internal
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_same$function$;
+
+CREATE OR REPLACE FUNCTION public.gtrgm_union(internal, internal)
+ RETURNS gtrgm
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$gtrgm_union$function$;
+
+CREATE OR REPLACE FUNCTION public.set_limit(real)
+ RETURNS real
+ LANGUAGE c
+ STRICT
+AS '$libdir/pg_trgm', $function$set_limit$function$;
+
+CREATE OR REPLACE FUNCTION public.show_limit()
+ RETURNS real
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$show_limit$function$;
+
+CREATE OR REPLACE FUNCTION public.show_trgm(text)
+ RETURNS text[]
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$show_trgm$function$;
+
+CREATE OR REPLACE FUNCTION public.similarity(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$similarity$function$;
+
+CREATE OR REPLACE FUNCTION public.similarity_dist(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$similarity_dist$function$;
+
+CREATE OR REPLACE FUNCTION public.similarity_op(text, text)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$similarity_op$function$;
+
+CREATE OR REPLACE FUNCTION public.strict_word_similarity(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$strict_word_similarity$function$;
+
+CREATE OR REPLACE FUNCTION public.strict_word_similarity_commutator_op(text, text)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$strict_word_similarity_commutator_op$function$;
+
+CREATE OR REPLACE FUNCTION public.strict_word_similarity_dist_commutator_op(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$strict_word_similarity_dist_commutator_op$function$;
+
+CREATE OR REPLACE FUNCTION public.strict_word_similarity_dist_op(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$strict_word_similarity_dist_op$function$;
+
+CREATE OR REPLACE FUNCTION public.strict_word_similarity_op(text, text)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$strict_word_similarity_op$function$;
+
+CREATE OR REPLACE FUNCTION public.word_similarity(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$word_similarity$function$;
+
+CREATE OR REPLACE FUNCTION public.word_similarity_commutator_op(text, text)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$word_similarity_commutator_op$function$;
+
+CREATE OR REPLACE FUNCTION public.word_similarity_dist_commutator_op(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$word_similarity_dist_commutator_op$function$;
+
+CREATE OR REPLACE FUNCTION public.word_similarity_dist_op(text, text)
+ RETURNS real
+ LANGUAGE c
+ IMMUTABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$word_similarity_dist_op$function$;
+
+CREATE OR REPLACE FUNCTION public.word_similarity_op(text, text)
+ RETURNS boolean
+ LANGUAGE c
+ STABLE PARALLEL SAFE STRICT
+AS '$libdir/pg_trgm', $function$word_similarity_op$function$;

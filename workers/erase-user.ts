@@ -1,4 +1,5 @@
 import { eraseAccount, eraseFiles, eraseImages, erasePacks, eraseTraces, eraseUploads } from "../db/erase.ts";
+import { eraseEvents, eraseMemberships } from "../db/erase-community.ts";
 import { findDoomedUser, listOwnedSlugs } from "../db/hidden-user.ts";
 import type { Deps } from "../deps.ts";
 import type { Handle } from "../queues/actor.ts";
@@ -23,9 +24,11 @@ export const handle: Handle<EraseUser, "db" | "storage" | "bus"> = async ({ payl
     const files = await eraseFiles(tx, userId);
     const images = await eraseImages(tx, userId);
     const packs = await erasePacks(tx, userId);
+    const events = await eraseEvents(tx, userId);
+    await eraseMemberships(tx, userId);
     await eraseTraces(tx, userId);
     await eraseAccount(tx, { userId, ...user });
-    return { files, images, packs };
+    return { files, images, packs, events };
   });
   for (const slug of slugs) bus.publish("pack.changed", slug);
   bus.publish("user.changed", userId);
