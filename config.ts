@@ -75,6 +75,9 @@ export const Config = t.Object({
   LIMIT_BODY_BYTES: count(8 * 1024 ** 2),
   LIMIT_USER_BYTES: count(50 * 1024 ** 3),
   LIMIT_USER_UPLOADS: count(100_000),
+  LIMIT_IMAGE_BYTES: t.Integer({ minimum: 1, maximum: 64 * 1024 ** 2, default: 32 * 1024 ** 2 }),
+  LIMIT_USER_IMAGES: count(2_000),
+  LIMIT_USER_IMAGE_BYTES: count(5 * 1024 ** 3),
   LIMIT_SIGN_INS_PER_MINUTE: count(30),
   LIMIT_SIGN_INS_PER_ACCOUNT: count(10),
   ACCOUNT_ERASE_DAYS: t.Number({
