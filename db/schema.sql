@@ -1059,17 +1059,6 @@ AS $function$
     or exists (select from file.reader_role r where r.file_id = f.id and r.role = any (caller_roles)))
 $function$;
 
-CREATE OR REPLACE FUNCTION image.can_edit_album(a image.album, caller uuid, caller_roles text[])
- RETURNS boolean
- LANGUAGE sql
- STABLE
-AS $function$
-  select image.can_view_album(a, caller, caller_roles, null) and ('admin' = any (caller_roles) or case
-    when a.pack_id is null then a.owner_id = caller
-    else exists (select from pack.pack p where p.id = a.pack_id and pack.role_of(p, caller, caller_roles) in ('owner', 'maintainer'))
-  end)
-$function$;
-
 CREATE OR REPLACE FUNCTION image.can_view(i image.image, caller uuid, caller_roles text[], share uuid)
  RETURNS boolean
  LANGUAGE sql
@@ -1093,14 +1082,37 @@ CREATE OR REPLACE FUNCTION image.can_view_album(a image.album, caller uuid, call
  LANGUAGE sql
  STABLE
 AS $function$
-  select not exists (select from account."user" u where u.id = a.owner_id and u.deleted_at is not null) and (
-    a.owner_id = caller or 'admin' = any (caller_roles)
-    or (a.visibility <> 'private'
-      and (a.visibility <> 'page' or num_nonnulls(a.pack_id, a.event_id, a.organization_id) > 0)
-      and (a.pack_id is null or exists (select from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles)))
-      and (a.event_id is null or exists (select from event.event e where e.id = a.event_id and event.can_read(e, caller, caller_roles)))
-      and (a.organization_id is null or exists (select from organization.organization o where o.id = a.organization_id and organization.can_read(o, caller, caller_roles))))
-    or exists (select from image.share s where s.id = share and s.album_id = a.id and s.revoked_at is null and (s.expires_at is null or s.expires_at > now())))
+  select case image.role_of(a, caller, caller_roles)
+      when 'editor' then true
+      when 'member' then true
+      when 'reader' then a.visibility in ('unlisted', 'public') or (a.visibility = 'page' and num_nonnulls(a.pack_id, a.event_id, a.organization_id) > 0)
+      else false
+    end
+    or (exists (select from image.share s where s.id = share and s.album_id = a.id and s.revoked_at is null and (s.expires_at is null or s.expires_at > now()))
+      and image.role_of(a, a.owner_id, '{admin}') is not null)
+$function$;
+
+CREATE OR REPLACE FUNCTION image.role_of(a image.album, caller uuid, caller_roles text[])
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case
+    when a.pack_id is not null then (
+      select case when pack.role_of(p, caller, caller_roles) in ('owner', 'maintainer') then 'editor'
+          when pack.role_of(p, caller, caller_roles) is not null then 'member' else 'reader' end
+        from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles))
+    when a.event_id is not null then (
+      select case when event.role_of(e, caller, caller_roles) is not null then 'editor' else 'reader' end
+        from event.event e where e.id = a.event_id and event.can_read(e, caller, caller_roles))
+    when a.organization_id is not null then (
+      select case when organization.role_of(o.id, caller, caller_roles) in ('owner', 'manager') then 'editor'
+          when organization.role_of(o.id, caller, caller_roles) is not null then 'member' else 'reader' end
+        from organization.organization o where o.id = a.organization_id and organization.can_read(o, caller, caller_roles))
+    when exists (select from account."user" u where u.id = a.owner_id and u.deleted_at is not null) then null
+    when a.owner_id = caller or 'admin' = any (caller_roles) then 'editor'
+    else 'reader'
+  end
 $function$;
 
 CREATE OR REPLACE FUNCTION organization.can_read(o organization.organization, caller uuid, caller_roles text[])

@@ -50,7 +50,7 @@ create index image_source_blob_id on image.image (source_blob_id);
 create index image_sha256 on image.image (sha256);
 create index image_unsettled on image.image (expires_at) where state <> 'ready';
 create index image_renderer on image.image (renderer, id) where state = 'ready';
-create unique index image_avatar on image.image (owner_id) where kind = 'avatar' and state = 'ready';
+create unique index image_avatar on image.image (owner_id, (state = 'ready')) where kind = 'avatar';  -- one that is shown, and one that is to replace it
 
 create table image.variant (
   image_id uuid not null references image.image (id) on delete cascade,
@@ -118,13 +118,31 @@ create table image.quota (
   size_bytes bigint not null default 0 check (size_bytes >= 0)
 );
 
--- Who may see an album: its owner, whom its visibility names, and whoever has opened a share link of it that is still good.
+-- What somebody is to an album: 'editor' (changes it, makes links to it, puts images of his own in), 'member' of the page
+-- whose gallery it is, 'reader', or null: for him there is none. A gallery belongs to its page, whoever made it.
+create function image.role_of(a image.album, caller uuid, caller_roles text[]) returns text language sql stable as $$
+  select case
+    when a.pack_id is not null then (
+      select case when pack.role_of(p, caller, caller_roles) in ('owner', 'maintainer') then 'editor'
+          when pack.role_of(p, caller, caller_roles) is not null then 'member' else 'reader' end
+        from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles))
+    when exists (select from account."user" u where u.id = a.owner_id and u.deleted_at is not null) then null
+    when a.owner_id = caller or 'admin' = any (caller_roles) then 'editor'
+    else 'reader'
+  end
+$$;
+
+-- Who may see an album: whom its visibility names, and whoever has opened a share link of it that is still good, as long as
+-- neither its owner nor its page is hidden. Without a page, `page` means `private`.
 create function image.can_view_album(a image.album, caller uuid, caller_roles text[], share uuid) returns boolean language sql stable as $$
-  select not exists (select from account."user" u where u.id = a.owner_id and u.deleted_at is not null) and (
-    a.owner_id = caller or 'admin' = any (caller_roles)
-    or (a.visibility in ('unlisted', 'public') and (a.pack_id is null or exists (select from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles))))
-    or (a.visibility = 'page' and exists (select from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles)))
-    or exists (select from image.share s where s.id = share and s.album_id = a.id and s.revoked_at is null and (s.expires_at is null or s.expires_at > now())))
+  select case image.role_of(a, caller, caller_roles)
+      when 'editor' then true
+      when 'member' then true
+      when 'reader' then a.visibility in ('unlisted', 'public') or (a.visibility = 'page' and a.pack_id is not null)
+      else false
+    end
+    or (exists (select from image.share s where s.id = share and s.album_id = a.id and s.revoked_at is null and (s.expires_at is null or s.expires_at > now()))
+      and image.role_of(a, a.owner_id, '{admin}') is not null)
 $$;
 
 -- The one answer to who may see an image, for its page, its metadata, every variant and every archive that holds it.
