@@ -8,6 +8,7 @@ import { openPasswords } from "./accounts/passwords.ts";
 import { secondFactor } from "./accounts/second-factor-routes.ts";
 import { oldAddresses } from "./aliases.ts";
 import type { Api } from "./api.ts";
+import { avatars } from "./avatars/index.ts";
 import { blobs } from "./blobs/index.ts";
 import { openIdentify } from "./caller.ts";
 import { files } from "./files/index.ts";
@@ -56,6 +57,7 @@ export const features = {
   ops,
   me,
   users,
+  avatars,
 };
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
@@ -100,6 +102,7 @@ export async function makeApp(
   if (wanted("sessions")) app.use(sessions(api));
   if (wanted("me")) app.use(me(api));
   if (wanted("users")) app.use(users(api));
+  if (wanted("avatars")) app.use(avatars(api));
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));
   if (wanted("uploads")) app.use(uploads(api));

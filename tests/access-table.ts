@@ -327,6 +327,20 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: () => ({ path: `/v1/me/tokens/${Bun.randomUUIDv7()}` }),
     expected: signedIn(404),
   },
+  // 422: there is no such picture of his.
+  "PUT /v1/me/avatar": {
+    request: () => ({ path: "/v1/me/avatar", body: { image: Bun.randomUUIDv7() } }),
+    expected: signedIn(422),
+  },
+  "DELETE /v1/me/avatar": { request: () => ({ path: "/v1/me/avatar" }), expected: signedIn(204) },
+  "GET /v1/users/:id/avatar/:size": {
+    request: () => ({ path: "/v1/users/nobody-here/avatar/64" }),
+    expected: everybody(404),
+  },
+  "HEAD /v1/users/:id/avatar/:size": {
+    request: () => ({ path: "/v1/users/nobody-here/avatar/64" }),
+    expected: everybody(404),
+  },
   "GET /v1/users": { request: () => ({ path: "/v1/users" }), expected: ofAdmins(200) },
   "GET /v1/users/:id": { request: () => ({ path: "/v1/users/nobody-here" }), expected: everybody(404) },
   "PATCH /v1/users/:id": {
