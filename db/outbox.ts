@@ -1,17 +1,21 @@
+import type { Fact } from "../facts.ts";
 import { type Db, many, one, run } from "./query.ts";
 
 /** Something that has happened, as other modules are told of it: a kind and ids. */
 export type FactRow = { id: string; kind: string; payload: unknown };
 
 /** States a fact in the transaction that makes it true; the relay tells it to every receiver. */
-export function insertFact(
-  tx: Db,
-  { kind, payload }: { kind: string; payload: Record<string, string> },
-): Promise<number> {
+export function insertFact(tx: Db, fact: Fact): Promise<number> {
+  return insertFacts(tx, [fact]);
+}
+
+/** The same for many at once. */
+export function insertFacts(tx: Db, facts: readonly Fact[]): Promise<number> {
   return run(tx, {
     name: "fact_insert",
-    text: `insert into outbox.fact (id, kind, payload) values ($1, $2, $3)`,
-    values: [Bun.randomUUIDv7(), kind, JSON.stringify(payload)],
+    text: `insert into outbox.fact (id, kind, payload)
+      select id, kind, payload from jsonb_to_recordset($1::jsonb) as fact (id uuid, kind text, payload jsonb)`,
+    values: [JSON.stringify(facts.map((fact) => ({ id: Bun.randomUUIDv7(), ...fact })))],
   });
 }
 

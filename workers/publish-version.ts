@@ -1,5 +1,6 @@
 import { insertActivity } from "../db/activity.ts";
 import { lockBlobs } from "../db/blob.ts";
+import { insertFact } from "../db/outbox.ts";
 import { lockPack, notePublished } from "../db/pack.ts";
 import type { Db } from "../db/query.ts";
 import { findVersionById, settlePublished, stopPublishing, type VersionRow } from "../db/version.ts";
@@ -69,6 +70,10 @@ async function freeze(tx: Db, { version, pack }: Freeze): Promise<boolean> {
     await notePublished(tx, { id: version.packId, minecraft, loader: loaderName });
     const subject = `${pack.slug} ${version.version}`;
     await insertActivity(tx, { userId: version.createdBy, kind: "published", subject });
+    await insertFact(tx, {
+      kind: "version.published",
+      payload: { packId: version.packId, versionId: version.id },
+    });
   }
   return settled > 0;
 }

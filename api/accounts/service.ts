@@ -1,6 +1,7 @@
 import { findUserByName, insertUser, type UserRow, updatePasswordHash } from "../../db/account.ts";
 import { insertActivity } from "../../db/activity.ts";
 import { useInvite } from "../../db/invite.ts";
+import { insertFact } from "../../db/outbox.ts";
 import { isDuplicate } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
@@ -40,6 +41,7 @@ export async function register(
     .transaction(async (tx) => {
       await insertUser(tx, { ...user, passwordHash, locale });
       await insertActivity(tx, { userId: user.id, kind: "registered" });
+      await insertFact(tx, { kind: "user.registered", payload: { userId: user.id } });
       if (codeHash !== undefined && !(await useInvite(tx, { codeHash, userId: user.id }))) throw refusedInvite();
       if (user.email === null) return undefined;
       const params = { userId: user.id };

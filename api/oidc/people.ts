@@ -1,6 +1,7 @@
 import { findUser, insertUser, type UserRow } from "../../db/account.ts";
 import { insertActivity } from "../../db/activity.ts";
 import { findIdentityUser, findVerifiedEmail, insertIdentity, lockUser } from "../../db/identity.ts";
+import { insertFact } from "../../db/outbox.ts";
 import { isDuplicate } from "../../db/query.ts";
 import { lockSession } from "../../db/session.ts";
 import type { Deps } from "../../deps.ts";
@@ -76,6 +77,7 @@ async function createUser(people: People, { provider, profile }: Shown): Promise
         if ((await insertIdentity(tx, { provider: provider.id, subject, userId: user.id, email })) === 0)
           throw new Fault("conflict", "Cannot make an account: the same was done at this moment");
         await insertActivity(tx, { userId: user.id, kind: "registered", subject: provider.name });
+        await insertFact(tx, { kind: "user.registered", payload: { userId: user.id } });
         return { userId: user.id };
       })
       .catch((error: unknown) => {

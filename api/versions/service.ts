@@ -2,6 +2,7 @@ import { Type as t } from "@sinclair/typebox";
 import { deleteArchivesHolding } from "../../db/archive.ts";
 import { insertBlocked, listBlocked } from "../../db/blob.ts";
 import { findJobBySubject } from "../../db/job.ts";
+import { insertFact } from "../../db/outbox.ts";
 import type { PackRow } from "../../db/pack.ts";
 import type { Db } from "../../db/query.ts";
 import {
@@ -176,6 +177,8 @@ export async function setYanked(
   await versions.db.transaction(async (tx) => {
     await confirmCaller(tx, caller);
     await updateYanked(tx, { id: row.id, yanked });
+    if (yanked && row.yankedAt === null)
+      await insertFact(tx, { kind: "version.yanked", payload: { packId: row.packId, versionId: row.id } });
   });
   versions.bus.publish("pack.changed", slug);
   return describeVersion(slug, (await getVersion(versions, { caller, slug, version })).row);
@@ -196,7 +199,8 @@ export async function withdraw(
   const files = await listFiles(versions.db, row.id);
   await versions.db.transaction(async (tx) => {
     await confirmCaller(tx, caller);
-    await withdrawVersion(tx, { id: row.id, reason });
+    if ((await withdrawVersion(tx, { id: row.id, reason })) > 0)
+      await insertFact(tx, { kind: "version.withdrawn", payload: { packId: pack.id, versionId: row.id } });
     if (!block) return;
     const sha256 = files.flatMap((file) => file.sha256 ?? []);
     await insertBlocked(tx, { sha256, reason });

@@ -37,7 +37,8 @@ const noting = (name: string, kind: string, fail: (note: string) => boolean = ()
 const relay = (receivers: Receiver[], db: Postgres = deps.db) =>
   relayFacts({ db, mailbox: deps.mailbox, receivers, signal: new AbortController().signal, log: testLog });
 
-const state = (tx: Db, kind: string, note: string) => insertFact(tx, { kind, payload: { note } });
+// Kinds that only this test knows.
+const state = (tx: Db, kind: string, note: string) => insertFact(tx, { kind, payload: { note } } as any);
 
 const effects = (kind: string): Promise<{ receiver: string; note: string; count: number }[]> =>
   many(deps.db, {
