@@ -29,7 +29,7 @@ export const userReferences: Record<string, "erased" | "null" | "stays"> = {
   "event.source.created_by": "null",
   "file.file.owner_id": "erased",
   "file.reader_user.user_id": "erased",
-  "image.album.owner_id": "erased",
+  "image.album.owner_id": "stays", // of galleries that he made for pages of others
   "image.image.owner_id": "erased",
   "image.quota.user_id": "erased",
   "image.reader_user.user_id": "erased",
@@ -89,7 +89,14 @@ export async function eraseImages(tx: Db, userId: string): Promise<number> {
     text: `update image.album a set owner_id = p.owner_id from pack.pack p where a.owner_id = $1 and p.id = a.pack_id and p.owner_id <> $1`,
     values: [userId],
   });
-  await run(tx, { name: "erase_albums", text: `delete from image.album where owner_id = $1`, values: [userId] });
+  await run(tx, {
+    name: "erase_albums",
+    text: `delete from image.album a where a.owner_id = $1 and case
+      when a.pack_id is not null then exists (select from pack.pack p where p.id = a.pack_id and p.owner_id = $1 and p.organization_id is null)
+      when a.event_id is not null then exists (select from event.event e where e.id = a.event_id and e.owner_id = $1 and e.organization_id is null)
+      else a.organization_id is null end`,
+    values: [userId],
+  });
   return run(tx, { name: "erase_images", text: `delete from image.image where owner_id = $1`, values: [userId] });
 }
 
