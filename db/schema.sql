@@ -1059,6 +1059,14 @@ AS $function$
     or exists (select from file.reader_role r where r.file_id = f.id and r.role = any (caller_roles)))
 $function$;
 
+CREATE OR REPLACE FUNCTION image.can_edit_album(a image.album, caller uuid, caller_roles text[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(image.role_of(a, caller, caller_roles) = 'editor', false)
+$function$;
+
 CREATE OR REPLACE FUNCTION image.can_view(i image.image, caller uuid, caller_roles text[], share uuid)
  RETURNS boolean
  LANGUAGE sql

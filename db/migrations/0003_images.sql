@@ -145,6 +145,11 @@ create function image.can_view_album(a image.album, caller uuid, caller_roles te
       and image.role_of(a, a.owner_id, '{admin}') is not null)
 $$;
 
+-- Who may change an album, make links to it, and put images of his own into it.
+create function image.can_edit_album(a image.album, caller uuid, caller_roles text[]) returns boolean language sql stable as $$
+  select coalesce(image.role_of(a, caller, caller_roles) = 'editor', false)
+$$;
+
 -- The one answer to who may see an image, for its page, its metadata, every variant and every archive that holds it.
 create function image.can_view(i image.image, caller uuid, caller_roles text[], share uuid) returns boolean language sql stable as $$
   select not exists (select from account."user" u where u.id = i.owner_id and u.deleted_at is not null)

@@ -1,0 +1,99 @@
+import { Type as t } from "@sinclair/typebox";
+import { Slug } from "../packs/model.ts";
+import { PageQuery } from "../pages.ts";
+
+const strict = { additionalProperties: false } as const;
+const Id = t.String({ format: "uuid" });
+const Time = t.String({ format: "date-time" });
+const Title = t.String({ minLength: 1, maxLength: 200, pattern: "\\S" });
+const Description = t.String({ maxLength: 10_000 });
+const orNull = <Schema extends ReturnType<typeof t.String>>(schema: Schema) => t.Union([schema, t.Null()]);
+
+export const AlbumVisibility = t.Union(
+  [t.Literal("private"), t.Literal("page"), t.Literal("unlisted"), t.Literal("public")],
+  { description: "page: whoever may see the pack whose gallery it is" },
+);
+export const AlbumParams = t.Object({ id: Id });
+export const ShareParams = t.Object({ id: Id, share: Id });
+export const ListQuery = t.Object(PageQuery, strict);
+
+export const NewAlbum = t.Object(
+  {
+    title: Title,
+    description: t.Optional(Description),
+    visibility: t.Optional(AlbumVisibility),
+    pack: t.Optional({ ...Slug, description: "Makes it a gallery of this pack: for its owner and maintainers" }),
+  },
+  strict,
+);
+export type NewAlbum = typeof NewAlbum.static;
+
+export const AlbumChange = t.Object(
+  { title: t.Optional(Title), description: t.Optional(Description), visibility: t.Optional(AlbumVisibility) },
+  { ...strict, minProperties: 1 },
+);
+export type AlbumChange = typeof AlbumChange.static;
+
+export const DeleteAlbumQuery = t.Object(
+  {
+    images: t.Optional(
+      t.Union([t.Literal("keep"), t.Literal("delete")], {
+        default: "keep",
+        description: "delete: also the images in it; of a gallery, the caller's own",
+      }),
+    ),
+  },
+  strict,
+);
+
+export const Album = t.Object({
+  id: t.String(),
+  title: t.String(),
+  description: t.String(),
+  visibility: AlbumVisibility,
+  owner: t.String(),
+  pack: orNull(t.String()),
+  role: t.Union([t.Literal("editor"), t.Literal("member"), t.Literal("reader"), t.Null()], {
+    description: "The caller's: an editor changes it and puts images in; null: he sees it by a share link",
+  }),
+  cover: t.Union(
+    [t.Object({ id: t.String(), url: t.String(), alt: t.String(), placeholder: orNull(t.String()) }), t.Null()],
+    { description: "The first image that the caller may see" },
+  ),
+  images: t.String({ description: "Address of the list of its images" }),
+  createdAt: t.String(),
+  updatedAt: t.String(),
+});
+export type Album = typeof Album.static;
+export const Albums = t.Object({ items: t.Array(Album), nextCursor: orNull(t.String()) });
+
+export const NewShare = t.Object(
+  {
+    expiresAt: t.Optional(Time),
+    password: t.Optional(t.String({ minLength: 4, maxLength: 256 })),
+  },
+  strict,
+);
+export type NewShare = typeof NewShare.static;
+export const MadeShare = t.Object({
+  id: t.String(),
+  token: t.String({ description: "Shown once" }),
+  url: t.String({ description: "The link: the token stands behind the #" }),
+  expiresAt: orNull(Time),
+});
+export const Share = t.Object({
+  id: t.String(),
+  password: t.Boolean({ description: "Whether it asks for one" }),
+  uses: t.Integer(),
+  createdAt: Time,
+  expiresAt: orNull(Time),
+  revokedAt: orNull(Time),
+  usedAt: orNull(Time),
+});
+export type Share = typeof Share.static;
+export const Shares = t.Object({ items: t.Array(Share), nextCursor: orNull(t.String()) });
+
+export const OpenShare = t.Object(
+  { token: t.String({ minLength: 1, maxLength: 300 }), password: t.Optional(t.String({ maxLength: 256 })) },
+  strict,
+);

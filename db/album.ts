@@ -1,0 +1,132 @@
+import type { Viewer } from "./image.ts";
+import { type Db, many, one, run } from "./query.ts";
+
+export type AlbumVisibility = "private" | "page" | "unlisted" | "public";
+/** What the viewer is to an album; null: he sees it by a share link alone. */
+export type AlbumRole = "editor" | "member" | "reader" | null;
+
+export type AlbumRow = {
+  id: string;
+  ownerId: string;
+  ownerLogin: string;
+  packId: string | null;
+  packSlug: string | null;
+  title: string;
+  description: string;
+  visibility: AlbumVisibility;
+  revision: number;
+  role: AlbumRole;
+  /** The first image that the viewer may see. */
+  coverId: string | null;
+  coverAlt: string | null;
+  coverPlaceholder: string | null;
+  createdAt: Date;
+  updatedAt: Date;
+};
+
+// $1 to $3 are the viewer: id, roles, share link.
+const columns = `a.id, a.owner_id as "ownerId", u.login as "ownerLogin", a.pack_id as "packId", p.slug as "packSlug", a.title, a.description, a.visibility,
+  a.revision, image.role_of(a, $1, $2) as role, c.id as "coverId", c.alt as "coverAlt", c.placeholder as "coverPlaceholder",
+  a.created_at as "createdAt", a.updated_at as "updatedAt"`;
+
+const joined = `image.album a join account."user" u on u.id = a.owner_id left join pack.pack p on p.id = a.pack_id
+  left join lateral (select i.id, i.alt, i.placeholder from image.image i
+    where i.album_id = a.id and i.state = 'ready' and image.can_view(i, $1, $2, $3) order by i.rank, i.id limit 1) c on true`;
+
+/** An album that this viewer may see. */
+export function findAlbum(db: Db, { id, viewer }: { id: string; viewer: Viewer }): Promise<AlbumRow | undefined> {
+  return one<AlbumRow>(db, {
+    name: "album_find",
+    text: `select ${columns} from ${joined} where a.id = $4 and image.can_view_album(a, $1, $2, $3)`,
+    values: [viewer.userId, viewer.roles, viewer.shareId, id],
+  });
+}
+
+type Page = { viewer: Viewer; before: string | null; limit: number };
+
+/** Somebody's own albums, newest first: all of them for himself and admins, the public ones for others. */
+export function listAlbumsOf(
+  db: Db,
+  { ownerId, viewer, before, limit }: Page & { ownerId: string },
+): Promise<AlbumRow[]> {
+  return many<AlbumRow>(db, {
+    name: "album_list_of_user",
+    text: `select ${columns} from ${joined} where a.owner_id = $4 and a.pack_id is null and ($5::uuid is null or a.id < $5)
+        and (a.visibility = 'public' or image.role_of(a, $1, $2) = 'editor') and image.can_view_album(a, $1, $2, $3)
+      order by a.id desc limit $6`,
+    values: [viewer.userId, viewer.roles, viewer.shareId, ownerId, before, limit],
+  });
+}
+
+/** A pack's galleries, newest first: all of them for its members, for others those that are not only for who has the address. */
+export function listGalleries(
+  db: Db,
+  { packId, viewer, before, limit }: Page & { packId: string },
+): Promise<AlbumRow[]> {
+  return many<AlbumRow>(db, {
+    name: "album_list_of_pack",
+    text: `select ${columns} from ${joined} where a.pack_id = $4 and ($5::uuid is null or a.id < $5)
+        and (a.visibility in ('page', 'public') or image.role_of(a, $1, $2) in ('editor', 'member')) and image.can_view_album(a, $1, $2, $3)
+      order by a.id desc limit $6`,
+    values: [viewer.userId, viewer.roles, viewer.shareId, packId, before, limit],
+  });
+}
+
+type NewAlbum = {
+  id: string;
+  ownerId: string;
+  packId: string | null;
+  title: string;
+  description: string;
+  visibility: AlbumVisibility;
+  /** So many may one owner have. */
+  most: number;
+};
+
+/** 0 when the owner has too many. */
+export function insertAlbum(tx: Db, album: NewAlbum): Promise<number> {
+  return run(tx, {
+    name: "album_insert",
+    text: `insert into image.album (id, owner_id, pack_id, title, description, visibility) select $1, $2, $3, $4, $5, $6
+      where (select count(*) from image.album where owner_id = $2) < $7`,
+    values: [album.id, album.ownerId, album.packId, album.title, album.description, album.visibility, album.most],
+  });
+}
+
+type AlbumChange = {
+  title?: string | undefined;
+  description?: string | undefined;
+  visibility?: AlbumVisibility | undefined;
+};
+
+/** Changes what is given, when the revision is still that one. */
+export function updateAlbum(
+  tx: Db,
+  { id, revision, title, description, visibility }: AlbumChange & { id: string; revision: number },
+): Promise<number> {
+  return run(tx, {
+    name: "album_update",
+    text: `update image.album set title = coalesce($3, title), description = coalesce($4, description), visibility = coalesce($5, visibility),
+        revision = revision + 1, updated_at = now() where id = $1 and revision = $2`,
+    values: [id, revision, title ?? null, description ?? null, visibility ?? null],
+  });
+}
+
+/** Deletes an album with its links and archives; its images stay with their owners. 0 when it was changed meanwhile. */
+export function deleteAlbum(tx: Db, { id, revision }: { id: string; revision: number | undefined }): Promise<number> {
+  return run(tx, {
+    name: "album_delete",
+    text: `delete from image.album where id = $1 and ($2::integer is null or revision = $2)`,
+    values: [id, revision ?? null],
+  });
+}
+
+/** Whose images are in an album: what is remembered of these depends on it. */
+export async function listAlbumOwners(db: Db, id: string): Promise<string[]> {
+  const rows = await many<{ ownerId: string }>(db, {
+    name: "album_list_owners",
+    text: `select distinct owner_id as "ownerId" from image.image where album_id = $1`,
+    values: [id],
+  });
+  return rows.map(({ ownerId }) => ownerId);
+}
