@@ -60,7 +60,7 @@ export async function eraseMemberships(tx: Db, userId: string): Promise<void> {
 export async function eraseEvents(tx: Db, userId: string): Promise<number> {
   await run(tx, {
     name: "erase_registrations",
-    text: `delete from event.registration where user_id = $1`,
+    text: `select event.erase_registrations($1)`,
     values: [userId],
   });
   await run(tx, {

@@ -460,7 +460,7 @@ CREATE INDEX registration_user_id ON event.registration USING btree (user_id, id
 CREATE INDEX registration_waiting ON event.registration USING btree (occurrence_id, "position") WHERE (state = 'waitlisted'::text);
 
 create table event.registration_change (
-  id uuid not null,
+  id bigint not null,
   registration_id uuid not null,
   from_state text,
   to_state text not null,
@@ -1015,6 +1015,142 @@ AS $function$
           where o.event_id = e.id and r.user_id = caller and r.state not in ('declined', 'cancelled')))))
 $function$;
 
+CREATE OR REPLACE FUNCTION event.change_capacity(occurrence uuid, seats integer)
+ RETURNS TABLE(taken integer, changed boolean)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  o event.occurrence;
+begin
+  perform event.settle_seats(occurrence);
+  select * into o from event.occurrence x where x.id = occurrence;
+  if not found then return; end if;
+  if seats is not null and seats < o.taken then
+    return query select o.taken, false;
+    return;
+  end if;
+  update event.occurrence x set capacity = seats where x.id = occurrence;
+  perform event.settle_seats(occurrence);
+  return query select o.taken, true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION event.change_registration(registration uuid, expected text[], target text, reason text, actor uuid, note text)
+ RETURNS TABLE(id uuid, former text, state text, changed boolean)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  o event.occurrence;
+  e event.event;
+  r event.registration;
+  next text;
+begin
+  perform event.settle_seats(x.occurrence_id) from event.registration x where x.id = registration;
+  select * into r from event.registration x where x.id = registration;
+  if not found then return; end if;
+  if not (r.state = any (expected)) then
+    return query select r.id, r.state, r.state, false;
+    return;
+  end if;
+  select * into o from event.occurrence x where x.id = r.occurrence_id;
+  select * into e from event.event x where x.id = o.event_id;
+  next := case
+    when target <> 'admitted' then target
+    when o.waiting > 0 or (o.capacity is not null and o.taken >= o.capacity) then 'waitlisted'
+    when e.confirm_by_link then 'offered'
+    else 'confirmed'
+  end;
+  update event.registration x set state = next, token_hash = null, revision = x.revision + 1, updated_at = clock_timestamp(),
+      position = case when next = 'waitlisted' then o.last_position + 1 end,
+      offered_until = case when next = 'offered' then least(clock_timestamp() + make_interval(secs => greatest(e.offer_seconds, 3600)), o.starts_at) end
+    where x.id = r.id;
+  update event.occurrence x set
+      taken = x.taken + event.holds_seat(next)::integer - event.holds_seat(r.state)::integer,
+      waiting = x.waiting + (next = 'waitlisted')::integer - (r.state = 'waitlisted')::integer,
+      last_position = x.last_position + (next = 'waitlisted')::integer
+    where x.id = o.id;
+  perform event.note_changes(array[r.id], array[r.state], reason, actor, note);
+  perform event.settle_seats(o.id);
+  return query select r.id, r.state, next, true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION event.draw(occurrence uuid, actor uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  o event.occurrence;
+  e event.event;
+  drawn uuid[];
+  free integer;
+begin
+  perform event.settle_seats(occurrence);
+  select * into o from event.occurrence x where x.id = occurrence;
+  if not found then return null; end if;
+  select * into e from event.event x where x.id = o.event_id;
+  select coalesce(array_agg(r.id order by random()), '{}') into drawn from event.registration r where r.occurrence_id = o.id and r.state = 'pending';
+  free := case when o.waiting > 0 then 0 when o.capacity is null then cardinality(drawn) else least(cardinality(drawn), o.capacity - o.taken) end;
+  update event.registration r set revision = r.revision + 1, updated_at = clock_timestamp(),
+      state = case when d.n > free then 'waitlisted' when e.confirm_by_link then 'offered' else 'confirmed' end,
+      position = case when d.n > free then o.last_position + d.n - free end,
+      offered_until = case when d.n <= free and e.confirm_by_link
+        then least(clock_timestamp() + make_interval(secs => greatest(e.offer_seconds, 3600)), o.starts_at) end
+    from unnest(drawn) with ordinality d (id, n) where r.id = d.id;
+  update event.occurrence x set taken = x.taken + free, waiting = x.waiting + cardinality(drawn) - free,
+      last_position = x.last_position + cardinality(drawn) - free, drawn_at = clock_timestamp()
+    where x.id = occurrence;
+  if cardinality(drawn) > 0 then
+    perform event.note_changes(drawn, array_fill('pending'::text, array[cardinality(drawn)]), 'drawn', actor, '');
+  end if;
+  return free;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION event.erase_registrations(person uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  held record;
+  erased integer := 0;
+begin
+  for held in select r.id, r.occurrence_id from event.registration r where r.user_id = person order by r.occurrence_id loop
+    perform event.settle_seats(held.occurrence_id);
+    with gone as (delete from event.registration r where r.id = held.id returning r.state)
+      update event.occurrence o set taken = o.taken - event.holds_seat(gone.state)::integer, waiting = o.waiting - (gone.state = 'waitlisted')::integer
+        from gone where o.id = held.occurrence_id;
+    perform event.settle_seats(held.occurrence_id);
+    erased := erased + 1;
+  end loop;
+  return erased;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION event.holds_seat(state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select state in ('confirmed', 'offered', 'checked-in', 'no-show')
+$function$;
+
+CREATE OR REPLACE FUNCTION event.note_changes(ids uuid[], from_states text[], reason text, actor uuid, note text)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  insert into event.registration_change (registration_id, from_state, to_state, reason, actor_id, note)
+    select r.id, c.from_state, r.state, reason, actor, note
+      from unnest(ids, from_states) with ordinality c (id, from_state, n) join event.registration r on r.id = c.id order by c.n;
+  insert into outbox.fact (id, kind, payload)
+    select gen_random_uuid(), 'registration.' || case when reason = 'offer-expired' then reason when r.state = 'pending' then 'requested' else r.state end,
+        jsonb_build_object('registrationId', r.id, 'userId', r.user_id, 'occurrenceId', o.id, 'eventId', o.event_id)
+      from unnest(ids) c (id) join event.registration r on r.id = c.id join event.occurrence o on o.id = r.occurrence_id
+      where reason <> 'undone';
+$function$;
+
 CREATE OR REPLACE FUNCTION event.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1028,6 +1164,76 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION event.register(occurrence uuid, people uuid[], ids uuid[], answers jsonb[])
+ RETURNS TABLE(n integer, id uuid, state text, "position" integer, offered_until timestamp with time zone, created boolean, refusal text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  o event.occurrence;
+  e event.event;
+  barrier text;
+  free integer;
+  first_state text;
+  for_all boolean;                                  -- asked once instead of for each
+begin
+  perform event.settle_seats(occurrence);
+  select * into o from event.occurrence x where x.id = occurrence;
+  select * into e from event.event x where x.id = o.event_id;
+  for_all := event.can_read(e, null, '{}') and e.visibility <> 'members';
+  barrier := case
+    when o.id is null or e.deleted_at is not null or e.state = 'draft' then 'gone'
+    when e.state = 'cancelled' or o.cancelled_at is not null then 'cancelled'
+    when e.opens_at > clock_timestamp() then 'not-open'
+    when o.starts_at - make_interval(secs => e.closes_before_seconds) <= clock_timestamp() then 'closed'
+  end;
+  first_state := case when e.approval <> 'instant' then 'pending' when e.confirm_by_link then 'offered' else 'confirmed' end;
+  -- Nobody is seated past those who wait.
+  free := case when e.approval <> 'instant' then 2147483647 when o.waiting > 0 then 0 when o.capacity is null then 2147483647 else o.capacity - o.taken end;
+  return query with
+    asked as (select i.n::integer as n, i.person, i.id, i.answers from unnest(people, ids, answers) with ordinality i (person, id, answers, n)),
+    allowed as (
+      select a.* from asked a join account."user" u on u.id = a.person and u.deleted_at is null and u.disabled_at is null
+        where e.id is not null and (for_all or event.can_read(e, u.id, u.roles))),
+    fresh as (
+      select a.*, r.id as former, r.state as former_state, row_number() over (order by a.n) as r
+        from (select distinct on (person) * from allowed order by person, n) a
+        left join event.registration r on r.occurrence_id = occurrence and r.user_id = a.person
+        where barrier is null and (r.id is null or r.state = 'cancelled')),
+    written as (
+      insert into event.registration as w (id, occurrence_id, user_id, state, position, answers, offered_until)
+        select f.id, occurrence, f.person, case when f.r <= free then first_state else 'waitlisted' end,
+            case when f.r <= free then null else o.last_position + f.r - free end, f.answers,
+            case when f.r <= free and first_state = 'offered' then least(clock_timestamp() + make_interval(secs => greatest(e.offer_seconds, 3600)), o.starts_at) end
+          from fresh f order by f.n
+        on conflict (occurrence_id, user_id) do update set state = excluded.state, position = excluded.position, answers = excluded.answers,
+          offered_until = excluded.offered_until, revision = w.revision + 1, updated_at = clock_timestamp()
+        returning w.id, w.user_id, w.state, w.position, w.offered_until),
+    noted as (
+      insert into event.registration_change (registration_id, from_state, to_state, reason, actor_id)
+        select w.id, f.former_state, w.state, 'registered', w.user_id from written w join fresh f on f.person = w.user_id order by f.n),
+    told as (
+      insert into outbox.fact (id, kind, payload)
+        select gen_random_uuid(), 'registration.' || case w.state when 'pending' then 'requested' else w.state end,
+          jsonb_build_object('registrationId', w.id, 'userId', w.user_id, 'occurrenceId', o.id, 'eventId', o.event_id) from written w),
+    counted as (
+      update event.occurrence c set taken = c.taken + s.seats, waiting = c.waiting + s.waiters, last_position = c.last_position + s.waiters
+        from (select count(*) filter (where event.holds_seat(w.state)) as seats, count(*) filter (where w.state = 'waitlisted') as waiters from written w) s
+        where c.id = occurrence and s.seats + s.waiters > 0)
+    select a.n, coalesce(w.id, r.id), coalesce(w.state, r.state), coalesce(w.position, r.position), coalesce(w.offered_until, r.offered_until),
+        w.id is not null and f.id is not null,
+        case
+          when l.n is null then 'gone'
+          when w.id is null and r.state = 'declined' then 'declined'
+          when w.id is null and (r.id is null or r.state = 'cancelled') then coalesce(barrier, 'gone')
+        end
+      from asked a left join allowed l on l.n = a.n left join written w on w.user_id = a.person and l.n is not null
+        left join fresh f on f.n = a.n
+        left join event.registration r on r.occurrence_id = occurrence and r.user_id = a.person and l.n is not null
+      order by a.n;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION event.role_of(e event.event, caller uuid, caller_roles text[])
  RETURNS text
  LANGUAGE sql
@@ -1038,6 +1244,47 @@ AS $function$
     when 'admin' = any (caller_roles) or (e.organization_id is null and e.owner_id = caller) then 'organizer'
     when organization.role_of(e.organization_id, caller, caller_roles) in ('owner', 'manager') then 'organizer'
   end
+$function$;
+
+CREATE OR REPLACE FUNCTION event.settle_seats(occurrence uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  o event.occurrence;
+  e event.event;
+  ids uuid[];
+  freed integer := 0;
+  seated integer := 0;
+  free integer;
+begin
+  select * into o from event.occurrence where id = occurrence for no key update;
+  if not found then return 0; end if;
+  select * into e from event.event where id = o.event_id;
+  with expired as (
+    update event.registration r set state = 'cancelled', offered_until = null, token_hash = null, position = null, revision = revision + 1, updated_at = clock_timestamp()
+      where r.occurrence_id = o.id and r.state = 'offered' and r.offered_until <= clock_timestamp() returning r.id)
+  select array_agg(id), count(*) into ids, freed from expired;
+  if freed > 0 then perform event.note_changes(ids, array_fill('offered'::text, array[freed]), 'offer-expired', null, ''); end if;
+  if o.waiting > 0 and o.cancelled_at is null and e.state = 'published' and e.deleted_at is null and o.starts_at > clock_timestamp() then
+    free := case when o.capacity is null then o.waiting else least(o.waiting, o.capacity - o.taken + freed) end;
+    if free > 0 then
+      with chosen as (
+        select r.id from event.registration r where r.occurrence_id = o.id and r.state = 'waitlisted' order by r.position limit free),
+      moved as (
+        update event.registration r set state = case when e.offer_seconds = 0 then 'confirmed' else 'offered' end, position = null,
+            offered_until = case when e.offer_seconds = 0 then null else least(clock_timestamp() + make_interval(secs => e.offer_seconds), o.starts_at) end,
+            revision = revision + 1, updated_at = clock_timestamp()
+          from chosen where r.id = chosen.id returning r.id)
+      select array_agg(id order by id), count(*) into ids, seated from moved;
+      if seated > 0 then perform event.note_changes(ids, array_fill('waitlisted'::text, array[seated]), 'promoted', null, ''); end if;
+    end if;
+  end if;
+  if freed > 0 or seated > 0 then
+    update event.occurrence set taken = taken - freed + seated, waiting = waiting - seated where id = o.id;
+  end if;
+  return freed + seated;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION file.blob_access(blob uuid, caller uuid, caller_roles text[])
