@@ -48,9 +48,9 @@ export async function changeAvatar(
 export async function removeAvatar({ db, bus }: Avatars, { userId }: Caller): Promise<void> {
   await db.transaction(async (tx) => {
     await requireUser(tx, userId);
-    // In the order in which the actor that replaces the one by the other takes them.
-    await deleteShownAvatar(tx, userId);
+    // In the order in which the actor takes them that replaces one by the other: then neither waits for the other for ever.
     await deleteNextAvatar(tx, userId);
+    await deleteShownAvatar(tx, userId);
   });
   bus.publish("images.changed", userId, { now: true });
 }
