@@ -296,11 +296,13 @@ CREATE INDEX upload_owner_sha256 ON blob.upload USING btree (owner_id, sha256);
 CREATE INDEX upload_parts_id ON blob.upload USING btree (parts_id) WHERE (parts_id IS NOT NULL);
 
 create table community.follow (
+  id uuid not null,
   user_id uuid not null,
   pack_id uuid,
   organization_id uuid,
   organizer_id uuid,
   created_at timestamp with time zone not null default now(),
+  constraint follow_pkey PRIMARY KEY (id),
   constraint follow_user_id_pack_id_organization_id_organizer_id_key UNIQUE NULLS NOT DISTINCT (user_id, pack_id, organization_id, organizer_id),
   constraint follow_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE,
   constraint follow_organizer_id_fkey FOREIGN KEY (organizer_id) REFERENCES account."user"(id) ON DELETE CASCADE,
@@ -311,12 +313,14 @@ create table community.follow (
 CREATE INDEX follow_organization_id ON community.follow USING btree (organization_id);
 CREATE INDEX follow_organizer_id ON community.follow USING btree (organizer_id);
 CREATE INDEX follow_pack_id ON community.follow USING btree (pack_id);
+CREATE INDEX follow_user_id ON community.follow USING btree (user_id, id DESC);
 
 create table community.report (
   id uuid not null,
   reporter_id uuid,
   subject_kind text not null,
   subject_id uuid not null,
+  subject text not null,
   reason text not null,
   text text not null default ''::text,
   state text not null default 'open'::text,
@@ -331,8 +335,9 @@ create table community.report (
   constraint report_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['pack'::text, 'version'::text, 'image'::text, 'album'::text, 'organization'::text, 'event'::text, 'user'::text])))
 );
 CREATE INDEX report_handled_by ON community.report USING btree (handled_by);
-CREATE INDEX report_open ON community.report USING btree (id) WHERE (state = 'open'::text);
+CREATE UNIQUE INDEX report_once ON community.report USING btree (reporter_id, subject_kind, subject_id) WHERE (state = 'open'::text);
 CREATE INDEX report_reporter_id ON community.report USING btree (reporter_id, id DESC);
+CREATE INDEX report_state ON community.report USING btree (state, id);
 CREATE INDEX report_subject ON community.report USING btree (subject_kind, subject_id);
 
 create table event.calendar (
@@ -784,6 +789,7 @@ create table organization.member (
   organization_id uuid not null,
   user_id uuid not null,
   role text not null,
+  is_public boolean not null default false,
   since timestamp with time zone not null default now(),
   constraint member_pkey PRIMARY KEY (organization_id, user_id),
   constraint member_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE,
@@ -1015,7 +1021,7 @@ AS $function$
           where o.event_id = e.id and r.user_id = caller and r.state not in ('declined', 'cancelled')))))
 $function$;
 
-CREATE OR REPLACE FUNCTION event.change_capacity(occurrence uuid, seats integer)
+CREATE OR REPLACE FUNCTION event.change_capacity(which uuid, seats integer)
  RETURNS TABLE(taken integer, changed boolean)
  LANGUAGE plpgsql
 AS $function$
@@ -1023,15 +1029,15 @@ AS $function$
 declare
   o event.occurrence;
 begin
-  perform event.settle_seats(occurrence);
-  select * into o from event.occurrence x where x.id = occurrence;
+  perform event.settle_seats(which);
+  select * into o from event.occurrence x where x.id = which;
   if not found then return; end if;
   if seats is not null and seats < o.taken then
     return query select o.taken, false;
     return;
   end if;
-  update event.occurrence x set capacity = seats where x.id = occurrence;
-  perform event.settle_seats(occurrence);
+  update event.occurrence x set capacity = seats where x.id = which;
+  perform event.settle_seats(which);
   return query select o.taken, true;
 end
 $function$;
@@ -1077,7 +1083,7 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION event.draw(occurrence uuid, actor uuid)
+CREATE OR REPLACE FUNCTION event.draw(which uuid, actor uuid)
  RETURNS integer
  LANGUAGE plpgsql
 AS $function$
@@ -1087,8 +1093,8 @@ declare
   drawn uuid[];
   free integer;
 begin
-  perform event.settle_seats(occurrence);
-  select * into o from event.occurrence x where x.id = occurrence;
+  perform event.settle_seats(which);
+  select * into o from event.occurrence x where x.id = which;
   if not found then return null; end if;
   select * into e from event.event x where x.id = o.event_id;
   select coalesce(array_agg(r.id order by random()), '{}') into drawn from event.registration r where r.occurrence_id = o.id and r.state = 'pending';
@@ -1101,7 +1107,7 @@ begin
     from unnest(drawn) with ordinality d (id, n) where r.id = d.id;
   update event.occurrence x set taken = x.taken + free, waiting = x.waiting + cardinality(drawn) - free,
       last_position = x.last_position + cardinality(drawn) - free, drawn_at = clock_timestamp()
-    where x.id = occurrence;
+    where x.id = which;
   if cardinality(drawn) > 0 then
     perform event.note_changes(drawn, array_fill('pending'::text, array[cardinality(drawn)]), 'drawn', actor, '');
   end if;
@@ -1164,7 +1170,7 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION event.register(occurrence uuid, people uuid[], ids uuid[], answers jsonb[])
+CREATE OR REPLACE FUNCTION event.register(which uuid, people uuid[], ids uuid[], answers jsonb[])
  RETURNS TABLE(n integer, id uuid, state text, "position" integer, offered_until timestamp with time zone, created boolean, refusal text)
  LANGUAGE plpgsql
 AS $function$
@@ -1177,8 +1183,8 @@ declare
   first_state text;
   for_all boolean;                                  -- asked once instead of for each
 begin
-  perform event.settle_seats(occurrence);
-  select * into o from event.occurrence x where x.id = occurrence;
+  perform event.settle_seats(which);
+  select * into o from event.occurrence x where x.id = which;
   select * into e from event.event x where x.id = o.event_id;
   for_all := event.can_read(e, null, '{}') and e.visibility <> 'members';
   barrier := case
@@ -1198,11 +1204,11 @@ begin
     fresh as (
       select a.*, r.id as former, r.state as former_state, row_number() over (order by a.n) as r
         from (select distinct on (person) * from allowed order by person, n) a
-        left join event.registration r on r.occurrence_id = occurrence and r.user_id = a.person
+        left join event.registration r on r.occurrence_id = which and r.user_id = a.person
         where barrier is null and (r.id is null or r.state = 'cancelled')),
     written as (
       insert into event.registration as w (id, occurrence_id, user_id, state, position, answers, offered_until)
-        select f.id, occurrence, f.person, case when f.r <= free then first_state else 'waitlisted' end,
+        select f.id, which, f.person, case when f.r <= free then first_state else 'waitlisted' end,
             case when f.r <= free then null else o.last_position + f.r - free end, f.answers,
             case when f.r <= free and first_state = 'offered' then least(clock_timestamp() + make_interval(secs => greatest(e.offer_seconds, 3600)), o.starts_at) end
           from fresh f order by f.n
@@ -1219,7 +1225,7 @@ begin
     counted as (
       update event.occurrence c set taken = c.taken + s.seats, waiting = c.waiting + s.waiters, last_position = c.last_position + s.waiters
         from (select count(*) filter (where event.holds_seat(w.state)) as seats, count(*) filter (where w.state = 'waitlisted') as waiters from written w) s
-        where c.id = occurrence and s.seats + s.waiters > 0)
+        where c.id = which and s.seats + s.waiters > 0)
     select a.n, coalesce(w.id, r.id), coalesce(w.state, r.state), coalesce(w.position, r.position), coalesce(w.offered_until, r.offered_until),
         w.id is not null and f.id is not null,
         case
@@ -1229,7 +1235,7 @@ begin
         end
       from asked a left join allowed l on l.n = a.n left join written w on w.user_id = a.person and l.n is not null
         left join fresh f on f.n = a.n
-        left join event.registration r on r.occurrence_id = occurrence and r.user_id = a.person and l.n is not null
+        left join event.registration r on r.occurrence_id = which and r.user_id = a.person and l.n is not null
       order by a.n;
 end
 $function$;
@@ -1246,7 +1252,7 @@ AS $function$
   end
 $function$;
 
-CREATE OR REPLACE FUNCTION event.settle_seats(occurrence uuid)
+CREATE OR REPLACE FUNCTION event.settle_seats(which uuid)
  RETURNS integer
  LANGUAGE plpgsql
 AS $function$
@@ -1258,7 +1264,7 @@ declare
   seated integer := 0;
   free integer;
 begin
-  select * into o from event.occurrence where id = occurrence for no key update;
+  select * into o from event.occurrence where id = which for no key update;
   if not found then return 0; end if;
   select * into e from event.event where id = o.event_id;
   with expired as (

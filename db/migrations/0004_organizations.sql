@@ -19,6 +19,7 @@ create table organization.member (
   organization_id uuid not null references organization.organization (id) on delete cascade,
   user_id uuid not null references account."user" (id) on delete cascade,
   role text not null check (role in ('owner', 'manager', 'member')),
+  is_public boolean not null default false,         -- whether others see him on the page: he says so himself
   since timestamptz not null default now(),
   primary key (organization_id, user_id)
 );
@@ -124,6 +125,7 @@ $$;
 create schema community;
 
 create table community.follow (
+  id uuid primary key,
   user_id uuid not null references account."user" (id) on delete cascade,
   pack_id uuid references pack.pack (id) on delete cascade,
   organization_id uuid references organization.organization (id) on delete cascade,
@@ -132,6 +134,7 @@ create table community.follow (
   check (num_nonnulls(pack_id, organization_id, organizer_id) = 1),
   unique nulls not distinct (user_id, pack_id, organization_id, organizer_id)
 );
+create index follow_user_id on community.follow (user_id, id desc);
 create index follow_pack_id on community.follow (pack_id);
 create index follow_organization_id on community.follow (organization_id);
 create index follow_organizer_id on community.follow (organizer_id);
@@ -141,6 +144,7 @@ create table community.report (
   reporter_id uuid references account."user" (id) on delete set null,
   subject_kind text not null check (subject_kind in ('pack', 'version', 'image', 'album', 'organization', 'event', 'user')),
   subject_id uuid not null,
+  subject text not null,                            -- as its reporter named it
   reason text not null,                             -- a word of a list that the API keeps
   text text not null default '',
   state text not null default 'open' check (state in ('open', 'resolved', 'dismissed')),
@@ -149,7 +153,8 @@ create table community.report (
   created_at timestamptz not null default now(),
   settled_at timestamptz
 );
-create index report_open on community.report (id) where state = 'open';
+create index report_state on community.report (state, id);
+create unique index report_once on community.report (reporter_id, subject_kind, subject_id) where state = 'open';
 create index report_reporter_id on community.report (reporter_id, id desc);
 create index report_handled_by on community.report (handled_by);
 create index report_subject on community.report (subject_kind, subject_id);
