@@ -206,7 +206,7 @@ $$;
 
 -- Locks an occurrence until the transaction ends, ends offers whose time is over (database time), and seats those who wait
 -- longest where there is room. An offer holds its seat. Answers how many seats changed hands.
-create function event.settle_seats(occurrence uuid) returns integer language plpgsql as $$
+create function event.settle_seats(which uuid) returns integer language plpgsql as $$
 declare
   o event.occurrence;
   e event.event;
@@ -215,7 +215,7 @@ declare
   seated integer := 0;
   free integer;
 begin
-  select * into o from event.occurrence where id = occurrence for no key update;
+  select * into o from event.occurrence where id = which for no key update;
   if not found then return 0; end if;
   select * into e from event.event where id = o.event_id;
   with expired as (
@@ -246,7 +246,7 @@ $$;
 
 -- Registers many people at once, in the order given. Whoever is registered already is answered with what he has; one who may
 -- not is refused alone. `refusal`: gone, cancelled, not-open, closed, declined.
-create function event.register(occurrence uuid, people uuid[], ids uuid[], answers jsonb[])
+create function event.register(which uuid, people uuid[], ids uuid[], answers jsonb[])
 returns table (n integer, id uuid, state text, "position" integer, offered_until timestamptz, created boolean, refusal text) language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -257,8 +257,8 @@ declare
   first_state text;
   for_all boolean;                                  -- asked once instead of for each
 begin
-  perform event.settle_seats(occurrence);
-  select * into o from event.occurrence x where x.id = occurrence;
+  perform event.settle_seats(which);
+  select * into o from event.occurrence x where x.id = which;
   select * into e from event.event x where x.id = o.event_id;
   for_all := event.can_read(e, null, '{}') and e.visibility <> 'members';
   barrier := case
@@ -278,11 +278,11 @@ begin
     fresh as (
       select a.*, r.id as former, r.state as former_state, row_number() over (order by a.n) as r
         from (select distinct on (person) * from allowed order by person, n) a
-        left join event.registration r on r.occurrence_id = occurrence and r.user_id = a.person
+        left join event.registration r on r.occurrence_id = which and r.user_id = a.person
         where barrier is null and (r.id is null or r.state = 'cancelled')),
     written as (
       insert into event.registration as w (id, occurrence_id, user_id, state, position, answers, offered_until)
-        select f.id, occurrence, f.person, case when f.r <= free then first_state else 'waitlisted' end,
+        select f.id, which, f.person, case when f.r <= free then first_state else 'waitlisted' end,
             case when f.r <= free then null else o.last_position + f.r - free end, f.answers,
             case when f.r <= free and first_state = 'offered' then least(clock_timestamp() + make_interval(secs => greatest(e.offer_seconds, 3600)), o.starts_at) end
           from fresh f order by f.n
@@ -299,7 +299,7 @@ begin
     counted as (
       update event.occurrence c set taken = c.taken + s.seats, waiting = c.waiting + s.waiters, last_position = c.last_position + s.waiters
         from (select count(*) filter (where event.holds_seat(w.state)) as seats, count(*) filter (where w.state = 'waitlisted') as waiters from written w) s
-        where c.id = occurrence and s.seats + s.waiters > 0)
+        where c.id = which and s.seats + s.waiters > 0)
     select a.n, coalesce(w.id, r.id), coalesce(w.state, r.state), coalesce(w.position, r.position), coalesce(w.offered_until, r.offered_until),
         w.id is not null and f.id is not null,
         case
@@ -309,7 +309,7 @@ begin
         end
       from asked a left join allowed l on l.n = a.n left join written w on w.user_id = a.person and l.n is not null
         left join fresh f on f.n = a.n
-        left join event.registration r on r.occurrence_id = occurrence and r.user_id = a.person and l.n is not null
+        left join event.registration r on r.occurrence_id = which and r.user_id = a.person and l.n is not null
       order by a.n;
 end
 $$;
@@ -356,34 +356,34 @@ end
 $$;
 
 -- Changes how many seats there are; never below what is taken. Answers what is taken, and whether it was changed.
-create function event.change_capacity(occurrence uuid, seats integer) returns table (taken integer, changed boolean) language plpgsql as $$
+create function event.change_capacity(which uuid, seats integer) returns table (taken integer, changed boolean) language plpgsql as $$
 #variable_conflict use_column
 declare
   o event.occurrence;
 begin
-  perform event.settle_seats(occurrence);
-  select * into o from event.occurrence x where x.id = occurrence;
+  perform event.settle_seats(which);
+  select * into o from event.occurrence x where x.id = which;
   if not found then return; end if;
   if seats is not null and seats < o.taken then
     return query select o.taken, false;
     return;
   end if;
-  update event.occurrence x set capacity = seats where x.id = occurrence;
-  perform event.settle_seats(occurrence);
+  update event.occurrence x set capacity = seats where x.id = which;
+  perform event.settle_seats(which);
   return query select o.taken, true;
 end
 $$;
 
 -- Draws lots among those who asked: as many as there is room for are seated, the others wait in the order drawn.
-create function event.draw(occurrence uuid, actor uuid) returns integer language plpgsql as $$
+create function event.draw(which uuid, actor uuid) returns integer language plpgsql as $$
 declare
   o event.occurrence;
   e event.event;
   drawn uuid[];
   free integer;
 begin
-  perform event.settle_seats(occurrence);
-  select * into o from event.occurrence x where x.id = occurrence;
+  perform event.settle_seats(which);
+  select * into o from event.occurrence x where x.id = which;
   if not found then return null; end if;
   select * into e from event.event x where x.id = o.event_id;
   select coalesce(array_agg(r.id order by random()), '{}') into drawn from event.registration r where r.occurrence_id = o.id and r.state = 'pending';
@@ -396,7 +396,7 @@ begin
     from unnest(drawn) with ordinality d (id, n) where r.id = d.id;
   update event.occurrence x set taken = x.taken + free, waiting = x.waiting + cardinality(drawn) - free,
       last_position = x.last_position + cardinality(drawn) - free, drawn_at = clock_timestamp()
-    where x.id = occurrence;
+    where x.id = which;
   if cardinality(drawn) > 0 then
     perform event.note_changes(drawn, array_fill('pending'::text, array[cardinality(drawn)]), 'drawn', actor, '');
   end if;
