@@ -78,6 +78,23 @@ export const Config = t.Object({
   LIMIT_IMAGE_BYTES: t.Integer({ minimum: 1, maximum: 64 * 1024 ** 2, default: 32 * 1024 ** 2 }),
   LIMIT_USER_IMAGES: count(2_000),
   LIMIT_USER_IMAGE_BYTES: count(5 * 1024 ** 3),
+  IMAGE_MAX_PIXELS: t.Integer({
+    default: 50_000_000,
+    minimum: 1_000_000,
+    maximum: 200_000_000,
+    description: "Of all frames of an image together",
+  }),
+  IMAGE_MEMORY_BYTES: t.Integer({
+    default: 768 * 1024 ** 2,
+    minimum: 128 * 1024 ** 2,
+    description: "A decoder that takes more is ended",
+  }),
+  IMAGE_SOURCE_DAYS: t.Integer({
+    default: 365,
+    minimum: 0,
+    description: "How long the bytes that were sent are kept, to make better variants of them later",
+  }),
+  IMAGE_AVIF: t.Union([t.Literal("on"), t.Literal("off")], { default: "on" }),
   LIMIT_SIGN_INS_PER_MINUTE: count(30),
   LIMIT_SIGN_INS_PER_ACCOUNT: count(10),
   ACCOUNT_ERASE_DAYS: t.Number({

@@ -11,6 +11,7 @@ import { type DiskStorage, openDiskStorage } from "./storage/disk.ts";
 import { type DiskSigner, openDiskSigner } from "./storage/disk-signer.ts";
 import type { Storage } from "./storage/index.ts";
 import { openS3Storage, type S3Options } from "./storage/s3.ts";
+import { type Decoder, openDecoder } from "./workers/decoder.ts";
 
 /** What a process opens once and closes in reverse. Everybody takes a Pick of it. */
 export type Deps = {
@@ -24,6 +25,8 @@ export type Deps = {
   disk: { storage: DiskStorage; signer: DiskSigner } | undefined;
   queues: Queues;
   mailbox: Mailbox;
+  /** Starts a process when it is first asked. */
+  decoder: Decoder;
   /** Address that people and launchers use, without a slash at the end. */
   publicUrl: () => string;
   /** Stops what was opened, in reverse. */
@@ -49,8 +52,10 @@ export async function openDeps({ config, log, name, publicUrl }: Options): Promi
   const storage = disk ? disk.storage : openS3Storage(readS3Options(config));
   const queues = opened(await openQueues({ redisUrl: config.REDIS_URL, databaseUrl, log }));
   const mailbox = opened(openMailbox({ queues, actors, log }));
+  const decoder = opened(openDecoder({ config, log }));
   const open = stack.move();
-  return { config, log, db, bus, rates, storage, disk, queues, mailbox, publicUrl, close: () => open.disposeAsync() };
+  const close = () => open.disposeAsync();
+  return { config, log, db, bus, rates, storage, disk, queues, mailbox, decoder, publicUrl, close };
 }
 
 function openDisk(config: Config, base: () => string) {

@@ -11,6 +11,6 @@ export const renderImage = actor({
   retry: { attempts: 5, backoffMs: 1_000 },
   concurrency: 2,
   timeoutMs: 5 * 60_000,
-  needs: ["db", "storage", "config"],
+  needs: ["db", "storage", "config", "decoder", "bus"],
   handler: () => import("../workers/render-image.ts"),
 });

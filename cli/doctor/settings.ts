@@ -6,7 +6,7 @@ import type { Finding } from "./report.ts";
 type Environment = Record<string, string | undefined>;
 
 /** Prefixes of names that can only be meant for us. */
-const prefixes = ["S3_", "LIMIT_", "SWEEP_", "RESEND_", "REDIS_", "DATABASE_", "PUBLIC_URL"];
+const prefixes = ["S3_", "LIMIT_", "IMAGE_", "SWEEP_", "RESEND_", "REDIS_", "DATABASE_", "PUBLIC_URL"];
 const nearEnough = 2;
 
 /** Reads the settings as the server would. Undefined when it could not start with them. */
