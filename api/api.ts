@@ -1,10 +1,10 @@
 import type { Deps } from "../deps.ts";
+import type { Seal } from "../seal.ts";
 import type { Passwords } from "./accounts/passwords.ts";
 import type { Identify } from "./caller.ts";
 import type { RequestCounts } from "./health/request-counts.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import type { Revocations } from "./revocations.ts";
-import type { Seal } from "./seal.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** What the features of the API are given. */

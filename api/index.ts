@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { openRevocationFeed } from "../db/revocation.ts";
 import type { Deps } from "../deps.ts";
 import type { Keys } from "../keys.ts";
+import { openSeal } from "../seal.ts";
 import { openAccessTokens } from "./access-tokens.ts";
 import { accounts } from "./accounts/index.ts";
 import { openPasswords } from "./accounts/passwords.ts";
@@ -14,6 +15,7 @@ import { openIdentify } from "./caller.ts";
 import { files } from "./files/index.ts";
 import { health } from "./health/index.ts";
 import { openRequestCounts } from "./health/request-counts.ts";
+import { images } from "./images/index.ts";
 import { jobs } from "./jobs/index.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
 import { me } from "./me/index.ts";
@@ -27,7 +29,6 @@ import { problems } from "./problem.ts";
 import { openRateLimits } from "./rate-limits.ts";
 import { openRecorder } from "./request-log.ts";
 import { openRevocations, type Revocations } from "./revocations.ts";
-import { openSeal } from "./seal.ts";
 import { sessions } from "./sessions/index.ts";
 import { type Mounted, strictRequests } from "./strict-requests.ts";
 import { openTokens } from "./tokens.ts";
@@ -53,6 +54,7 @@ export const features = {
   uploads,
   blobs,
   files,
+  images,
   jobs,
   ops,
   me,
@@ -108,6 +110,7 @@ export async function makeApp(
   if (wanted("uploads")) app.use(uploads(api));
   if (wanted("blobs")) app.use(blobs(api));
   if (wanted("files")) app.use(files(api));
+  if (wanted("images")) app.use(images(api));
   if (wanted("jobs")) app.use(jobs(api));
   if (wanted("ops")) app.use(ops(api));
   if (names.length === 0)

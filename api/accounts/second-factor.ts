@@ -16,8 +16,8 @@ import {
 } from "../../db/second-factor.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import type { Seal } from "../../seal.ts";
 import type { Revocations } from "../revocations.ts";
-import type { Seal } from "../seal.ts";
 import { confirmCaller, endSessionsIn, requireFreshCaller } from "../sessions/service.ts";
 import type { Caller, Tokens } from "../tokens.ts";
 import { postMail, writeSignInNotice } from "./mails.ts";

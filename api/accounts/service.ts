@@ -5,7 +5,7 @@ import { insertFact } from "../../db/outbox.ts";
 import { isDuplicate } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
-import type { Seal } from "../seal.ts";
+import type { Seal } from "../../seal.ts";
 import { type OpenSession, type Origin, openSession } from "../sessions/service.ts";
 import type { Tokens } from "../tokens.ts";
 import { refusedInvite, requireInvite } from "./invites.ts";

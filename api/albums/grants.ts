@@ -1,8 +1,8 @@
 import { Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { Fault } from "../../fault.ts";
+import type { Seal } from "../../seal.ts";
 import { CursorId } from "../pages.ts";
-import type { Seal } from "../seal.ts";
 
 /** What whoever has opened a share link shows afterwards, in the header `Share`: it names the link and ends by itself. */
 export type Grant = { grant: string; expiresAt: Date };

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { requireSecondFactor } from "../../api/accounts/second-factor.ts";
-import { openSeal } from "../../api/seal.ts";
 import { makeSecret } from "../../keys.ts";
+import { openSeal } from "../../seal.ts";
 import { openTestDeps } from "../harness.ts";
 
 test("what is sealed opens for its owner and with its key only, and not when a bit was changed", () => {
