@@ -1,21 +1,22 @@
 import type { Viewer } from "../../db/image.ts";
 import type { Api } from "../api.ts";
 
-/** What somebody sees of somebody's images: the avatar, and the first of the others. */
-export type Gallery<Item> = { avatarId: string | null; images: Item[] };
-type Asked = { ownerId: string; viewer: Viewer };
+type Asked = { ownerId: string; viewer: Viewer; limit: number };
 
-export type KnownImages<Item> = {
-  /** The gallery of an owner as this viewer sees it: remembered, or looked up. */
-  find: (asked: Asked) => Promise<Gallery<Item>>;
+export type KnownImages<Image> = {
+  /** The first images of an owner that are shown to this viewer: remembered, or looked up. */
+  listFirst: (asked: Asked) => Promise<Image[]>;
 };
 
-type Settings<Item> = Pick<Api, "bus" | "revocations"> & {
-  look: (asked: Asked) => Promise<Gallery<Item>>;
+type Settings<Image> = Pick<Api, "bus" | "revocations"> & {
+  look: (asked: Asked) => Promise<Image[]>;
   keepMs?: number;
   /** Images in all. */
   most?: number;
 };
+
+/** What the longest page shows, and one more by which it knows that there is another. */
+const firstLimit = 101;
 
 /**
  * Remembers for at most `keepMs` what two of all viewers see of somebody's images: he himself, and whoever has not signed
@@ -23,19 +24,19 @@ type Settings<Item> = Pick<Api, "bus" | "revocations"> & {
  * `images.changed` names him, and when he is disabled, deleted or brought back. What is shown because an album is may change
  * with a pack or with somebody else, so that it is forgotten with any of these.
  */
-export function openKnownImages<Item extends { visibility: string }>({
+export function openKnownImages<Image extends { visibility: string }>({
   bus,
   revocations,
   look,
   keepMs = 30_000,
   most = 20_000,
-}: Settings<Item>): KnownImages<Item> {
-  const kept = new Map<string, { gallery: Gallery<Item>; inAlbum: boolean; until: number }>();
+}: Settings<Image>): KnownImages<Image> {
+  const kept = new Map<string, { images: Image[]; inAlbum: boolean; until: number }>();
   let size = 0;
   /** Changes heard of so far: what was being looked up meanwhile may be older than one, and is not remembered. */
   let changes = 0;
   const drop = (key: string) => {
-    size -= sizeOf(kept.get(key)?.gallery);
+    size -= sizeOf(kept.get(key)?.images);
     kept.delete(key);
   };
   const forget = (ownerId: string) => {
@@ -58,32 +59,33 @@ export function openKnownImages<Item extends { visibility: string }>({
     if (kind === "user") forgetUser(subject);
   });
   return {
-    find: async (asked) => {
+    listFirst: async (asked) => {
       const side = sideOf(asked);
       if (!side) return look(asked);
       const key = keyOf(asked.ownerId, side);
       const known = kept.get(key);
-      if (known && known.until > performance.now()) return known.gallery;
+      if (known && known.until > performance.now()) return known.images.slice(0, asked.limit);
       const before = changes;
       const until = performance.now() + keepMs;
-      const gallery = await look(asked);
-      if (before !== changes) return gallery;
-      drop(key);
-      const inAlbum = side === "open" && gallery.images.some(({ visibility }) => visibility === "album");
-      kept.set(key, { gallery, inAlbum, until });
-      size += sizeOf(gallery);
-      for (const oldest of kept.keys()) {
-        if (size <= most) break;
-        drop(oldest);
+      const images = await look({ ...asked, limit: firstLimit });
+      if (before === changes) {
+        drop(key);
+        const inAlbum = side === "open" && images.some(({ visibility }) => visibility === "album");
+        kept.set(key, { images, inAlbum, until });
+        size += sizeOf(images);
+        for (const oldest of kept.keys()) {
+          if (size <= most) break;
+          drop(oldest);
+        }
       }
-      return gallery;
+      return images.slice(0, asked.limit);
     },
   };
 }
 
 const keyOf = (ownerId: string, side: "own" | "open") => `${side} ${ownerId}`;
-/** An empty gallery takes room as well. */
-const sizeOf = (gallery: Gallery<unknown> | undefined) => (gallery ? gallery.images.length + 1 : 0);
+/** An empty list takes room as well. */
+const sizeOf = (images: unknown[] | undefined) => (images ? images.length + 1 : 0);
 
 /** As whom somebody sees the images of an owner, where that is the same for all who do. */
 function sideOf({ ownerId, viewer: { userId, roles, shareId } }: Asked): "own" | "open" | undefined {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Gallery, openKnownImages } from "../../api/images/known-images.ts";
+import { openKnownImages } from "../../api/images/known-images.ts";
 import { openProcessRevocations } from "../../api/index.ts";
 import type { Revocations } from "../../api/revocations.ts";
 import type { Viewer } from "../../db/image.ts";
@@ -22,17 +22,12 @@ afterAll(async () => {
 const deaf = { publish: () => undefined, subscribe: () => () => undefined, close: async () => undefined };
 
 type Item = { id: string; visibility: string };
-const gallery = (look: number, visibility = "public"): Gallery<Item> => ({
-  avatarId: null,
-  images: [{ id: `look ${look}`, visibility }],
-});
-
 const nobody: Viewer = { userId: null, roles: [], shareId: null };
 const asUser = (userId: string, more: Partial<Viewer> = {}): Viewer => ({ ...nobody, userId, ...more });
 
-/** Galleries that say how often they were looked up. */
+/** Images that say how often they were looked up. */
 function openCounted({
-  visibility,
+  visibility = "public",
   ...options
 }: {
   visibility?: string;
@@ -45,13 +40,13 @@ function openCounted({
   const known = openKnownImages<Item>({
     bus: isDeaf ? deaf : deps.bus,
     revocations,
-    look: async () => gallery(++looks, visibility),
+    look: async () => [{ id: `look ${++looks}`, visibility }],
     keepMs: 60_000,
     ...rest,
   });
   const ownerId = Bun.randomUUIDv7();
   const find = async (viewer: Viewer = nobody, of = ownerId) =>
-    Number((await known.find({ ownerId: of, viewer })).images[0]?.id.slice(5));
+    Number((await known.listFirst({ ownerId: of, viewer, limit: 1 }))[0]?.id.slice(5));
   return { ownerId, find };
 }
 
@@ -112,19 +107,30 @@ describe("openKnownImages()", () => {
   });
 
   test("does not remember what was read before a change that came meanwhile", async () => {
-    const slow = Promise.withResolvers<Gallery<Item>>();
+    const slow = Promise.withResolvers<Item[]>();
+    const made = (look: number): Item[] => [{ id: `look ${look}`, visibility: "public" }];
     let looks = 0;
-    const look = () => (++looks === 1 ? slow.promise : Promise.resolve(gallery(2)));
+    const look = () => (++looks === 1 ? slow.promise : Promise.resolve(made(2)));
     const known = openKnownImages<Item>({ bus: deps.bus, revocations, look, keepMs: 60_000 });
     const ownerId = Bun.randomUUIDv7();
-    const find = async () => (await known.find({ ownerId, viewer: nobody })).images[0]?.id;
+    const find = async () => (await known.listFirst({ ownerId, viewer: nobody, limit: 1 }))[0]?.id;
     const asked = find();
     deps.bus.publish("images.changed", ownerId);
-    slow.resolve(gallery(1));
+    slow.resolve(made(1));
     expect(await asked).toBe("look 1");
     expect(await find()).toBe("look 2");
     expect(await find()).toBe("look 2");
     expect(looks).toBe(2);
+  });
+
+  test("answers with as many as are asked for, whatever was asked for before", async () => {
+    const all = Array.from({ length: 30 }, (_, index) => ({ id: `${index}`, visibility: "public" }));
+    const look = async ({ limit }: { limit: number }) => all.slice(0, limit);
+    const known = openKnownImages<Item>({ bus: deps.bus, revocations, look });
+    const ownerId = Bun.randomUUIDv7();
+    for (const viewer of [nobody, asUser(ownerId), asUser(Bun.randomUUIDv7())])
+      for (const limit of [3, 20, 101, 3])
+        expect(await known.listFirst({ ownerId, viewer, limit })).toEqual(all.slice(0, limit));
   });
 
   test("remembers no more images than it may", async () => {
