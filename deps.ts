@@ -7,6 +7,7 @@ import type { Log } from "./log.ts";
 import { openQueues, type Queues } from "./queues/connection.ts";
 import { actors } from "./queues/index.ts";
 import { type Mailbox, openMailbox } from "./queues/mailbox.ts";
+import { relayFacts } from "./queues/relay-facts.ts";
 import { type DiskStorage, openDiskStorage } from "./storage/disk.ts";
 import { type DiskSigner, openDiskSigner } from "./storage/disk-signer.ts";
 import type { Storage } from "./storage/index.ts";
@@ -52,6 +53,8 @@ export async function openDeps({ config, log, name, publicUrl }: Options): Promi
   const storage = disk ? disk.storage : openS3Storage(readS3Options(config));
   const queues = opened(await openQueues({ redisUrl: config.REDIS_URL, databaseUrl, log }));
   const mailbox = opened(openMailbox({ queues, actors, log }));
+  // What happened is told at once; the relay's own ticks find what such a hint missed.
+  db.onStated(() => mailbox.hintTick(relayFacts.name));
   const decoder = opened(openDecoder({ config, log }));
   const open = stack.move();
   const close = () => open.disposeAsync();

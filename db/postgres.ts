@@ -5,8 +5,13 @@ import type { Db } from "./query.ts";
 export type Postgres = Db & {
   /** Runs `work` in one READ COMMITTED transaction: committed when it returns, rolled back when it throws. */
   transaction: <T>(work: (tx: Db) => Promise<T>) => Promise<T>;
+  /** Calls back after each commit of ours that may have stated facts. */
+  onStated: (listener: () => void) => void;
   close: () => Promise<void>;
 };
+
+/** Statements that state facts, by name: changes of seats do so inside the database. */
+const stating = /^(fact_insert|seats_)/;
 
 const bigint = 20;
 /** Sizes and counts stay below 2^53, so bigint columns are numbers here. */
@@ -31,8 +36,17 @@ export function openPostgres(url: string, { max, log, name }: { max: number; log
   let closing = false;
   // A pool has ended before its connections have: a server that is stopped next tells them so.
   pool.on("error", (error) => log[closing ? "debug" : "warn"]({ err: error }, "a database connection broke"));
+  const listeners: (() => void)[] = [];
+  const tellStated = () => {
+    for (const listener of listeners) listener();
+  };
   return {
-    query: (statement) => pool.query(statement),
+    query: async (statement) => {
+      const result = await pool.query(statement);
+      if (stating.test(statement.name)) tellStated();
+      return result;
+    },
+    onStated: (listener) => void listeners.push(listener),
     transaction: async (work) => {
       const client = await pool.connect();
       let broken: Error | undefined;
@@ -42,9 +56,16 @@ export function openPostgres(url: string, { max, log, name }: { max: number; log
       };
       client.on("error", note);
       try {
+        let stated = false;
         await client.query("begin");
-        const result = await work(client);
+        const result = await work({
+          query: (statement) => {
+            stated ||= stating.test(statement.name);
+            return client.query(statement);
+          },
+        });
         await client.query("commit");
+        if (stated) tellStated();
         return result;
       } catch (error) {
         await client.query("rollback").catch((cause: Error) => {

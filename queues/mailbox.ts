@@ -12,6 +12,8 @@ export type Mailbox = {
   send: (actorName: string, message: Message) => Promise<void>;
   /** A run of a periodic actor, at most one for each period. */
   sendTick: (actorName: string, bucket: number) => Promise<void>;
+  /** An extra run of a periodic actor, a moment from now: a hint that there is something to do. More of them join in. */
+  hintTick: (actorName: string) => void;
   /** A message that only proves that somebody takes messages from this queue. */
   sendCanary: (actorName: string) => Promise<void>;
   /** BullMQ's queues, for looking at. */
@@ -20,6 +22,7 @@ export type Mailbox = {
 };
 
 const sendTimeoutMs = 2_000;
+const gatherHintsMs = 100;
 const kept = { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { age: 7 * 24 * 3_600, count: 1_000 } };
 
 type Asked<Schema extends TSchema> = { name: string; subject: (payload: Static<Schema>) => string; payload: Schema };
@@ -65,7 +68,18 @@ export function openMailbox({ queues, actors, log }: { queues: Queues; actors: r
       log.warn({ err: error, actor: name }, "a message was not sent: it will be sent again");
     }
   };
+  const hints = new Map<string, Timer>();
+  // Sent at the end of the moment, not at its beginning: what was committed within it is seen by that run.
+  const hintTick = (name: string) => {
+    if (hints.has(name)) return;
+    const send = () => {
+      hints.delete(name);
+      void add(name, { tick: 0 }, { attempts: 1, removeOnComplete: true, removeOnFail: true });
+    };
+    hints.set(name, setTimeout(send, gatherHintsMs));
+  };
   return {
+    hintTick,
     // The revision is part of the key: a wish raised while its predecessor runs is another message.
     send: (name, message) => add(name, message, { deduplication: { id: `${message.jobId}.${message.wanted}` } }),
     sendTick: (name, bucket) => add(name, { tick: bucket }, { jobId: `tick-${bucket}`, attempts: 1 }),
@@ -73,6 +87,7 @@ export function openMailbox({ queues, actors, log }: { queues: Queues; actors: r
       add(name, { canary: true }, { attempts: 1, deduplication: { id: "canary", ttl: 5_000 }, removeOnComplete: true }),
     queues: [...opened.values()].map(({ queue }) => queue),
     close: async () => {
+      for (const timer of hints.values()) clearTimeout(timer);
       await Promise.all([...opened.values()].map(({ queue }) => queue.close()));
     },
   };

@@ -163,3 +163,19 @@ test("facts whose transactions commit in another order than they were numbered a
   expect(found.length).toBe(count);
   expect(found.every(({ count: times }) => times === 1)).toBe(true);
 });
+
+test("a commit that stated facts calls back, one that did not, or was rolled back, does not", async () => {
+  let calls = 0;
+  deps.db.onStated(() => {
+    calls += 1;
+  });
+  await deps.db.transaction((tx) => state(tx, "called", "a"));
+  expect(calls).toBe(1);
+  await deps.db.transaction((tx) => one(tx, { name: "test_nothing", text: `select 1` }));
+  await deps.db
+    .transaction((tx) => state(tx, "called", "b").then(() => Promise.reject(new Error("no"))))
+    .catch(() => 0);
+  expect(calls).toBe(1);
+  await state(deps.db, "called", "c");
+  expect(calls).toBe(2);
+});
