@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
+import { type ShownType, shownTypes } from "./index.ts";
 
 export type DiskSigner = {
   sign: (grant: Grant & { expiresSeconds: number; signedAt?: Date }) => string;
@@ -13,6 +14,7 @@ export type Grant = {
   sizeBytes?: number;
   fileName?: string;
   cacheControl?: string;
+  shownAs?: ShownType;
 };
 
 const methods = ["GET", "HEAD", "PUT"] as const;
@@ -29,6 +31,7 @@ export function openDiskSigner({ base, secret }: { base: () => string; secret: s
           grant.sizeBytes ?? null,
           grant.fileName ?? null,
           grant.cacheControl ?? null,
+          grant.shownAs ?? null,
         ]),
       )
       .digest("base64url");
@@ -39,6 +42,7 @@ export function openDiskSigner({ base, secret }: { base: () => string; secret: s
       if (grant.sizeBytes !== undefined) query.set("size", String(grant.sizeBytes));
       if (grant.fileName !== undefined) query.set("name", grant.fileName);
       if (grant.cacheControl !== undefined) query.set("cache", grant.cacheControl);
+      if (grant.shownAs !== undefined) query.set("type", grant.shownAs);
       query.set("signature", mac(grant, expires));
       return `${base()}/storage/${grant.key}?${query}`;
     },
@@ -48,6 +52,7 @@ export function openDiskSigner({ base, secret }: { base: () => string; secret: s
       const size = url.searchParams.get("size");
       const fileName = url.searchParams.get("name");
       const cacheControl = url.searchParams.get("cache");
+      const shownAs = shownTypes.find((type) => type === url.searchParams.get("type"));
       if (!known || !/^\d{1,12}$/.test(expires) || (size !== null && !/^\d{1,16}$/.test(size))) return undefined;
       const grant: Grant = {
         method: known,
@@ -55,6 +60,7 @@ export function openDiskSigner({ base, secret }: { base: () => string; secret: s
         ...(size !== null && { sizeBytes: Number(size) }),
         ...(fileName !== null && { fileName }),
         ...(cacheControl !== null && { cacheControl }),
+        ...(shownAs && { shownAs }),
       };
       const given = Buffer.from(url.searchParams.get("signature") ?? "", "base64url");
       const right = Buffer.from(mac(grant, expires), "base64url");

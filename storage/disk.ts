@@ -63,12 +63,13 @@ export function openDiskStorage({ folder, signer }: { folder: string; signer: Di
       url: signer.sign({ method: "PUT", key, expiresSeconds, sizeBytes }),
       headers: { "content-length": String(sizeBytes) },
     }),
-    signGet: async ({ key, method, fileName, cacheControl, expiresSeconds, signedAt }) =>
+    signGet: async ({ key, method, fileName, shownAs, cacheControl, expiresSeconds, signedAt }) =>
       signer.sign({
         method,
         key,
         expiresSeconds,
         cacheControl,
+        ...(shownAs && { shownAs }),
         ...(fileName && { fileName }),
         ...(signedAt && { signedAt }),
       }),

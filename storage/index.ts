@@ -11,11 +11,16 @@ export type StoredObject = { key: string; sizeBytes: number; modifiedAt: Date };
 
 export type SignPut = { key: string; sizeBytes: number; sha256: string; expiresSeconds: number };
 export type SignPart = { key: string; partsId: string; number: number; sizeBytes: number; expiresSeconds: number };
+/** Types under which bytes may be shown by a browser: only of what this server has made itself. All else is a download. */
+export const shownTypes = ["image/webp", "image/avif"] as const;
+export type ShownType = (typeof shownTypes)[number];
+
 export type SignGet = {
   key: string;
   method: "GET" | "HEAD";
   /** Name in Content-Disposition (RFC 6266); none when not given. */
   fileName?: string;
+  shownAs?: ShownType;
   cacheControl: string;
   expiresSeconds: number;
   /** Time of signing, when it is to repeat. */
@@ -58,7 +63,7 @@ export type Storage = {
 const maxNameCharacters = 200;
 
 /** `attachment; filename="…"; filename*=UTF-8''…` (RFC 6266, RFC 8187): control characters and overrides of direction left out. */
-export function contentDisposition(fileName: string): string {
+export function contentDisposition(fileName: string, kind: "attachment" | "inline" = "attachment"): string {
   // By whole characters: half of a surrogate pair cannot be encoded. A long name keeps its extension.
   const characters = [...fileName.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, "")];
   const extension = [...(/\.[^.]{1,16}$/u.exec(characters.join(""))?.[0] ?? "")];
@@ -71,5 +76,5 @@ export function contentDisposition(fileName: string): string {
     /['()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
-  return `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`;
+  return `${kind}; filename="${ascii}"; filename*=UTF-8''${encoded}`;
 }

@@ -61,12 +61,12 @@ export function openS3Storage(options: S3Options): Storage {
         headers: { "content-length": String(sizeBytes), "x-amz-content-sha256": sha256 },
         expiresSeconds,
       }),
-    signGet: async ({ key, method, fileName, cacheControl, expiresSeconds, signedAt }) => {
+    signGet: async ({ key, method, fileName, shownAs, cacheControl, expiresSeconds, signedAt }) => {
       const query: Record<string, string> = {
         "response-cache-control": cacheControl,
-        "response-content-type": "application/octet-stream",
+        "response-content-type": shownAs ?? "application/octet-stream",
       };
-      if (fileName) query["response-content-disposition"] = contentDisposition(fileName);
+      if (fileName) query["response-content-disposition"] = contentDisposition(fileName, shownAs && "inline");
       const { url } = await sign({ method, key, query, headers: {}, expiresSeconds, ...(signedAt && { signedAt }) });
       return url;
     },

@@ -13,7 +13,7 @@ export const actors = [
 ] as const;
 export type Actor = (typeof actors)[number];
 
-/** What a call is made of: a private pack with a published version, a draft, and its owner's file, upload and job. */
+/** What a call is made of: a private pack with a published version, a draft, and its owner's file, image, upload and job. */
 export type Fixture = {
   slug: string;
   published: string;
@@ -21,6 +21,7 @@ export type Fixture = {
   sha256: string;
   sizeBytes: number;
   fileId: string;
+  imageId: string;
   uploadId: string;
   jobId: string;
 };
@@ -32,7 +33,7 @@ export type Route = {
   /** Whether it changes things: then whoever may gets a fixture of his own. */
   changes?: boolean;
   /** Whether those who may not see the thing get what they would get if it were not there. Not asked where nothing is named. */
-  names?: "slug" | "fileId" | "uploadId" | "jobId" | "sha256";
+  names?: "slug" | "fileId" | "imageId" | "uploadId" | "jobId" | "sha256";
 };
 
 type Ranks = "reader" | "publisher" | "maintainer" | "owner";
@@ -258,6 +259,39 @@ export const routes: Record<string, Route> = {
     expected: own(307, 404),
     names: "fileId",
   },
+  // A private picture whose bytes have not arrived: 409.
+  "GET /v1/images/:id": {
+    request: ({ imageId }) => ({ path: `/v1/images/${imageId}` }),
+    expected: own(200, 404),
+    names: "imageId",
+  },
+  "PATCH /v1/images/:id": {
+    request: ({ imageId }) => ({ path: `/v1/images/${imageId}`, body: { caption: "changed" }, headers: anyMatch }),
+    expected: own(200, 401),
+    changes: true,
+    names: "imageId",
+  },
+  "DELETE /v1/images/:id": {
+    request: ({ imageId }) => ({ path: `/v1/images/${imageId}` }),
+    expected: own(204, 401),
+    changes: true,
+    names: "imageId",
+  },
+  "POST /v1/images/:id/complete": {
+    request: ({ imageId }) => ({ path: `/v1/images/${imageId}/complete` }),
+    expected: { ...own(409, 401), admin: 404 },
+    names: "imageId",
+  },
+  "GET /v1/images/:id/:variant": {
+    request: ({ imageId }) => ({ path: `/v1/images/${imageId}/thumb` }),
+    expected: own(409, 404),
+    names: "imageId",
+  },
+  "HEAD /v1/images/:id/:variant": {
+    request: ({ imageId }) => ({ path: `/v1/images/${imageId}/original` }),
+    expected: own(409, 404),
+    names: "imageId",
+  },
   "GET /v1/uploads/:id": {
     request: ({ uploadId }) => ({ path: `/v1/uploads/${uploadId}` }),
     expected: { ...own(200, 401), admin: 404 },
@@ -292,6 +326,15 @@ export const general: Record<string, Omit<Route, "names">> = {
   "POST /v1/files": {
     request: () => ({ path: "/v1/files", body: { sha256: sha256("bytes that nobody has"), name: "x" } }),
     expected: signedIn(422),
+  },
+  "POST /v1/images": {
+    request: () => ({ path: "/v1/images", body: { sha256: sha256(Bun.randomUUIDv7()), size: 3, name: "x.png" } }),
+    expected: signedIn(201),
+  },
+  "GET /v1/me/images": { request: () => ({ path: "/v1/me/images" }), expected: signedIn(200) },
+  "GET /v1/users/:id/images": {
+    request: () => ({ path: "/v1/users/nobody-here/images" }),
+    expected: everybody(404),
   },
   "POST /v1/uploads": {
     request: () => ({ path: "/v1/uploads", body: { sha256: sha256(Bun.randomUUIDv7()), size: 3, name: "x" } }),

@@ -2,6 +2,7 @@ import { listReadableBlobs, type ReadableBlob, type Reader } from "../../db/blob
 import { findWithdrawnFile } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import type { ShownType } from "../../storage/index.ts";
 
 const privateSeconds = 300;
 const publicSeconds = 900;
@@ -17,14 +18,16 @@ type Signing = {
   blob: Pick<ReadableBlob, "key" | "access">;
   method: "GET" | "HEAD";
   fileName?: string;
+  /** Of bytes that this server has made to be shown by browsers. */
+  shownAs?: ShownType;
 };
 
 /**
  * Signs the address of an object: 5 minutes, or for public bytes 15 from a time rounded to 5, so that addresses repeat and
  * caches hit.
  */
-export function signBlob({ storage, blob, method, fileName }: Signing): Promise<string> {
-  const name = fileName === undefined ? {} : { fileName };
+export function signBlob({ storage, blob, method, fileName, shownAs }: Signing): Promise<string> {
+  const name = { ...(fileName !== undefined && { fileName }), ...(shownAs && { shownAs }) };
   if (blob.access === "private")
     return storage.signGet({
       key: blob.key,

@@ -20,14 +20,15 @@ export function objects({ storage, signer }: NonNullable<Deps["disk"]>) {
     return grant;
   };
   const send = (request: Request) => {
-    const { key, fileName, cacheControl } = grantOf(request);
+    const { key, fileName, cacheControl, shownAs } = grantOf(request);
     const file = Bun.file(storage.pathOf(key));
     return {
       file,
       headers: {
         ...safe,
+        ...(shownAs && { "content-type": shownAs }),
         "cache-control": cacheControl ?? "private, no-store",
-        "content-disposition": fileName ? contentDisposition(fileName) : "attachment",
+        "content-disposition": fileName ? contentDisposition(fileName, shownAs && "inline") : "attachment",
       },
     };
   };

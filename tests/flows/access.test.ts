@@ -47,6 +47,9 @@ async function makeFixture(): Promise<Fixture> {
   const waiting = await owner.call("POST", "/v1/uploads", {
     body: { sha256: sha256(`waiting ${slug}`), size: 9, name: "waiting" },
   });
+  const image = await owner.call("POST", "/v1/images", {
+    body: { sha256: sha256(`image ${slug}`), size: 9, name: "image.png" },
+  });
   const { json } = await owner.call("POST", `/v1/packs/${slug}/versions/1.0.0/publish`);
   // Members' changes of the pack's page start from the first revision.
   await system.db.query({
@@ -61,6 +64,7 @@ async function makeFixture(): Promise<Fixture> {
     sha256: sha256(bytes),
     sizeBytes: bytes.length,
     fileId: created.json.id,
+    imageId: image.json.id,
     uploadId: waiting.json.id,
     jobId: json.job.id,
   };
@@ -73,6 +77,7 @@ const nowhere: Fixture = {
   sha256: sha256("bytes that nobody has"),
   sizeBytes: 5,
   fileId: "00000000-0000-7000-8000-000000000000",
+  imageId: "00000000-0000-7000-8000-000000000000",
   uploadId: "00000000-0000-7000-8000-000000000000",
   jobId: "00000000-0000-7000-8000-000000000000",
 };
@@ -87,20 +92,21 @@ function send(
 }
 
 /** All that an owner sees of his things: it stays the same whatever strangers try. */
-async function look({ slug, fileId, uploadId, draft }: Fixture): Promise<string[]> {
+async function look({ slug, fileId, imageId, uploadId, draft }: Fixture): Promise<string[]> {
   const { call } = users.owner;
   const pack = `/v1/packs/${slug}`;
   const paths = ["", "/access", "/members", "/versions", "/latest", `/versions/${draft}`].map((rest) => pack + rest);
   const answers = await Promise.all([...paths, `/v1/files/${fileId}`].map((path) => call("GET", path)));
   const { json } = await call("GET", `/v1/uploads/${uploadId}`);
-  return [...answers.map(({ text }) => text), json.state];
+  const image = await call("GET", `/v1/images/${imageId}`);
+  return [...answers.map(({ text }) => text), json.state, image.json.caption, image.json.updatedAt];
 }
 
 /** An answer without what tells one request from another. */
 function bare({ status, headers, json }: Answer, fixture: Fixture): string {
   const { traceId, ...rest } = json ?? {};
   let text = JSON.stringify(rest);
-  for (const name of [fixture.slug, fixture.sha256, fixture.fileId, fixture.uploadId, fixture.jobId])
+  for (const name of [fixture.slug, fixture.sha256, fixture.fileId, fixture.imageId, fixture.uploadId, fixture.jobId])
     text = text.replaceAll(name, "…");
   return `${status} ${headers.get("content-type")} ${headers.get("cache-control")} ${text}`;
 }

@@ -1,0 +1,112 @@
+import { findBlocked } from "../../db/blob.ts";
+import { findImage, type ImageState } from "../../db/image.ts";
+import { findWaitingImage, insertImage, startRendering } from "../../db/image-change.ts";
+import { reserveImageQuota } from "../../db/image-quota.ts";
+import { findJobBySubject } from "../../db/job.ts";
+import type { Deps } from "../../deps.ts";
+import { Fault } from "../../fault.ts";
+import { want } from "../../queues/mailbox.ts";
+import { renderImage } from "../../queues/render-image.ts";
+import { stagingKey } from "../../storage/keys.ts";
+import type { Caller } from "../tokens.ts";
+import type { NewImage } from "./model.ts";
+import { rankLast } from "./order.ts";
+import {
+  type ImagesDeps,
+  ownViewer,
+  requireAlbum,
+  requireOpenAlbum,
+  type Stored,
+  setAccess,
+  showImage,
+} from "./service.ts";
+
+/** Asks for an image's bytes within the caller's quota, or goes on with his unfinished one of the same bytes. */
+export async function openImage(
+  images: ImagesDeps,
+  { caller, sha256, size, ...rest }: NewImage & { caller: Caller },
+): Promise<Stored> {
+  const { db, config } = images;
+  requireAllowedSize(config, size);
+  const blocked = await findBlocked(db, sha256);
+  if (blocked)
+    throw new Fault("not-allowed", `Cannot take the image: these bytes are blocked on this server: ${blocked.reason}`);
+  const viewer = ownViewer(caller);
+  const unfinished = await findWaitingImage(db, { ownerId: caller.userId, sha256, sizeBytes: size });
+  if (unfinished) return showImage(images, { id: unfinished.id, viewer });
+  const expiresSeconds = config.UPLOAD_EXPIRES_SECONDS;
+  const id = await admitImage(images, { caller, sha256, sizeBytes: size, expiresSeconds, ...rest });
+  return showImage(images, { id, viewer });
+}
+
+/** 413 for more bytes than an image may have. */
+export function requireAllowedSize({ LIMIT_IMAGE_BYTES: most }: Deps["config"], sizeBytes: number): void {
+  if (sizeBytes > most)
+    throw new Fault("too-large", `Cannot take the image: it has more than the ${most} bytes that this server takes`);
+}
+
+type Admitted = Omit<NewImage, "size"> & { caller: Caller; sizeBytes: number; expiresSeconds: number };
+
+/** Writes the row of an image that waits for its bytes, at the end of its owner's; 403 when his quota is used up. */
+export async function admitImage(
+  { db, config }: Pick<ImagesDeps, "db" | "config">,
+  { caller, sha256, sizeBytes, name, album, visibility, caption = "", alt = "", access, expiresSeconds }: Admitted,
+): Promise<string> {
+  const { LIMIT_USER_IMAGES: maxImages, LIMIT_USER_IMAGE_BYTES: maxBytes } = config;
+  const ownerId = caller.userId;
+  const id = Bun.randomUUIDv7();
+  await db.transaction(async (tx) => {
+    const rank = await rankLast(tx, ownerId);
+    if (album !== undefined) await requireOpenAlbum(tx, { caller, id: album });
+    if ((await reserveImageQuota(tx, { userId: ownerId, sizeBytes, maxBytes, maxImages })) === 0)
+      throw new Fault(
+        "quota-exceeded",
+        `Cannot take the image: your quota of ${maxBytes} bytes in ${maxImages} images is used up. Delete what you no longer need`,
+      );
+    await insertImage(tx, {
+      id,
+      ownerId,
+      albumId: album ?? null,
+      name,
+      caption,
+      alt,
+      visibility: requireAlbum(visibility ?? (album === undefined ? "private" : "album"), album ?? null),
+      rank,
+      sha256,
+      sizeBytes,
+      expiresSeconds,
+    });
+    if (access) await setAccess(tx, { imageId: id, access });
+  });
+  return id;
+}
+
+/** Hands the bytes over to be rendered. Repeating it changes nothing. */
+export async function completeImage(
+  { db, storage, mailbox, bus }: ImagesDeps,
+  { caller, id }: { caller: Caller; id: string },
+): Promise<{ state: ImageState; jobId: string }> {
+  const row = await findImage(db, { id, viewer: ownViewer(caller) });
+  if (!row || row.ownerId !== caller.userId || row.kind !== "picture")
+    throw new Fault("not-found", "There is no such image of yours");
+  if (row.state === "waiting") {
+    if (!(await storage.stat(stagingKey(id))))
+      throw new Fault(
+        "conflict",
+        "Cannot complete: no bytes have arrived. PUT them to the address that the image gave",
+      );
+    const message = await db.transaction(async (tx) =>
+      (await startRendering(tx, id))
+        ? want(tx, renderImage, { payload: { imageId: id }, ownerId: caller.userId })
+        : undefined,
+    );
+    if (message) {
+      await mailbox.send(renderImage.name, message);
+      bus.publish("images.changed", caller.userId);
+      return { state: "processing", jobId: message.jobId };
+    }
+  }
+  const job = await findJobBySubject(db, { actor: renderImage.name, subject: id });
+  if (!job) throw new Fault("gone", "This image was settled long ago: ask for its state");
+  return { state: row.state === "waiting" ? "processing" : row.state, jobId: job.id };
+}
