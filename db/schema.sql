@@ -390,7 +390,7 @@ create table event.event (
   updated_at timestamp with time zone not null default now(),
   deleted_at timestamp with time zone,
   words tsvector default (setweight(to_tsvector('russian'::regconfig, ((COALESCE((title ->> 'ru'::text), ''::text) || ' '::text) || COALESCE((title ->> 'en'::text), ''::text))), 'A'::"char") || setweight(to_tsvector('russian'::regconfig, ((COALESCE((text ->> 'ru'::text), ''::text) || ' '::text) || COALESCE((text ->> 'en'::text), ''::text))), 'C'::"char")),
-  spelling text default lower(((COALESCE((title ->> 'ru'::text), ''::text) || ' '::text) || COALESCE((title ->> 'en'::text), ''::text))),
+  spelling text default event.spell(((COALESCE((title ->> 'ru'::text), ''::text) || ' '::text) || COALESCE((title ->> 'en'::text), ''::text))),
   constraint event_pkey PRIMARY KEY (id),
   constraint event_slug_key UNIQUE (slug),
   constraint event_album_id_fkey FOREIGN KEY (album_id) REFERENCES image.album(id) ON DELETE SET NULL,
@@ -406,6 +406,7 @@ create table event.event (
   constraint event_visibility_check CHECK ((visibility = ANY (ARRAY['public'::text, 'unlisted'::text, 'members'::text])))
 );
 CREATE INDEX event_album_id ON event.event USING btree (album_id);
+CREATE INDEX event_endless ON event.event USING btree (id) WHERE ((rrule IS NOT NULL) AND (ends_last_at IS NULL) AND (deleted_at IS NULL) AND (state <> 'cancelled'::text));
 CREATE INDEX event_organization_id ON event.event USING btree (organization_id);
 CREATE INDEX event_owner_id ON event.event USING btree (owner_id);
 CREATE INDEX event_pack_id ON event.event USING btree (pack_id);
@@ -431,13 +432,15 @@ create table event.occurrence (
   cancelled_at timestamp with time zone,
   drawn_at timestamp with time zone,
   constraint occurrence_pkey PRIMARY KEY (id),
-  constraint occurrence_event_id_recurs_at_key UNIQUE (event_id, recurs_at),
+  constraint occurrence_event_id_recurs_at_key UNIQUE (event_id, recurs_at) DEFERRABLE,
   constraint occurrence_event_id_fkey FOREIGN KEY (event_id) REFERENCES event.event(id) ON DELETE CASCADE,
   constraint occurrence_capacity_check CHECK ((capacity >= 0)),
   constraint occurrence_check CHECK (((taken >= 0) AND ((capacity IS NULL) OR (taken <= capacity)))),
   constraint occurrence_check1 CHECK ((ends_at >= starts_at)),
   constraint occurrence_waiting_check CHECK ((waiting >= 0))
 );
+CREATE INDEX occurrence_event_id ON event.occurrence USING btree (event_id, starts_at);
+CREATE INDEX occurrence_span ON event.occurrence USING gist (tstzrange(starts_at, ends_at));
 CREATE INDEX occurrence_starts_at ON event.occurrence USING btree (starts_at, event_id);
 
 create table event.registration (
@@ -461,6 +464,7 @@ create table event.registration (
   constraint registration_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'confirmed'::text, 'waitlisted'::text, 'offered'::text, 'declined'::text, 'cancelled'::text, 'checked-in'::text, 'no-show'::text])))
 );
 CREATE INDEX registration_offered ON event.registration USING btree (offered_until) WHERE (state = 'offered'::text);
+CREATE INDEX registration_token_hash ON event.registration USING btree (token_hash) WHERE (token_hash IS NOT NULL);
 CREATE INDEX registration_user_id ON event.registration USING btree (user_id, id DESC);
 CREATE INDEX registration_waiting ON event.registration USING btree (occurrence_id, "position") WHERE (state = 'waitlisted'::text);
 
@@ -757,6 +761,155 @@ create table mail.mail (
 );
 CREATE INDEX mail_created_at ON mail.mail USING btree (created_at);
 CREATE INDEX mail_sent ON mail.mail USING btree (recipient, kind, sent_at);
+
+create table notification.delivery (
+  id uuid not null,
+  notification_id uuid not null,
+  user_id uuid,
+  medium text not null,
+  target_id uuid,
+  group_key text not null,
+  state text not null,
+  why text,
+  due_at timestamp with time zone not null default now(),
+  digest boolean not null default false,
+  claimed_until timestamp with time zone,
+  attempts integer not null default 0,
+  status integer,
+  created_at timestamp with time zone not null default now(),
+  settled_at timestamp with time zone,
+  constraint delivery_pkey PRIMARY KEY (id),
+  constraint delivery_notification_id_medium_target_id_key UNIQUE NULLS NOT DISTINCT (notification_id, medium, target_id),
+  constraint delivery_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES notification.notification(id) ON DELETE CASCADE,
+  constraint delivery_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint delivery_medium_check CHECK ((medium = ANY (ARRAY['inbox'::text, 'mail'::text, 'webhook'::text, 'discord'::text, 'telegram'::text, 'push'::text]))),
+  constraint delivery_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'failed'::text, 'skipped'::text])))
+);
+CREATE INDEX delivery_due ON notification.delivery USING btree (medium, due_at) WHERE ((state = 'queued'::text) AND (NOT digest));
+CREATE INDEX delivery_target ON notification.delivery USING btree (target_id, id DESC) WHERE (target_id IS NOT NULL);
+CREATE INDEX delivery_user_id ON notification.delivery USING btree (user_id, id DESC);
+CREATE INDEX delivery_waiting ON notification.delivery USING btree (user_id, group_key) WHERE (state = 'queued'::text);
+
+create table notification.mute (
+  user_id uuid not null,
+  event_id uuid not null,
+  created_at timestamp with time zone not null default now(),
+  constraint mute_pkey PRIMARY KEY (user_id, event_id),
+  constraint mute_event_id_fkey FOREIGN KEY (event_id) REFERENCES event.event(id) ON DELETE CASCADE,
+  constraint mute_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX mute_event_id ON notification.mute USING btree (event_id);
+
+create table notification.notification (
+  id uuid not null,
+  fact_id uuid not null,
+  user_id uuid,
+  kind text not null,
+  reason text not null,
+  group_key text not null,
+  critical boolean not null,
+  pack_id uuid,
+  version_id uuid,
+  event_id uuid,
+  occurrence_id uuid,
+  registration_id uuid,
+  organization_id uuid,
+  subject_id uuid,
+  fields text[] not null default '{}'::text[],
+  shown boolean not null,
+  read_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  constraint notification_pkey PRIMARY KEY (id),
+  constraint notification_fact_id_user_id_kind_key UNIQUE NULLS NOT DISTINCT (fact_id, user_id, kind),
+  constraint notification_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX notification_created_at ON notification.notification USING btree (created_at);
+CREATE INDEX notification_unread ON notification.notification USING btree (user_id, id DESC) WHERE (shown AND (read_at IS NULL));
+CREATE INDEX notification_user_id ON notification.notification USING btree (user_id, id DESC);
+
+create table notification.preference (
+  user_id uuid not null,
+  kind text not null,
+  medium text not null,
+  enabled boolean not null,
+  constraint preference_pkey PRIMARY KEY (user_id, kind, medium),
+  constraint preference_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint preference_medium_check CHECK ((medium = ANY (ARRAY['inbox'::text, 'mail'::text, 'telegram'::text, 'push'::text])))
+);
+
+create table notification.push_subscription (
+  id uuid not null,
+  user_id uuid not null,
+  address_hash text not null,
+  sealed text not null,
+  device text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint push_subscription_pkey PRIMARY KEY (id),
+  constraint push_subscription_user_id_address_hash_key UNIQUE (user_id, address_hash),
+  constraint push_subscription_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+
+create table notification.settings (
+  user_id uuid not null,
+  quiet_from text,
+  quiet_to text,
+  digest text not null default 'off'::text,
+  digest_due_at timestamp with time zone,
+  digest_claimed_until timestamp with time zone,
+  constraint settings_pkey PRIMARY KEY (user_id),
+  constraint settings_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint settings_check CHECK (((quiet_from IS NULL) = (quiet_to IS NULL))),
+  constraint settings_digest_check CHECK ((digest = ANY (ARRAY['off'::text, 'daily'::text, 'weekly'::text]))),
+  constraint settings_quiet_from_check CHECK ((quiet_from ~ '^\d\d:\d\d$'::text)),
+  constraint settings_quiet_to_check CHECK ((quiet_to ~ '^\d\d:\d\d$'::text))
+);
+CREATE INDEX settings_digest_due_at ON notification.settings USING btree (digest_due_at) WHERE (digest_due_at IS NOT NULL);
+
+create table notification.telegram_chat (
+  user_id uuid not null,
+  chat_id bigint,
+  code_hash text,
+  code_expires_at timestamp with time zone,
+  linked_at timestamp with time zone,
+  constraint telegram_chat_pkey PRIMARY KEY (user_id),
+  constraint telegram_chat_code_hash_key UNIQUE (code_hash),
+  constraint telegram_chat_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX telegram_chat_chat_id ON notification.telegram_chat USING btree (chat_id);
+
+create table notification.telegram_feed (
+  id boolean not null default true,
+  next_update bigint not null default 0,
+  claimed_until timestamp with time zone,
+  constraint telegram_feed_pkey PRIMARY KEY (id),
+  constraint telegram_feed_id_check CHECK (id)
+);
+
+create table notification.webhook (
+  id uuid not null,
+  user_id uuid,
+  organization_id uuid,
+  name text not null,
+  address text not null,
+  secret text,
+  format text not null,
+  locale text not null,
+  kinds text[] not null,
+  revision integer not null default 1,
+  failing_since timestamp with time zone,
+  disabled_at timestamp with time zone,
+  disabled_reason text,
+  created_at timestamp with time zone not null default now(),
+  constraint webhook_pkey PRIMARY KEY (id),
+  constraint webhook_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE,
+  constraint webhook_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint webhook_check CHECK ((num_nonnulls(user_id, organization_id) = 1)),
+  constraint webhook_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['gone'::text, 'failing'::text, 'by-hand'::text]))),
+  constraint webhook_format_check CHECK ((format = ANY (ARRAY['standard'::text, 'discord'::text]))),
+  constraint webhook_locale_check CHECK ((locale = ANY (ARRAY['ru'::text, 'en'::text])))
+);
+CREATE INDEX webhook_organization_id ON notification.webhook USING btree (organization_id);
+CREATE INDEX webhook_user_id ON notification.webhook USING btree (user_id);
 
 create table organization.invitation (
   id uuid not null,
@@ -1068,7 +1221,7 @@ begin
     when e.confirm_by_link then 'offered'
     else 'confirmed'
   end;
-  update event.registration x set state = next, token_hash = null, revision = x.revision + 1, updated_at = clock_timestamp(),
+  update event.registration x set state = next, token_hash = case when next = 'confirmed' then x.token_hash end, revision = x.revision + 1, updated_at = clock_timestamp(),
       position = case when next = 'waitlisted' then o.last_position + 1 end,
       offered_until = case when next = 'offered' then least(clock_timestamp() + make_interval(secs => greatest(e.offer_seconds, 3600)), o.starts_at) end
     where x.id = r.id;
@@ -1252,6 +1405,20 @@ AS $function$
   end
 $function$;
 
+CREATE OR REPLACE FUNCTION event.search(asked tsquery, spelled text)
+ RETURNS TABLE(id uuid, rank real)
+ LANGUAGE sql
+ STABLE ROWS 100
+ SET "pg_trgm.word_similarity_threshold" TO '0.5'
+AS $function$
+  with held as materialized (select e.id, 1 + ts_rank(e.words, asked) as rank from event.event e where e.words @@ asked),
+  near as (
+    select e.id, word_similarity(spelled, e.spelling) as rank from event.event e
+      where spelled <% e.spelling and (select count(*) from (select from held limit 100) few) < 100
+        and not exists (select from regexp_split_to_table(spelled, '[^[:alnum:]]+') word where word <> '' and not word <% e.spelling))
+  select both_kinds.id, max(both_kinds.rank)::real from (select * from held union all select * from near) both_kinds group by both_kinds.id
+$function$;
+
 CREATE OR REPLACE FUNCTION event.settle_seats(which uuid)
  RETURNS integer
  LANGUAGE plpgsql
@@ -1292,6 +1459,12 @@ begin
   return freed + seated;
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION event.spell(words text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN translate(lower(words), 'абвгдеёжзийклмнопрстуфхцчшщыэюяьъ'::text, 'abvgdeejziiklmnoprstufhcqwwyeua'::text);
 
 CREATE OR REPLACE FUNCTION file.blob_access(blob uuid, caller uuid, caller_roles text[])
  RETURNS text
@@ -1374,6 +1547,44 @@ AS $function$
     when a.owner_id = caller or 'admin' = any (caller_roles) then 'editor'
     else 'reader'
   end
+$function$;
+
+CREATE OR REPLACE FUNCTION notification.may_tell(n notification.notification, u account."user")
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select u.deleted_at is null and u.disabled_at is null and case n.reason
+    when 'follow' then
+      (n.pack_id is null or exists (select from pack.pack p where p.id = n.pack_id and pack.can_read(p, u.id, u.roles)))
+      and (n.version_id is null or n.kind <> 'version.published' or exists (
+        select from pack.version v where v.id = n.version_id and v.state = 'published' and v.yanked_at is null))
+      and (n.event_id is null or exists (
+        select from event.event e where e.id = n.event_id and e.state = 'published' and event.can_read(e, u.id, u.roles)))
+    when 'registered' then exists (                 -- his own registration: of a cancelled event too, but of nobody who has gone
+      select from event.registration r join event.event e on e.id = n.event_id where r.id = n.registration_id and r.user_id = u.id
+        and (e.organization_id is not null or not exists (select from account."user" o where o.id = e.owner_id and o.deleted_at is not null)))
+    when 'organizer' then exists (
+      select from event.event e where e.id = n.event_id and e.deleted_at is null and event.role_of(e, u.id, u.roles) is not null)
+    when 'manager' then organization.role_of(n.organization_id, u.id, u.roles) in ('owner', 'manager')
+    when 'invited' then
+      exists (select from organization.organization o where o.id = n.organization_id and o.deleted_at is null)
+      and (exists (select from organization.invitation i where i.id = n.subject_id and i.user_id = u.id and i.outcome is distinct from 'revoked')
+        or exists (select from organization.transfer t where t.id = n.subject_id and t.to_id = u.id and t.outcome is distinct from 'withdrawn'))
+    when 'admin' then 'admin' = any (u.roles)
+    when 'reporter' then exists (select from community.report r where r.id = n.subject_id and r.reporter_id = u.id)
+    else n.reason = 'asked'                         -- a test that he asked for
+  end
+$function$;
+
+CREATE OR REPLACE FUNCTION notification.may_tell_organization(n notification.notification, organization uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select exists (select from organization.organization o where o.id = organization and o.deleted_at is null)
+    and (n.pack_id is null or exists (select from pack.pack p where p.id = n.pack_id and p.organization_id = organization and p.deleted_at is null))
+    and (n.event_id is null or exists (select from event.event e where e.id = n.event_id and e.organization_id = organization))
 $function$;
 
 CREATE OR REPLACE FUNCTION organization.can_read(o organization.organization, caller uuid, caller_roles text[])

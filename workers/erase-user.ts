@@ -1,5 +1,6 @@
 import { eraseAccount, eraseFiles, eraseImages, erasePacks, eraseTraces, eraseUploads } from "../db/erase.ts";
 import { eraseEvents, eraseMemberships } from "../db/erase-community.ts";
+import { eraseNotifications } from "../db/erase-notifications.ts";
 import { findDoomedUser, listOwnedSlugs } from "../db/hidden-user.ts";
 import type { Deps } from "../deps.ts";
 import type { Handle } from "../queues/actor.ts";
@@ -26,6 +27,7 @@ export const handle: Handle<EraseUser, "db" | "storage" | "bus"> = async ({ payl
     const packs = await erasePacks(tx, userId);
     const events = await eraseEvents(tx, userId);
     await eraseMemberships(tx, userId);
+    await eraseNotifications(tx, userId);
     await eraseTraces(tx, userId);
     await eraseAccount(tx, { userId, ...user });
     return { files, images, packs, events };
