@@ -1324,7 +1324,7 @@ end
 $function$;
 
 CREATE OR REPLACE FUNCTION event.register(which uuid, people uuid[], ids uuid[], answers jsonb[])
- RETURNS TABLE(n integer, id uuid, state text, "position" integer, offered_until timestamp with time zone, created boolean, refusal text)
+ RETURNS TABLE(n integer, id uuid, state text, place integer, offered_until timestamp with time zone, created boolean, refusal text)
  LANGUAGE plpgsql
 AS $function$
 #variable_conflict use_column
@@ -1379,7 +1379,11 @@ begin
       update event.occurrence c set taken = c.taken + s.seats, waiting = c.waiting + s.waiters, last_position = c.last_position + s.waiters
         from (select count(*) filter (where event.holds_seat(w.state)) as seats, count(*) filter (where w.state = 'waitlisted') as waiters from written w) s
         where c.id = which and s.seats + s.waiters > 0)
-    select a.n, coalesce(w.id, r.id), coalesce(w.state, r.state), coalesce(w.position, r.position), coalesce(w.offered_until, r.offered_until),
+    select a.n, coalesce(w.id, r.id), coalesce(w.state, r.state),
+        case when w.state = 'waitlisted' then (o.waiting + w.position - o.last_position)::integer
+          when w.id is null and r.state = 'waitlisted' then
+            (select count(*)::integer from event.registration x where x.occurrence_id = which and x.state = 'waitlisted' and x.position <= r.position) end,
+        coalesce(w.offered_until, r.offered_until),
         w.id is not null and f.id is not null,
         case
           when l.n is null then 'gone'

@@ -2,6 +2,10 @@
 create extension if not exists pg_trgm with schema public;
 create schema event;
 
+-- Words as they sound, in Latin letters: pg_trgm knows no Cyrillic where the database's ctype is C, and "turnir" finds «турнир».
+create function event.spell(words text) returns text language sql immutable parallel safe return
+  translate(lower(words), 'абвгдеёжзийклмнопрстуфхцчшщыэюяьъ', 'abvgdeejziiklmnoprstufhcqwwyeua');
+
 -- An organization's subscription to somebody else's calendar.
 create table event.source (
   id uuid primary key,
@@ -64,7 +68,7 @@ create table event.event (
   words tsvector generated always as (
     setweight(to_tsvector('russian', coalesce(title ->> 'ru', '') || ' ' || coalesce(title ->> 'en', '')), 'A')
     || setweight(to_tsvector('russian', coalesce(text ->> 'ru', '') || ' ' || coalesce(text ->> 'en', '')), 'C')) stored,
-  spelling text generated always as (lower(coalesce(title ->> 'ru', '') || ' ' || coalesce(title ->> 'en', ''))) stored,
+  spelling text generated always as (event.spell(coalesce(title ->> 'ru', '') || ' ' || coalesce(title ->> 'en', ''))) stored,
   check (ends_at >= starts_at)
 );
 create index event_words on event.event using gin (words);
@@ -76,6 +80,7 @@ create index event_version_id on event.event (version_id);
 create index event_album_id on event.event (album_id);
 create index event_tags on event.event using gin (tags);
 create index event_starts_at on event.event (starts_at, id) where deleted_at is null and state <> 'draft';
+create index event_endless on event.event (id) where rrule is not null and ends_last_at is null and deleted_at is null and state <> 'cancelled';
 create index event_source_id on event.event (source_id);
 create unique index event_source_uid on event.event (source_id, source_uid) where source_id is not null;
 
@@ -93,11 +98,13 @@ create table event.occurrence (
   edited boolean not null default false,            -- an exception: the event's own times and capacity no longer reach it
   cancelled_at timestamptz,
   drawn_at timestamptz,                             -- the lottery was held
-  unique (event_id, recurs_at),
+  unique (event_id, recurs_at) deferrable,          -- at the end of a statement: a series is moved in one
   check (taken >= 0 and (capacity is null or taken <= capacity)),
   check (ends_at >= starts_at)
 );
 create index occurrence_starts_at on event.occurrence (starts_at, event_id);
+create index occurrence_event_id on event.occurrence (event_id, starts_at);
+create index occurrence_span on event.occurrence using gist (tstzrange(starts_at, ends_at));
 
 create table event.registration (
   id uuid primary key,
@@ -117,6 +124,7 @@ create table event.registration (
 );
 create index registration_user_id on event.registration (user_id, id desc);
 create index registration_waiting on event.registration (occurrence_id, position) where state = 'waitlisted';
+create index registration_token_hash on event.registration (token_hash) where token_hash is not null;
 create index registration_offered on event.registration (offered_until) where state = 'offered';
 
 -- Every change of a registration's state: appended, never changed.
@@ -247,7 +255,7 @@ $$;
 -- Registers many people at once, in the order given. Whoever is registered already is answered with what he has; one who may
 -- not is refused alone. `refusal`: gone, cancelled, not-open, closed, declined.
 create function event.register(which uuid, people uuid[], ids uuid[], answers jsonb[])
-returns table (n integer, id uuid, state text, "position" integer, offered_until timestamptz, created boolean, refusal text) language plpgsql as $$
+returns table (n integer, id uuid, state text, place integer, offered_until timestamptz, created boolean, refusal text) language plpgsql as $$
 #variable_conflict use_column
 declare
   o event.occurrence;
@@ -300,7 +308,11 @@ begin
       update event.occurrence c set taken = c.taken + s.seats, waiting = c.waiting + s.waiters, last_position = c.last_position + s.waiters
         from (select count(*) filter (where event.holds_seat(w.state)) as seats, count(*) filter (where w.state = 'waitlisted') as waiters from written w) s
         where c.id = which and s.seats + s.waiters > 0)
-    select a.n, coalesce(w.id, r.id), coalesce(w.state, r.state), coalesce(w.position, r.position), coalesce(w.offered_until, r.offered_until),
+    select a.n, coalesce(w.id, r.id), coalesce(w.state, r.state),
+        case when w.state = 'waitlisted' then (o.waiting + w.position - o.last_position)::integer
+          when w.id is null and r.state = 'waitlisted' then
+            (select count(*)::integer from event.registration x where x.occurrence_id = which and x.state = 'waitlisted' and x.position <= r.position) end,
+        coalesce(w.offered_until, r.offered_until),
         w.id is not null and f.id is not null,
         case
           when l.n is null then 'gone'
@@ -340,7 +352,7 @@ begin
     when e.confirm_by_link then 'offered'
     else 'confirmed'
   end;
-  update event.registration x set state = next, token_hash = null, revision = x.revision + 1, updated_at = clock_timestamp(),
+  update event.registration x set state = next, token_hash = case when next = 'confirmed' then x.token_hash end, revision = x.revision + 1, updated_at = clock_timestamp(),
       position = case when next = 'waitlisted' then o.last_position + 1 end,
       offered_until = case when next = 'offered' then least(clock_timestamp() + make_interval(secs => greatest(e.offer_seconds, 3600)), o.starts_at) end
     where x.id = r.id;
@@ -420,6 +432,18 @@ begin
   end loop;
   return erased;
 end
+$$;
+
+-- Events that hold these words in any of their forms, and, where fewer than 100 do, those whose title is spelled nearly so
+-- (`spelled`: the same words as event.spell writes them; null: only the words). What holds the words comes before what does not.
+create function event.search(asked tsquery, spelled text) returns table (id uuid, rank real) language sql stable rows 100
+  set pg_trgm.word_similarity_threshold = 0.5 as $$
+  with held as materialized (select e.id, 1 + ts_rank(e.words, asked) as rank from event.event e where e.words @@ asked),
+  near as (
+    select e.id, word_similarity(spelled, e.spelling) as rank from event.event e
+      where spelled <% e.spelling and (select count(*) from (select from held limit 100) few) < 100
+        and not exists (select from regexp_split_to_table(spelled, '[^[:alnum:]]+') word where word <> '' and not word <% e.spelling))
+  select both_kinds.id, max(both_kinds.rank)::real from (select * from held union all select * from near) both_kinds group by both_kinds.id
 $$;
 
 -- Galleries of events and organizations: `page` means whoever may see that page -----------------------------------------------
