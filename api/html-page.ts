@@ -17,7 +17,8 @@ export function pickLanguage(request: Request): Language {
 const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:24rem;margin:12vh auto;padding:0 1rem;color-scheme:light dark}
 label{display:block;margin:.8rem 0}input{display:block;width:100%;box-sizing:border-box;padding:.5rem;font:inherit}
 button{padding:.5rem 1.2rem;font:inherit;margin-right:.6rem}[role=alert]{border-left:4px solid #c33;padding-left:.8rem}
-dt{font-weight:600}dd{margin:0 0 .6rem;overflow-wrap:anywhere}output{font:700 1.6rem ui-monospace,monospace;letter-spacing:.1em}`;
+dt{font-weight:600}dd{margin:0 0 .6rem;overflow-wrap:anywhere}output{font:700 1.6rem ui-monospace,monospace;letter-spacing:.1em}
+.images{list-style:none;padding:0;display:grid;grid-template-columns:1fr 1fr;gap:.6rem}.images img{width:100%;height:auto}`;
 
 type HtmlPage = {
   language: Language;
@@ -27,13 +28,15 @@ type HtmlPage = {
   headers?: Record<string, string>;
   /** Path of a script of our own, which then sends the forms: the browser sends none by itself. */
   script?: string;
+  /** Origin of images that the script shows, besides our own. */
+  images?: string;
 };
 
 /**
  * A plain page that nothing frames, without script unless one of our own is named, whose forms go to ourselves only.
  * `title` is escaped here; what goes into `body` is escaped by whoever writes it.
  */
-export function htmlPage({ language, title, body, status = 200, headers = {}, script }: HtmlPage): Response {
+export function htmlPage({ language, title, body, status = 200, headers = {}, script, images }: HtmlPage): Response {
   const styleHash = new Bun.CryptoHasher("sha256").update(style).digest("base64");
   const [tag, allowed] =
     script === undefined
@@ -53,7 +56,7 @@ ${body}
       "content-language": language,
       vary: "accept-language",
       "referrer-policy": "same-origin", // with no-referrer a browser sends the form with "Origin: null"
-      "content-security-policy": `default-src 'none'; style-src 'sha256-${styleHash}'; ${allowed}; base-uri 'none'; frame-ancestors 'none'`,
+      "content-security-policy": `default-src 'none'; style-src 'sha256-${styleHash}'; ${allowed}${images === undefined ? "" : `; img-src 'self' data: ${images}`}; base-uri 'none'; frame-ancestors 'none'`,
       ...headers,
     },
   });

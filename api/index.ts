@@ -7,6 +7,7 @@ import { openAccessTokens } from "./access-tokens.ts";
 import { accounts } from "./accounts/index.ts";
 import { openPasswords } from "./accounts/passwords.ts";
 import { secondFactor } from "./accounts/second-factor-routes.ts";
+import { albums } from "./albums/index.ts";
 import { oldAddresses } from "./aliases.ts";
 import type { Api } from "./api.ts";
 import { avatars } from "./avatars/index.ts";
@@ -55,6 +56,7 @@ export const features = {
   blobs,
   files,
   images,
+  albums,
   jobs,
   ops,
   me,
@@ -111,6 +113,7 @@ export async function makeApp(
   if (wanted("blobs")) app.use(blobs(api));
   if (wanted("files")) app.use(files(api));
   if (wanted("images")) app.use(images(api));
+  if (wanted("albums")) app.use(albums(api));
   if (wanted("jobs")) app.use(jobs(api));
   if (wanted("ops")) app.use(ops(api));
   if (names.length === 0)

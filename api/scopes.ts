@@ -21,8 +21,11 @@ const areas: [prefix: string, area: string][] = [
   ["/v1/jobs", "packs"],
   ["/v1/files", "files"],
   ["/v1/images", "files"],
+  ["/v1/albums", "files"],
+  ["/v1/shares", "files"],
   ["/v1/upload", "files"],
   ["/v1/me/images", "files"],
+  ["/v1/me/albums", "files"],
   ["/v1/me", "account"],
   ["/v1/auth/sessions", "account"],
   ["/v1/auth/verify", "account"],
@@ -33,7 +36,7 @@ const areas: [prefix: string, area: string][] = [
 ];
 
 /** POSTs that change nothing. */
-const readingPosts = ["/v1/blobs/urls"];
+const readingPosts = ["/v1/blobs/urls", "/v1/shares/open"];
 
 /** 403 when a limited token is used for something that it was not given. */
 export function requireScope({ scopes: given }: Caller, request: Request): void {

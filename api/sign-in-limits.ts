@@ -33,3 +33,20 @@ export function beginAllowance(config: Config, address: string): Allowance {
 export function refreshAllowance(config: Config, address: string): Allowance {
   return { name: "refresh", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE * everywhere, key: address, alone: true };
 }
+
+/** Opening share links: their tokens cannot be guessed, and many people may share an address. */
+export function openingAllowance(config: Config, address: string): Allowance {
+  return { name: "shares", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE * everywhere, key: address, alone: true };
+}
+
+/** What a try at the password of a share link takes: as for an account. */
+export function sharePasswordAllowances(
+  config: Config,
+  { shareId, address }: { shareId: string; address: string },
+): Allowance[] {
+  const perMinute = config.LIMIT_SIGN_INS_PER_ACCOUNT;
+  return [
+    { name: "share-password", perMinute, key: `${shareId} ${address}` },
+    { name: "share-password-everywhere", perMinute: perMinute * everywhere, key: shareId },
+  ];
+}

@@ -112,13 +112,21 @@ export function updateAlbum(
   });
 }
 
-/** Deletes an album with its links and archives; its images stay with their owners. 0 when it was changed meanwhile. */
-export function deleteAlbum(tx: Db, { id, revision }: { id: string; revision: number | undefined }): Promise<number> {
-  return run(tx, {
-    name: "album_delete",
-    text: `delete from image.album where id = $1 and ($2::integer is null or revision = $2)`,
+/** Holds an album until the transaction ends, so that nothing is put into it. Undefined when it was changed meanwhile. */
+export function lockAlbum(
+  tx: Db,
+  { id, revision }: { id: string; revision: number | undefined },
+): Promise<{ id: string } | undefined> {
+  return one<{ id: string }>(tx, {
+    name: "album_lock",
+    text: `select id from image.album where id = $1 and ($2::integer is null or revision = $2) for update`,
     values: [id, revision ?? null],
   });
+}
+
+/** Deletes an album with its links and archives; its images stay with their owners. */
+export function deleteAlbum(tx: Db, id: string): Promise<number> {
+  return run(tx, { name: "album_delete", text: `delete from image.album where id = $1`, values: [id] });
 }
 
 /** Whose images are in an album: what is remembered of these depends on it. */
@@ -129,4 +137,24 @@ export async function listAlbumOwners(db: Db, id: string): Promise<string[]> {
     values: [id],
   });
   return rows.map(({ ownerId }) => ownerId);
+}
+
+/** Somebody's own images in an album, in the order of their ids. */
+export async function listOwnAlbumImages(tx: Db, { id, ownerId }: { id: string; ownerId: string }): Promise<string[]> {
+  const rows = await many<{ id: string }>(tx, {
+    name: "album_list_own_images",
+    text: `select id from image.image where album_id = $1 and owner_id = $2 order by id for update`,
+    values: [id, ownerId],
+  });
+  return rows.map((row) => row.id);
+}
+
+/** Takes all images out of an album. Those that were shown because of it are private from now on. */
+export function releaseAlbumImages(tx: Db, id: string): Promise<number> {
+  return run(tx, {
+    name: "album_release_images",
+    text: `update image.image set album_id = null, visibility = case visibility when 'album' then 'private' else visibility end,
+        revision = revision + 1, updated_at = now() where album_id = $1`,
+    values: [id],
+  });
 }

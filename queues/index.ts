@@ -1,4 +1,5 @@
 import type { Actor } from "./actor.ts";
+import { buildAlbumArchive } from "./build-album-archive.ts";
 import { buildArchive } from "./build-archive.ts";
 import { eraseUser } from "./erase-user.ts";
 import { mirrorReference } from "./mirror-reference.ts";
@@ -17,6 +18,7 @@ export const actors: readonly Actor[] = [
   mirrorReference,
   publishVersion,
   buildArchive,
+  buildAlbumArchive,
   renderImage,
   sendMail,
   relayFacts,

@@ -7,52 +7,42 @@ import type { Deps } from "../deps.ts";
 import { Fault } from "../fault.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { BuildArchive } from "../queues/build-archive.ts";
-import { type ZipEntry, zipSize, zipStream } from "../zip.ts";
+import type { ZipEntry } from "../zip.ts";
 import { isStored, layOutMrpack, type StoredFile } from "./mrpack-index.ts";
-import { readAgain } from "./read-again.ts";
-import { settleAttempt } from "./settle-blob.ts";
-import { storeBytes } from "./store-bytes.ts";
+import { storeArchive, storedEntry } from "./store-archive.ts";
 
 type Needs = "db" | "storage" | "config";
 
 /**
- * Packs a published version, streamed from storage to storage: the archive is never whole in memory or on our disk. Twice
- * the same version is twice the same bytes, so a second run at the same time only makes a spare copy, which is removed.
+ * Packs a published version. Twice the same version is twice the same bytes, so a second run at the same time only makes a
+ * spare copy, which is removed.
  */
 export const handle: Handle<BuildArchive, Needs> = async ({ payload, deps, signal, progress, log }) => {
-  const { db, storage } = deps;
+  const { db } = deps;
   const version = await findVersionById(db, payload.versionId);
   if (version?.state !== "published") return { state: "gone" };
   const known = await findArchive(db, payload);
   if (known) return { state: "built", sha256: known.sha256, size: known.sizeBytes };
   const { files, entries } = await plan(deps, { payload, version, signal });
-  const sizeBytes = zipSize(entries);
-  const stored = await storeBytes(deps, {
-    bytes: zipStream(entries, { signal }),
-    sizeBytes,
+  const stored = await storeArchive(deps, {
+    entries,
     signal,
     log,
-    onBytes: (total) => progress(total / sizeBytes),
-  });
-  const settled = await settleAttempt(
-    { db, storage },
-    {
-      ...stored,
-      settle: async (tx, makeBlob) => {
-        if (!(await lockPublishedVersion(tx, version.id))) return false; // withdrawn or erased meanwhile
-        // Held, so that whoever blocks one of them waits for us or is seen here.
-        await lockBlobs(
-          tx,
-          files.map(({ blobId }) => blobId),
-        );
-        if ((await listBlocked(tx, digestsOf(files))).length > 0) return false;
-        const blob = await makeBlob();
-        await insertArchive(tx, { ...payload, blobId: blob.id });
-        return true;
-      },
+    progress,
+    settle: async (tx, makeBlob) => {
+      if (!(await lockPublishedVersion(tx, version.id))) return false; // withdrawn or erased meanwhile
+      // Held, so that whoever blocks one of them waits for us or is seen here.
+      await lockBlobs(
+        tx,
+        files.map(({ blobId }) => blobId),
+      );
+      if ((await listBlocked(tx, digestsOf(files))).length > 0) return false;
+      const blob = await makeBlob();
+      await insertArchive(tx, { ...payload, blobId: blob.id });
+      return true;
     },
-  );
-  return settled ? { state: "built", sha256: stored.digests.sha256, size: sizeBytes } : { state: "gone" };
+  });
+  return stored ? { state: "built", sha256: stored.sha256, size: stored.sizeBytes } : { state: "gone" };
 };
 
 type Plan = { payload: BuildArchive; version: VersionRow; signal: AbortSignal };
@@ -66,7 +56,7 @@ async function plan(
     (file) => side === "both" || file.side === "both" || file.side === side,
   );
   await refuseBlocked(db, { version, files: files.filter(isStored) });
-  const read = (path: string, file: StoredFile) => readEntry(storage, { path, file, signal });
+  const read = (path: string, file: StoredFile) => storedEntry(storage, { path, file, signal });
   if (format === "zip") {
     const stored = files.filter(isStored);
     if (stored.length < files.length) throw lacking(version, { files });
@@ -110,22 +100,6 @@ function lacking(version: VersionRow, { files }: { files: Parameters<typeof isSt
 }
 
 const digestsOf = (files: StoredFile[]) => files.map(({ sha256 }) => sha256);
-
-function readEntry(
-  storage: Deps["storage"],
-  { path, file: { key, sizeBytes, crc32 }, signal }: { path: string; file: StoredFile; signal: AbortSignal },
-): ZipEntry {
-  const open = async () => {
-    try {
-      return await storage.read(key, { signal });
-    } catch (cause) {
-      if (!(cause instanceof Fault) || cause.code !== "not-found") throw cause;
-      // Not what was asked for is missing, but what is promised to be here.
-      throw new Fault("internal", `Cannot pack: the bytes of "${path}" are not in the storage`, { cause });
-    }
-  };
-  return { path, sizeBytes, crc32, open: () => readAgain(open, { signal }) };
-}
 
 function textEntry(path: string, text: string): ZipEntry {
   const bytes = new TextEncoder().encode(text);

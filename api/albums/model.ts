@@ -1,6 +1,8 @@
 import { Type as t } from "@sinclair/typebox";
+import { Image } from "../images/model.ts";
 import { Slug } from "../packs/model.ts";
 import { PageQuery } from "../pages.ts";
+import { JobLink } from "../uploads/model.ts";
 
 const strict = { additionalProperties: false } as const;
 const Id = t.String({ format: "uuid" });
@@ -97,3 +99,16 @@ export const OpenShare = t.Object(
   { token: t.String({ minLength: 1, maxLength: 300 }), password: t.Optional(t.String({ maxLength: 256 })) },
   strict,
 );
+export const OpenedShare = t.Object({
+  album: Album,
+  images: t.Array(Image),
+  nextCursor: orNull(t.String({ description: "For GET /v1/albums/{id}/images" })),
+  grant: t.String({ description: "For the header `Share` of requests for this album and its images" }),
+  grantExpiresAt: Time,
+});
+
+export const AskedArchive = t.Object({
+  state: t.Union([t.Literal("ready"), t.Literal("packing")]),
+  url: t.String({ description: "Where it is once it is ready" }),
+  job: t.Optional(JobLink),
+});

@@ -1,13 +1,16 @@
 import { Value } from "@sinclair/typebox/value";
 import { Elysia, t } from "elysia";
+import { findSeenArchive } from "../../db/album-archive.ts";
 import { findJob, type JobRow } from "../../db/job.ts";
 import { findVersionPack, findVersionRole } from "../../db/version-access.ts";
 import { Fault } from "../../fault.ts";
+import { BuildAlbumArchive, buildAlbumArchive } from "../../queues/build-album-archive.ts";
 import { BuildArchive, buildArchive } from "../../queues/build-archive.ts";
 import { mirrorReference } from "../../queues/mirror-reference.ts";
 import { publishVersion } from "../../queues/publish-version.ts";
 import type { Api } from "../api.ts";
 import { callers, toReader } from "../caller.ts";
+import { toViewer } from "../images/viewer.ts";
 import type { Caller } from "../tokens.ts";
 
 const params = t.Object({ id: t.String({ format: "uuid" }) });
@@ -34,15 +37,19 @@ const lookMs = 2_000;
 export function jobs(api: Api) {
   return new Elysia({ prefix: "/v1/jobs", tags: ["jobs"] })
     .use(callers(api))
-    .get("/:id", async ({ params: { id }, caller }) => describeJob(await getJob(api, { id, caller })), {
-      params,
-      response: { 200: Job },
-      detail: { summary: "State of a job" },
-    })
+    .get(
+      "/:id",
+      async ({ params: { id }, caller, request }) => describeJob(await getJob(api, { id, caller, request })),
+      {
+        params,
+        response: { 200: Job },
+        detail: { summary: "State of a job" },
+      },
+    )
     .get(
       "/:id/events",
       async ({ params: { id }, caller, request }) => {
-        await getJob(api, { id, caller });
+        await getJob(api, { id, caller, request });
         const headers = {
           "content-type": "text/event-stream",
           "cache-control": "private, no-store",
@@ -57,19 +64,28 @@ export function jobs(api: Api) {
     );
 }
 
-async function getJob({ db }: Pick<Api, "db">, { id, caller }: { id: string; caller: Caller | null }): Promise<JobRow> {
-  const job = await findJob(db, id);
-  if (!job || !(await maySee({ db }, { job, caller }))) throw new Fault("not-found", "There is no such job of yours");
+type Asked = { caller: Caller | null; request: Request };
+
+async function getJob(api: Pick<Api, "db" | "seal">, { id, ...asked }: Asked & { id: string }): Promise<JobRow> {
+  const job = await findJob(api.db, id);
+  if (!job || !(await maySee(api, { job, ...asked }))) throw new Fault("not-found", "There is no such job of yours");
   return job;
 }
 
-/** Its owner and operators; an archive's job, whoever may read the pack; that of publishing or mirroring, who works on it. */
+/**
+ * Its owner and operators; an archive's job, whoever may read the pack or see all images in it; that of publishing or
+ * mirroring, who works on it.
+ */
 async function maySee(
-  { db }: Pick<Api, "db">,
-  { job, caller }: { job: JobRow; caller: Caller | null },
+  { db, seal }: Pick<Api, "db" | "seal">,
+  { job, caller, request }: Asked & { job: JobRow },
 ): Promise<boolean> {
   if (caller && (job.ownerId === caller.userId || caller.roles.some((role) => role === "admin" || role === "ops")))
     return true;
+  if (job.actor === buildAlbumArchive.name && Value.Check(BuildAlbumArchive, job.payload)) {
+    const viewer = toViewer({ seal }, { caller, request });
+    return (await findSeenArchive(db, { id: job.payload.archiveId, viewer })) !== undefined;
+  }
   const reader = toReader(caller);
   if (job.actor === buildArchive.name && Value.Check(BuildArchive, job.payload))
     return (await findVersionPack(db, { versionId: job.payload.versionId, reader })) !== undefined;

@@ -35,15 +35,15 @@ export async function getArchive(
   }
   await requirePackable(versions, { row, format, side });
   const running = await findJobBySubject(db, { actor: buildArchive.name, subject: buildArchive.subject(payload) });
-  if (running && (running.done < running.wanted || hasJustFailed(running))) return { jobId: running.id };
+  if (running && isAnswer(running)) return { jobId: running.id };
   const message = await want(db, buildArchive, { payload, ownerId: asked.caller?.userId ?? null });
   await mailbox.send(buildArchive.name, message);
   return { jobId: message.jobId };
 }
 
-/** Asking again and again must not make us try again and again. */
-function hasJustFailed({ state, updatedAt }: JobRow): boolean {
-  return state === "failed" && Date.now() - updatedAt.getTime() < failedAnswerMs;
+/** Whether a job answers who asks for the same: it is under way or has just failed. Asking often must not make us try often. */
+export function isAnswer({ done, wanted, state, updatedAt }: JobRow): boolean {
+  return done < wanted || (state === "failed" && Date.now() - updatedAt.getTime() < failedAnswerMs);
 }
 
 async function requirePackable(

@@ -1,0 +1,173 @@
+import { Type as t } from "@sinclair/typebox";
+import {
+  type AlbumRow,
+  deleteAlbum,
+  findAlbum,
+  insertAlbum,
+  listAlbumOwners,
+  listAlbumsOf,
+  listGalleries,
+  listOwnAlbumImages,
+  lockAlbum,
+  releaseAlbumImages,
+  updateAlbum,
+} from "../../db/album.ts";
+import { listAlbumImages, type Viewer } from "../../db/image.ts";
+import { deleteImage } from "../../db/image-change.ts";
+import type { Db } from "../../db/query.ts";
+import type { Deps } from "../../deps.ts";
+import { Fault } from "../../fault.ts";
+import { toReader } from "../caller.ts";
+import type { Image } from "../images/model.ts";
+import { describePage, readPlace } from "../images/service.ts";
+import { changedMeanwhile, getPack, getPackAs } from "../packs/service.ts";
+import { CursorId, readCursor, writeCursor } from "../pages.ts";
+import type { Caller } from "../tokens.ts";
+import { findShownProfile } from "../users/service.ts";
+import type { Album, AlbumChange, NewAlbum } from "./model.ts";
+
+type Albums = Pick<Deps, "db" | "bus">;
+type Page<Item> = { items: Item[]; nextCursor: string | null };
+type Listing = { viewer: Viewer; limit?: number | undefined; cursor?: string | undefined };
+const Cursor = t.Tuple([CursorId]);
+const mostAlbums = 1_000;
+
+/** An album that this viewer may see. For everybody else it does not exist. */
+export async function getAlbum(db: Db, { id, viewer }: { id: string; viewer: Viewer }): Promise<AlbumRow> {
+  const row = await findAlbum(db, { id, viewer });
+  if (!row) throw new Fault("not-found", "There is no such album that you may see");
+  return row;
+}
+
+/** An album that this viewer may change: 404 when he may not see it, 403 when he may do no more. */
+export async function getEditableAlbum(db: Db, asked: { id: string; viewer: Viewer }): Promise<AlbumRow> {
+  const row = await getAlbum(db, asked);
+  if (row.role === "editor") return row;
+  const whose =
+    row.packSlug === null ? `belongs to ${row.ownerLogin}` : `needs the role maintainer in "${row.packSlug}"`;
+  throw new Fault("not-allowed", `Not allowed: this album ${whose}`);
+}
+
+/** Makes an album of the caller's own, or a gallery of a pack that he is the owner or a maintainer of. */
+export async function createAlbum(
+  { db }: Pick<Albums, "db">,
+  { caller, title, description = "", visibility = "private", pack: slug }: NewAlbum & { caller: Caller },
+): Promise<AlbumRow> {
+  requirePage(visibility, { hasPage: slug !== undefined });
+  const pack = slug === undefined ? null : await getPackAs({ db }, { slug, caller, role: "maintainer" });
+  const id = Bun.randomUUIDv7();
+  const album = { id, ownerId: caller.userId, packId: pack?.id ?? null, title, description, visibility };
+  if ((await insertAlbum(db, { ...album, most: mostAlbums })) === 0)
+    throw new Fault("quota-exceeded", `Cannot make an album: you have ${mostAlbums} already`);
+  return getAlbum(db, { id, viewer: ownViewer(caller) });
+}
+
+/** Changes what is given; 412 when somebody was first. */
+export async function changeAlbum(
+  { db, bus }: Albums,
+  { row, revision, change }: { row: AlbumRow; revision: number; change: AlbumChange },
+): Promise<void> {
+  requirePage(change.visibility ?? "private", { hasPage: row.packId !== null });
+  if ((await updateAlbum(db, { id: row.id, revision, ...change })) === 0) throw changedMeanwhile(row.title);
+  if (change.visibility !== undefined) await tellImagesChanged({ db, bus }, row.id);
+}
+
+type Removal = { caller: Caller; row: AlbumRow; revision: number | undefined; images: "keep" | "delete" };
+
+/**
+ * Deletes an album, its links and its archives. Its images stay with their owners, who alone see those that were shown
+ * because of it; or go with it: all of them, or of a gallery the caller's own.
+ */
+export async function removeAlbum({ db, bus }: Albums, { caller, row, revision, images }: Removal): Promise<void> {
+  const ownerId = row.packId === null ? row.ownerId : caller.userId;
+  const owners = await db.transaction(async (tx) => {
+    if (!(await lockAlbum(tx, { id: row.id, revision }))) throw changedMeanwhile(row.title);
+    const owners = await listAlbumOwners(tx, row.id);
+    const going = images === "delete" ? await listOwnAlbumImages(tx, { id: row.id, ownerId }) : [];
+    for (const id of going) await deleteImage(tx, { id, revision: undefined });
+    await releaseAlbumImages(tx, row.id);
+    await deleteAlbum(tx, row.id);
+    return owners;
+  });
+  for (const owner of owners) bus.publish("images.changed", owner, { now: true });
+}
+
+/** An album's images in the order of their ranks, as far as this viewer may see them. */
+export async function listImages(
+  { db }: Pick<Albums, "db">,
+  { row, viewer, limit = 50, cursor }: Listing & { row: AlbumRow },
+): Promise<Page<Image>> {
+  const rows = await listAlbumImages(db, { albumId: row.id, viewer, after: readPlace(cursor), limit: limit + 1 });
+  return describePage(rows, { limit, reader: viewer });
+}
+
+/** Somebody's own albums that are shown to this viewer, newest first. 404 when there is no such user. */
+export async function listOfUser(
+  { db }: Pick<Albums, "db">,
+  { name, ...listing }: Listing & { name: string },
+): Promise<Page<Album>> {
+  const owner = await findShownProfile(db, name);
+  if (!owner) throw new Fault("not-found", "There is no such user");
+  return listOfOwner({ db }, { ownerId: owner.id, ...listing });
+}
+
+export function listOfOwner(
+  { db }: Pick<Albums, "db">,
+  { ownerId, ...listing }: Listing & { ownerId: string },
+): Promise<Page<Album>> {
+  return describeAlbums(listing, (page) => listAlbumsOf(db, { ownerId, ...page }));
+}
+
+/** The galleries of a pack that are shown to this viewer, newest first. */
+export async function listOfPack(
+  { db }: Pick<Albums, "db">,
+  { slug, caller, ...listing }: Listing & { slug: string; caller: Caller | null },
+): Promise<Page<Album>> {
+  const pack = await getPack({ db }, { slug, caller });
+  return describeAlbums(listing, (page) => listGalleries(db, { packId: pack.id, ...page }));
+}
+
+/** An album as the API shows it. */
+export function describeAlbum(row: AlbumRow): Album {
+  const { id, title, description, visibility, role, coverId, coverAlt, coverPlaceholder } = row;
+  return {
+    id,
+    title,
+    description,
+    visibility,
+    owner: row.ownerLogin,
+    pack: row.packSlug,
+    role,
+    cover:
+      coverId === null
+        ? null
+        : { id: coverId, url: `/v1/images/${coverId}/thumb`, alt: coverAlt ?? "", placeholder: coverPlaceholder },
+    images: `/v1/albums/${id}/images`,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+  };
+}
+
+type Asked = { viewer: Viewer; before: string | null; limit: number };
+
+async function describeAlbums(
+  { viewer, limit = 50, cursor }: Listing,
+  list: (page: Asked) => Promise<AlbumRow[]>,
+): Promise<Page<Album>> {
+  const rows = await list({ viewer, before: readCursor(cursor, Cursor)?.[0] ?? null, limit: limit + 1 });
+  const last = rows.length > limit ? rows[limit - 1] : undefined;
+  return { items: rows.slice(0, limit).map(describeAlbum), nextCursor: last ? writeCursor([last.id]) : null };
+}
+
+function requirePage(visibility: string, { hasPage }: { hasPage: boolean }): void {
+  if (visibility === "page" && !hasPage)
+    throw new Fault("invalid", "Cannot show the album to whoever sees its page: it is no page's gallery", {
+      errors: [{ pointer: "/visibility", detail: "needs a pack" }],
+    });
+}
+
+async function tellImagesChanged({ db, bus }: Albums, albumId: string): Promise<void> {
+  for (const owner of await listAlbumOwners(db, albumId)) bus.publish("images.changed", owner, { now: true });
+}
+
+const ownViewer = (caller: Caller): Viewer => ({ ...toReader(caller), shareId: null });
