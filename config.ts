@@ -45,6 +45,14 @@ export const Config = t.Object({
   VAULT_ROLE_ID: optional("AppRole for Vault, with VAULT_SECRET_ID"),
   VAULT_SECRET_ID: optional("Secret of the AppRole"),
   STORAGE_SECRET: optional("Key of the URLs of the embedded storage: 32 random bytes, base64url"),
+  NOTIFICATION_SECRET: optional("Key of webhook secrets, unsubscribe links and Web Push: 32 random bytes, base64url"),
+  TELEGRAM_BOT_TOKEN: optional("Token of the bot that writes to people on Telegram"),
+  TELEGRAM_URL: t.String({ default: "https://api.telegram.org", description: "Where the Bot API is" }),
+  COALESCE_SECONDS: t.Integer({
+    default: 600,
+    minimum: 0,
+    description: "Changes of an event within this time are told as one",
+  }),
   METRICS_TOKEN: optional("Bearer token for /metrics; loopback only when not set"),
   TRUSTED_PROXIES: t.Array(t.String(), {
     default: [],

@@ -7,6 +7,7 @@ export const madeSecrets = {
   SIGNING_KEY: makeSigningKey,
   TOKEN_SECRET: makeSecret,
   STORAGE_SECRET: makeSecret,
+  NOTIFICATION_SECRET: makeSecret,
 } as const;
 
 /** Writes the secrets that are not there yet as files of mode 0600. */

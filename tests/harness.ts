@@ -116,7 +116,12 @@ async function clusterEnvironment(): Promise<Record<string, string>> {
 
 /** Settings of one system under test, as environment variables: its own database, objects and secrets; quick timings. */
 export async function testEnvironment(extra: Record<string, string> = {}): Promise<Record<string, string>> {
-  const secrets = { SIGNING_KEY: await makeSigningKey(), TOKEN_SECRET: makeSecret(), STORAGE_SECRET: makeSecret() };
+  const secrets = {
+    SIGNING_KEY: await makeSigningKey(),
+    TOKEN_SECRET: makeSecret(),
+    STORAGE_SECRET: makeSecret(),
+    NOTIFICATION_SECRET: makeSecret(),
+  };
   const cluster = parts === "cluster" ? await clusterEnvironment() : {};
   const quick = {
     LIMIT_SIGN_INS_PER_MINUTE: "100000",
