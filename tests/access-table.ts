@@ -13,7 +13,7 @@ export const actors = [
 ] as const;
 export type Actor = (typeof actors)[number];
 
-/** What a call is made of: a private pack with a published version, a draft, and its owner's file, image, upload and job. */
+/** What a call is made of: a private pack with a published version, a draft, and a gallery of it with a link, and its owner's file, image, upload and job. */
 export type Fixture = {
   slug: string;
   published: string;
@@ -22,6 +22,8 @@ export type Fixture = {
   sizeBytes: number;
   fileId: string;
   imageId: string;
+  albumId: string;
+  shareId: string;
   uploadId: string;
   jobId: string;
 };
@@ -33,7 +35,7 @@ export type Route = {
   /** Whether it changes things: then whoever may gets a fixture of his own. */
   changes?: boolean;
   /** Whether those who may not see the thing get what they would get if it were not there. Not asked where nothing is named. */
-  names?: "slug" | "fileId" | "imageId" | "uploadId" | "jobId" | "sha256";
+  names?: "slug" | "fileId" | "imageId" | "albumId" | "uploadId" | "jobId" | "sha256";
 };
 
 type Ranks = "reader" | "publisher" | "maintainer" | "owner";
@@ -110,6 +112,9 @@ const published =
     path: `/v1/packs/${slug}/versions/${published}${rest}`,
     ...(body !== undefined && { body }),
   });
+const album =
+  (rest = "") =>
+  ({ albumId }: Fixture) => ({ path: `/v1/albums/${albumId}${rest}` });
 const anyMatch = { "if-match": '"1"' };
 
 /** Every route that answers about packs, files, uploads, bytes and jobs, and who may use it. */
@@ -292,6 +297,37 @@ export const routes: Record<string, Route> = {
     expected: own(409, 404),
     names: "imageId",
   },
+  "GET /v1/packs/:slug/albums": { request: pack("/albums"), expected: readable(200), names: "slug" },
+  "GET /v1/albums/:id": { request: album(), expected: readable(200), names: "albumId" },
+  "PATCH /v1/albums/:id": {
+    request: ({ albumId }) => ({ path: `/v1/albums/${albumId}`, body: { title: "changed" }, headers: anyMatch }),
+    expected: from("maintainer", 200),
+    changes: true,
+    names: "albumId",
+  },
+  "DELETE /v1/albums/:id": {
+    request: album(),
+    expected: from("maintainer", 204),
+    changes: true,
+    names: "albumId",
+  },
+  "GET /v1/albums/:id/images": { request: album("/images"), expected: readable(200), names: "albumId" },
+  // 409: there is nothing in it.
+  "POST /v1/albums/:id/archive": { request: album("/archive"), expected: readable(409), names: "albumId" },
+  "GET /v1/albums/:id/archive": { request: album("/archive"), expected: everybody(404) },
+  "GET /v1/albums/:id/shares": { request: album("/shares"), expected: from("maintainer", 200), names: "albumId" },
+  "POST /v1/albums/:id/shares": {
+    request: ({ albumId }) => ({ path: `/v1/albums/${albumId}/shares`, body: {} }),
+    expected: from("maintainer", 201),
+    changes: true,
+    names: "albumId",
+  },
+  "DELETE /v1/albums/:id/shares/:share": {
+    request: ({ albumId, shareId }) => ({ path: `/v1/albums/${albumId}/shares/${shareId}` }),
+    expected: from("maintainer", 204),
+    changes: true,
+    names: "albumId",
+  },
   "GET /v1/uploads/:id": {
     request: ({ uploadId }) => ({ path: `/v1/uploads/${uploadId}` }),
     expected: { ...own(200, 401), admin: 404 },
@@ -330,6 +366,16 @@ export const general: Record<string, Omit<Route, "names">> = {
   "POST /v1/images": {
     request: () => ({ path: "/v1/images", body: { sha256: sha256(Bun.randomUUIDv7()), size: 3, name: "x.png" } }),
     expected: signedIn(201),
+  },
+  "POST /v1/albums": { request: () => ({ path: "/v1/albums", body: { title: "new" } }), expected: signedIn(201) },
+  "GET /v1/me/albums": { request: () => ({ path: "/v1/me/albums" }), expected: signedIn(200) },
+  "GET /v1/users/:id/albums": {
+    request: () => ({ path: "/v1/users/nobody-here/albums" }),
+    expected: everybody(404),
+  },
+  "POST /v1/shares/open": {
+    request: () => ({ path: "/v1/shares/open", body: { token: "no token of ours" } }),
+    expected: everybody(404),
   },
   "GET /v1/me/images": { request: () => ({ path: "/v1/me/images" }), expected: signedIn(200) },
   "GET /v1/users/:id/images": {
@@ -440,11 +486,15 @@ export const elsewhere = [
   /^POST \/v1\/auth\/oidc\/(:provider\/code|redeem)$/,
   /^POST \/v1\/me\/totp\/confirm$/,
   /^DELETE \/v1\/me\/totp$/,
-  /^GET \/(verify|reset|account-links\.js)$/,
+  /^GET \/(verify|reset|account-links\.js|share|share\.js)$/,
   /^POST \/v1\/auth\/(email\/verify|password\/(forgot|reset))$/,
   /^DELETE \/v1\/auth\/sessions(\/current)?$/,
   /^(GET \/\.well-known\/oauth-authorization-server|POST \/oauth\/(device_authorization|token|revoke)|(GET|POST) \/device)$/,
   /^(GET|HEAD|PUT) \/storage\/\*$/,
+  // tests/flows/registrations.test.ts: from what a person or an organizer of an event may do.
+  /^[A-Z]+ \/v1\/events\/:slug\/(registrations(\.csv)?|draw|check-ins|joins|servers)(\/|$)/,
+  /^POST \/v1\/registrations\/confirm$/,
+  /^GET \/v1\/me\/registrations$/,
   /^[A-Z]+ \/openapi(\/|$)/,
   /^[A-Z]+ \/ops(\/|$)/,
   /^(GET|POST) \/v1\/ops\/storage\/sweep$/,

@@ -47,6 +47,8 @@ async function makeFixture(): Promise<Fixture> {
   const waiting = await owner.call("POST", "/v1/uploads", {
     body: { sha256: sha256(`waiting ${slug}`), size: 9, name: "waiting" },
   });
+  const album = await owner.call("POST", "/v1/albums", { body: { title: "Gallery", pack: slug, visibility: "page" } });
+  const share = await owner.call("POST", `/v1/albums/${album.json.id}/shares`, { body: {} });
   const image = await owner.call("POST", "/v1/images", {
     body: { sha256: sha256(`image ${slug}`), size: 9, name: "image.png" },
   });
@@ -65,6 +67,8 @@ async function makeFixture(): Promise<Fixture> {
     sizeBytes: bytes.length,
     fileId: created.json.id,
     imageId: image.json.id,
+    albumId: album.json.id,
+    shareId: share.json.id,
     uploadId: waiting.json.id,
     jobId: json.job.id,
   };
@@ -78,6 +82,8 @@ const nowhere: Fixture = {
   sizeBytes: 5,
   fileId: "00000000-0000-7000-8000-000000000000",
   imageId: "00000000-0000-7000-8000-000000000000",
+  albumId: "00000000-0000-7000-8000-000000000000",
+  shareId: "00000000-0000-7000-8000-000000000000",
   uploadId: "00000000-0000-7000-8000-000000000000",
   jobId: "00000000-0000-7000-8000-000000000000",
 };
@@ -92,11 +98,12 @@ function send(
 }
 
 /** All that an owner sees of his things: it stays the same whatever strangers try. */
-async function look({ slug, fileId, imageId, uploadId, draft }: Fixture): Promise<string[]> {
+async function look({ slug, fileId, imageId, albumId, uploadId, draft }: Fixture): Promise<string[]> {
   const { call } = users.owner;
   const pack = `/v1/packs/${slug}`;
   const paths = ["", "/access", "/members", "/versions", "/latest", `/versions/${draft}`].map((rest) => pack + rest);
-  const answers = await Promise.all([...paths, `/v1/files/${fileId}`].map((path) => call("GET", path)));
+  const albums = [`${pack}/albums`, `/v1/albums/${albumId}/shares`];
+  const answers = await Promise.all([...paths, ...albums, `/v1/files/${fileId}`].map((path) => call("GET", path)));
   const { json } = await call("GET", `/v1/uploads/${uploadId}`);
   const image = await call("GET", `/v1/images/${imageId}`);
   return [...answers.map(({ text }) => text), json.state, image.json.caption, image.json.updatedAt];
@@ -106,7 +113,15 @@ async function look({ slug, fileId, imageId, uploadId, draft }: Fixture): Promis
 function bare({ status, headers, json }: Answer, fixture: Fixture): string {
   const { traceId, ...rest } = json ?? {};
   let text = JSON.stringify(rest);
-  for (const name of [fixture.slug, fixture.sha256, fixture.fileId, fixture.imageId, fixture.uploadId, fixture.jobId])
+  for (const name of [
+    fixture.slug,
+    fixture.sha256,
+    fixture.fileId,
+    fixture.imageId,
+    fixture.albumId,
+    fixture.uploadId,
+    fixture.jobId,
+  ])
     text = text.replaceAll(name, "…");
   return `${status} ${headers.get("content-type")} ${headers.get("cache-control")} ${text}`;
 }
