@@ -1,8 +1,10 @@
+import type { ImageRow } from "../db/image.ts";
 import type { Deps } from "../deps.ts";
 import type { Seal } from "../seal.ts";
 import type { Passwords } from "./accounts/passwords.ts";
 import type { Identify } from "./caller.ts";
 import type { RequestCounts } from "./health/request-counts.ts";
+import type { KnownImages } from "./images/known-images.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Tokens } from "./tokens.ts";
@@ -16,6 +18,7 @@ export type Api = Deps & {
   passwords: Passwords;
   seal: Seal;
   requestCounts: RequestCounts;
+  knownImages: KnownImages<ImageRow>;
   /** The client's address, as far as it can be believed. */
   addressOf: (request: Request, peer: string | undefined) => string;
 };

@@ -1,4 +1,5 @@
 import { Elysia } from "elysia";
+import { listShownImages } from "../db/image.ts";
 import { openRevocationFeed } from "../db/revocation.ts";
 import type { Deps } from "../deps.ts";
 import type { Keys } from "../keys.ts";
@@ -17,6 +18,7 @@ import { files } from "./files/index.ts";
 import { health } from "./health/index.ts";
 import { openRequestCounts } from "./health/request-counts.ts";
 import { images } from "./images/index.ts";
+import { openKnownImages } from "./images/known-images.ts";
 import { jobs } from "./jobs/index.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
 import { me } from "./me/index.ts";
@@ -87,6 +89,11 @@ export async function makeApp(
     rateLimits: openRateLimits({ store: deps.rates, log: deps.log }),
     seal: openSeal(keys.tokenSecret),
     requestCounts: openRequestCounts(),
+    knownImages: openKnownImages({
+      ...deps,
+      revocations,
+      look: (asked) => listShownImages(deps.db, { ...asked, after: null }),
+    }),
     addressOf: (request, peer) => addressOf(request, peers.get(request) ?? peer),
   };
   const mounted: Mounted = { routes: [] };

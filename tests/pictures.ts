@@ -4,10 +4,10 @@ import { sha256, type TestUser, waitFor } from "./harness.ts";
 type Rgb = [red: number, green: number, blue: number];
 type Size = { width?: number; height?: number };
 
-/** A PNG of one colour, or of what `paint` says; a seed makes its bytes unlike all others. */
+/** A PNG of one colour, or of what `paint` says; of noise when it says nothing, so that nothing made of it is like another's. */
 export function makePng(
   { width = 8, height = 8, seed = Bun.randomUUIDv7() }: Size & { seed?: string } = {},
-  paint: Rgb | ((x: number, y: number) => Rgb) = [200, 60, 20],
+  paint: Rgb | ((x: number, y: number) => Rgb) = () => [random(), random(), random()],
 ): Uint8Array {
   const pixels = Buffer.alloc(height * (1 + width * 3)); // each row begins with its filter: none
   for (let y = 0; y < height; y++)
@@ -25,6 +25,8 @@ export function makePng(
     makeChunk("IEND", Buffer.alloc(0)),
   ]);
 }
+
+const random = () => Math.floor(Math.random() * 256);
 
 function makeChunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type), data]);

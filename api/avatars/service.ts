@@ -30,13 +30,13 @@ export async function changeAvatar(
   const id = Bun.randomUUIDv7();
   const message = await db.transaction(async (tx) => {
     await requireUser(tx, ownerId);
+    await deleteNextAvatar(tx, ownerId);
     const source = await findAvatarSource(tx, { imageId: image, ownerId });
     // The collector waits, or was first: then the picture is gone.
     if (!source || (await lockBlobs(tx, [source.blobId])).length === 0)
       throw new Fault("invalid", "Cannot make an avatar: there is no such picture of yours that is ready", {
         errors: [{ pointer: "/image", detail: "is no ready picture of yours" }],
       });
-    await deleteNextAvatar(tx, ownerId);
     await insertAvatar(tx, { id, ownerId, source, focus, expiresSeconds: config.UPLOAD_EXPIRES_SECONDS });
     return want(tx, renderImage, { payload: { imageId: id }, ownerId });
   });

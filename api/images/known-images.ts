@@ -19,10 +19,10 @@ type Settings<Image> = Pick<Api, "bus" | "revocations"> & {
 const firstLimit = 101;
 
 /**
- * Remembers for at most `keepMs` what two of all viewers see of somebody's images: he himself, and whoever has not signed
- * in. For everybody else it is looked up, since each of them may see other images. It is forgotten sooner when
- * `images.changed` names him, and when he is disabled, deleted or brought back. What is shown because an album is may change
- * with a pack or with somebody else, so that it is forgotten with any of these.
+ * Remembers for at most `keepMs` what whoever has not signed in sees of somebody's images. For everybody else they are
+ * looked up: each may see others, and their owner what he has just changed. They are forgotten sooner when `images.changed`
+ * names him, and when he is disabled, deleted or brought back. What is shown because an album is may change with a pack or
+ * with somebody else, so that it is forgotten with any of these.
  */
 export function openKnownImages<Image extends { visibility: string }>({
   bus,
@@ -35,18 +35,17 @@ export function openKnownImages<Image extends { visibility: string }>({
   let size = 0;
   /** Changes heard of so far: what was being looked up meanwhile may be older than one, and is not remembered. */
   let changes = 0;
-  const drop = (key: string) => {
-    size -= sizeOf(kept.get(key)?.images);
-    kept.delete(key);
+  const drop = (ownerId: string) => {
+    size -= sizeOf(kept.get(ownerId)?.images);
+    kept.delete(ownerId);
   };
   const forget = (ownerId: string) => {
     changes += 1;
-    drop(keyOf(ownerId, "own"));
-    drop(keyOf(ownerId, "open"));
+    drop(ownerId);
   };
   const forgetAlbums = () => {
     changes += 1;
-    for (const [key, { inAlbum }] of kept) if (inAlbum) drop(key);
+    for (const [ownerId, { inAlbum }] of kept) if (inAlbum) drop(ownerId);
   };
   const forgetUser = (userId: string) => {
     forget(userId);
@@ -60,35 +59,28 @@ export function openKnownImages<Image extends { visibility: string }>({
   });
   return {
     listFirst: async (asked) => {
-      const side = sideOf(asked);
-      if (!side) return look(asked);
-      const key = keyOf(asked.ownerId, side);
-      const known = kept.get(key);
-      if (known && known.until > performance.now()) return known.images.slice(0, asked.limit);
+      const { ownerId, viewer, limit } = asked;
+      if (!isNobody(viewer)) return look(asked);
+      const known = kept.get(ownerId);
+      if (known && known.until > performance.now()) return known.images.slice(0, limit);
       const before = changes;
       const until = performance.now() + keepMs;
       const images = await look({ ...asked, limit: firstLimit });
       if (before === changes) {
-        drop(key);
-        const inAlbum = side === "open" && images.some(({ visibility }) => visibility === "album");
-        kept.set(key, { images, inAlbum, until });
+        drop(ownerId);
+        kept.set(ownerId, { images, inAlbum: images.some(({ visibility }) => visibility === "album"), until });
         size += sizeOf(images);
         for (const oldest of kept.keys()) {
           if (size <= most) break;
           drop(oldest);
         }
       }
-      return images.slice(0, asked.limit);
+      return images.slice(0, limit);
     },
   };
 }
 
-const keyOf = (ownerId: string, side: "own" | "open") => `${side} ${ownerId}`;
 /** An empty list takes room as well. */
 const sizeOf = (images: unknown[] | undefined) => (images ? images.length + 1 : 0);
 
-/** As whom somebody sees the images of an owner, where that is the same for all who do. */
-function sideOf({ ownerId, viewer: { userId, roles, shareId } }: Asked): "own" | "open" | undefined {
-  if (userId === ownerId) return "own";
-  return userId === null && shareId === null && roles.length === 0 ? "open" : undefined;
-}
+const isNobody = ({ userId, roles, shareId }: Viewer) => userId === null && shareId === null && roles.length === 0;

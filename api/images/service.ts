@@ -12,6 +12,7 @@ import { deleteImage, lockOpenAlbum, replaceImageAccess, updateImage } from "../
 import type { Db } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import type { Api } from "../api.ts";
 import { toReader } from "../caller.ts";
 import { changedMeanwhile, requireUsers } from "../packs/service.ts";
 import { CursorId, readCursor, writeCursor } from "../pages.ts";
@@ -54,12 +55,14 @@ export async function listOwn(
 
 /** Somebody's images in his order, as this viewer is shown them. 404 when there is no such user. */
 export async function listOfUser(
-  { db }: Pick<ImagesDeps, "db">,
+  { db, knownImages }: Pick<Api, "db" | "knownImages">,
   { name, viewer, limit = 50, cursor }: Listing & { name: string; viewer: Viewer },
 ): Promise<{ items: Image[]; nextCursor: string | null }> {
   const owner = await findShownProfile(db, name);
   if (!owner) throw new Fault("not-found", "There is no such user");
-  const rows = await listShownImages(db, { ownerId: owner.id, viewer, after: readPlace(cursor), limit: limit + 1 });
+  const asked = { ownerId: owner.id, viewer, limit: limit + 1 };
+  const after = readPlace(cursor);
+  const rows = after ? await listShownImages(db, { ...asked, after }) : await knownImages.listFirst(asked);
   return describePage(rows, { limit, reader: viewer });
 }
 
@@ -87,6 +90,8 @@ export async function changeImage(
   { caller, id, revision, change }: { caller: Caller; id: string; revision: () => number; change: ImageChange },
 ): Promise<void> {
   const row = await getOwn(db, { caller, id });
+  if (row.kind === "avatar")
+    throw new Fault("conflict", "Cannot change an avatar: make another of one of your images (PUT /v1/me/avatar)");
   const { after, before, album, access, ...plain } = change;
   if (after !== undefined && before !== undefined)
     throw new Fault("invalid", "Cannot move the image: say after or before, not both");

@@ -6,6 +6,7 @@ import { describe } from "../describe.ts";
 import { isUnchanged, requireRevision, shownTag } from "../etag.ts";
 import { linkNext } from "../pages.ts";
 import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
+import type { Caller } from "../tokens.ts";
 import { pageActivity } from "./activity.ts";
 import { deleteAccount } from "./deletion.ts";
 import {
@@ -22,7 +23,7 @@ import {
   TokenParams,
   Tokens,
 } from "./model.ts";
-import { changePreferences, changeProfile, describeProfile, getPreferences, getProfile } from "./profile.ts";
+import { changePreferences, changeProfile, getPreferences, getProfile, showProfile } from "./profile.ts";
 import { createToken, deleteToken, listTokens } from "./tokens.ts";
 
 const closed = { "cache-control": "private, no-store" };
@@ -32,16 +33,22 @@ export function me(api: Api) {
   const { config } = api;
   return new Elysia({ prefix: "/v1/me", tags: ["me"] })
     .use(callers(api))
-    .get("", async ({ caller, request }) => answer(await getProfile(api, requireCaller(caller)), request), {
-      detail: { summary: "Your profile", responses: describe({ 200: Profile }) },
-    })
+    .get(
+      "",
+      async ({ caller, request }) => {
+        const signedIn = requireCaller(caller);
+        return answer(api, { caller: signedIn, row: await getProfile(api, signedIn), request });
+      },
+      { detail: { summary: "Your profile", responses: describe({ 200: Profile }) } },
+    )
     .patch(
       "",
       async ({ body, caller, request }) => {
         const signedIn = requireCaller(caller);
         // `*` (RFC 9110, 13.1.1) is whatever it is now: for clients that know nothing of revisions.
         const revision = request.headers.get("if-match")?.trim() === "*" ? undefined : requireRevision(request);
-        return answer(await changeProfile(api, { caller: signedIn, revision, change: body }), request);
+        const row = await changeProfile(api, { caller: signedIn, revision, change: body });
+        return answer(api, { caller: signedIn, row, request });
       },
       {
         body: ProfileChange,
@@ -128,8 +135,10 @@ export function me(api: Api) {
     );
 }
 
-function answer(row: ProfileRow, request: Request): Response {
-  const shown = describeProfile(row);
+type Answered = { caller: Caller; row: ProfileRow; request: Request };
+
+async function answer(api: Api, { caller, row, request }: Answered): Promise<Response> {
+  const shown = await showProfile(api, { caller, row });
   const headers = { etag: shownTag(row.revision, shown), "cache-control": "private, no-cache" };
   if (request.method === "GET" && isUnchanged(request, headers.etag))
     return new Response(null, { status: 304, headers });

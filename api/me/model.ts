@@ -1,16 +1,18 @@
 import { Type as t } from "@sinclair/typebox";
 import { type ActivityKind, activityKinds } from "../../db/activity.ts";
+import { Avatar } from "../avatars/model.ts";
+import { Gallery } from "../images/gallery.ts";
 import { PageQuery } from "../pages.ts";
 import { type Scope, scopes } from "../scopes.ts";
 
 const strict = { additionalProperties: false } as const;
 const Time = t.String({ description: "RFC 3339" });
 /** One line that people read: no control characters, and nothing that turns the direction of what follows. */
-const Line = (options: { minLength?: number; maxLength: number; description?: string }) =>
+export const Line = (options: { minLength?: number; maxLength: number; description?: string }) =>
   t.String({ pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$", ...options });
 
 export const Locale = t.Union([t.Literal("ru"), t.Literal("en")]);
-const Links = t.Record(
+export const Links = t.Record(
   t.String({ pattern: "^(?!(?:constructor|prototype)$)[a-z][a-z0-9-]{0,31}$" }),
   t.String({ pattern: "^https?://[^\\u0000-\\u0020]+$", maxLength: 2000 }),
   { maxProperties: 20, additionalProperties: false },
@@ -22,6 +24,8 @@ export const PublicProfile = t.Object({
   displayName: t.String({ description: "Empty: show the login" }),
   bio: t.String(),
   links: t.Record(t.String(), t.String()),
+  avatar: t.Union([Avatar, t.Null()]),
+  images: Gallery,
   createdAt: Time,
 });
 export type PublicProfile = typeof PublicProfile.static;

@@ -1,5 +1,6 @@
 import { Value } from "@sinclair/typebox/value";
 import { insertActivity } from "../../db/activity.ts";
+import { findShownAvatar } from "../../db/avatar.ts";
 import {
   findPreferences,
   findProfile,
@@ -11,6 +12,10 @@ import {
 } from "../../db/profile.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import type { Api } from "../api.ts";
+import { describeAvatar } from "../avatars/service.ts";
+import { toReader } from "../caller.ts";
+import { describeGallery, type Gallery } from "../images/gallery.ts";
 import type { Caller } from "../tokens.ts";
 import { defaultPreferences, Preferences, type Profile, type PublicProfile } from "./model.ts";
 
@@ -84,13 +89,27 @@ function noAccount(): Fault {
   return new Fault("not-found", "There is no account of yours: this token is for a service");
 }
 
-export function describeProfile(row: ProfileRow): Profile {
+/** What a profile shows besides its own row. */
+type Shown = { avatarId: string | null; images: Gallery };
+
+/** The caller's own profile, with his avatar and the first of his images. */
+export async function showProfile(
+  api: Pick<Api, "db" | "knownImages">,
+  { caller, row }: { caller: Caller; row: ProfileRow },
+): Promise<Profile> {
   const { email, emailVerified, locale, timeZone, roles, secondFactor, hasPassword } = row;
-  return { ...describePublicProfile(row), email, emailVerified, locale, timeZone, roles, secondFactor, hasPassword };
+  const viewer = { ...toReader(caller), shareId: null };
+  const [avatarId = null, images] = await Promise.all([
+    findShownAvatar(api.db, row.id),
+    describeGallery(api, { ownerId: row.id, viewer, url: "/v1/me/images" }),
+  ]);
+  const open = describePublicProfile(row, { avatarId, images });
+  return { ...open, email, emailVerified, locale, timeZone, roles, secondFactor, hasPassword };
 }
 
-/** What everybody may see. */
-export function describePublicProfile(row: PublicProfileRow): PublicProfile {
+/** What everybody may see, with those of the images that one caller may. */
+export function describePublicProfile(row: PublicProfileRow, { avatarId, images }: Shown): PublicProfile {
   const { id, login, displayName, bio, links, createdAt } = row;
-  return { id, login, displayName, bio, links, createdAt: createdAt.toISOString() };
+  const avatar = avatarId === null ? null : describeAvatar(avatarId);
+  return { id, login, displayName, bio, links, avatar, images, createdAt: createdAt.toISOString() };
 }

@@ -4,16 +4,18 @@ import type { Api } from "../api.ts";
 import { callers, requireRole } from "../caller.ts";
 import { describe } from "../describe.ts";
 import { isUnchanged, shownTag } from "../etag.ts";
+import { describeGallery } from "../images/gallery.ts";
+import { toViewer } from "../images/viewer.ts";
 import { PublicProfile } from "../me/model.ts";
 import { describePublicProfile } from "../me/profile.ts";
 import { linkNext } from "../pages.ts";
 import { openKnownProfiles } from "./known-profiles.ts";
 import { ManagedUser, ManagedUserParams, ManagedUsers, UserChange, UserParams, UserQuery } from "./model.ts";
-import { changeUser, findShownProfile, searchUsers } from "./service.ts";
+import { changeUser, findKnownProfile, searchUsers } from "./service.ts";
 
 /** People: what everybody may see of them, and what admins decide about them. */
 export function users(api: Api) {
-  const profiles = openKnownProfiles({ ...api, look: (name) => findShownProfile(api.db, name) });
+  const profiles = openKnownProfiles({ ...api, look: (name) => findKnownProfile(api.db, name) });
   return new Elysia({ prefix: "/v1/users", tags: ["users"] })
     .use(callers(api))
     .get(
@@ -28,10 +30,12 @@ export function users(api: Api) {
     )
     .get(
       "/:id",
-      async ({ params, request }) => {
+      async ({ params, caller, request }) => {
         const row = await profiles.find(params.id.toLowerCase());
         if (!row) throw new Fault("not-found", "There is no such user");
-        const shown = describePublicProfile(row);
+        const viewer = toViewer(api, { caller, request });
+        const images = await describeGallery(api, { ownerId: row.id, viewer, url: `/v1/users/${row.id}/images` });
+        const shown = describePublicProfile(row, { ...row, images });
         const headers = { etag: shownTag(row.revision, shown), "cache-control": "private, no-cache" };
         if (isUnchanged(request, headers.etag)) return new Response(null, { status: 304, headers });
         return Response.json(shown, { headers });

@@ -1,24 +1,27 @@
 import type { PublicProfileRow } from "../../db/profile.ts";
 import type { Api } from "../api.ts";
 
+/** A public profile and the image that is its avatar: what all who may see one see of it. */
+export type KnownProfile = PublicProfileRow & { avatarId: string | null };
+
 export type KnownProfiles = {
   /** The public profile of an id or a login, remembered or looked up; undefined when there is nobody to be seen. */
-  find: (name: string) => Promise<PublicProfileRow | undefined>;
+  find: (name: string) => Promise<KnownProfile | undefined>;
 };
 
 type Settings = Pick<Api, "bus" | "revocations"> & {
-  look: (name: string) => Promise<PublicProfileRow | undefined>;
+  look: (name: string) => Promise<KnownProfile | undefined>;
   keepMs?: number;
   most?: number;
 };
 
 /**
- * Remembers public profiles for at most `keepMs`. They are forgotten sooner when `user.changed` comes by the bus, and when
- * the user's counter is raised: the feed of revocations brings that within a second also when every hint gets lost, so
- * that nobody is shown who was disabled or deleted.
+ * Remembers public profiles for at most `keepMs`. They are forgotten sooner when `user.changed` or
+ * `images.changed` comes by the bus, and when the user's counter is raised: the feed of revocations brings that within a
+ * second also when every hint gets lost, so that nobody is shown who was disabled or deleted.
  */
 export function openKnownProfiles({ bus, revocations, look, keepMs = 30_000, most = 5_000 }: Settings): KnownProfiles {
-  const kept = new Map<string, { row: PublicProfileRow; until: number }>();
+  const kept = new Map<string, { row: KnownProfile; until: number }>();
   /** Changes heard of so far: what was being looked up meanwhile may be older than one, and is not remembered. */
   let changes = 0;
   const forget = (userId: string) => {
@@ -26,6 +29,7 @@ export function openKnownProfiles({ bus, revocations, look, keepMs = 30_000, mos
     for (const [name, { row }] of kept) if (row.id === userId) kept.delete(name);
   };
   bus.subscribe("user.changed", forget);
+  bus.subscribe("images.changed", forget);
   revocations.onRevoked(({ kind, subject }) => {
     if (kind === "user") forget(subject);
   });

@@ -1,6 +1,7 @@
 import { Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { insertActivity } from "../../db/activity.ts";
+import { findShownAvatar } from "../../db/avatar.ts";
 import {
   findManagedUser,
   findOtherAdmin,
@@ -18,6 +19,7 @@ import { endAllIn, isLastAdmin, restoreIn, tellChanged } from "../me/deletion.ts
 import { CursorId, readCursor, writeCursor } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
+import type { KnownProfile } from "./known-profiles.ts";
 import type { ManagedUser, UserChange } from "./model.ts";
 
 const Cursor = t.Tuple([t.String({ pattern: "^\\S{1,100}$" })]);
@@ -27,6 +29,12 @@ export async function findShownProfile(db: Db, name: string): Promise<PublicProf
   const folded = name.toLowerCase();
   const byId = Value.Check(CursorId, folded) ? await findPublicProfile(db, folded) : undefined;
   return byId ?? findPublicProfileByLogin(db, folded);
+}
+
+/** The same with the avatar that is shown now. */
+export async function findKnownProfile(db: Db, name: string): Promise<KnownProfile | undefined> {
+  const row = await findShownProfile(db, name);
+  return row && { ...row, avatarId: (await findShownAvatar(db, row.id)) ?? null };
 }
 
 /** Accounts for admins, by login; disabled and hidden ones too. */

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { openProcessRevocations } from "../../api/index.ts";
 import type { Revocations } from "../../api/revocations.ts";
-import { openKnownProfiles } from "../../api/users/known-profiles.ts";
-import type { PublicProfileRow } from "../../db/profile.ts";
+import { type KnownProfile, openKnownProfiles } from "../../api/users/known-profiles.ts";
 import { insertRevocation } from "../../db/revocation.ts";
 import type { Deps } from "../../deps.ts";
 import { openTestDeps, waitFor } from "../harness.ts";
@@ -21,7 +20,7 @@ afterAll(async () => {
 /** A bus on which every hint gets lost. */
 const deaf = { publish: () => undefined, subscribe: () => () => undefined, close: async () => undefined };
 
-const profile = (id: string, bio: string): PublicProfileRow => ({
+const profile = (id: string, bio: string): KnownProfile => ({
   id,
   login: "somebody",
   displayName: "",
@@ -29,6 +28,7 @@ const profile = (id: string, bio: string): PublicProfileRow => ({
   links: {},
   revision: 1,
   createdAt: new Date(0),
+  avatarId: null,
 });
 
 /** Profiles that say how often they were looked up. */
@@ -63,6 +63,8 @@ describe("openKnownProfiles()", () => {
     expect([await find("somebody"), await find(id)]).toEqual(["look 1", "look 2"]);
     deps.bus.publish("user.changed", id);
     expect([await find("somebody"), await find(id)]).toEqual(["look 3", "look 4"]);
+    deps.bus.publish("images.changed", id); // perhaps his avatar
+    expect([await find("somebody"), await find(id)]).toEqual(["look 5", "look 6"]);
   });
 
   test("forgets who was disabled or deleted within a second, although every hint gets lost", async () => {
@@ -73,7 +75,7 @@ describe("openKnownProfiles()", () => {
   });
 
   test("does not remember what was read before a change that came meanwhile", async () => {
-    const slow = Promise.withResolvers<PublicProfileRow>();
+    const slow = Promise.withResolvers<KnownProfile>();
     const id = Bun.randomUUIDv7();
     let looks = 0;
     const look = () => (++looks === 1 ? slow.promise : Promise.resolve(profile(id, "new")));
