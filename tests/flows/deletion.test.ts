@@ -260,8 +260,8 @@ describe("an account", () => {
     for (const id of gone) await passTime(id);
     // Once each step has begun for somebody: the fact stated, delivered, the job begun, an account erased.
     const stages = [
-      `select from outbox.fact where payload ->> 'userId' = any ($1)`,
-      `select from outbox.delivery d join outbox.fact f on f.id = d.fact_id where payload ->> 'userId' = any ($1)`,
+      `select from outbox.fact where kind = 'user.deleted' and payload ->> 'userId' = any ($1)`,
+      `select from outbox.delivery d join outbox.fact f on f.id = d.fact_id where f.kind = 'user.deleted' and payload ->> 'userId' = any ($1)`,
       `select from job.job where actor = 'erase-user' and subject = any ($1) and attempts > 0`,
       `select from account."user" where id::text = any ($1) and login = 'deleted-' || id`,
     ];
@@ -279,7 +279,8 @@ describe("an account", () => {
     const { rows } = await system.db.query({
       name: "test_facts_of",
       text: `select payload ->> 'userId' as id, count(*) as facts, count(d.receiver) as deliveries, bool_and(relayed_at is not null) as relayed
-        from outbox.fact f left join outbox.delivery d on d.fact_id = f.id where payload ->> 'userId' = any ($1) group by 1`,
+        from outbox.fact f left join outbox.delivery d on d.fact_id = f.id
+        where f.kind = 'user.deleted' and payload ->> 'userId' = any ($1) group by 1`,
       values: [gone],
     });
     expect(rows.length).toBe(gone.length);

@@ -45,6 +45,8 @@ test("a profile shows what its owner wrote, to him and in part to everybody", as
       displayName: "Анна",
       bio: change.bio,
       links: change.links,
+      avatar: null,
+      images: { items: [], url: `/v1/users/${before.json.id}/images` },
       createdAt: before.json.createdAt,
     });
   }
