@@ -10,6 +10,8 @@ const OfRegistration = of({ registrationId: Id, occurrenceId: Id, eventId: Id, u
 /** Every kind of fact that modules tell one another, with its payload: ids, and names of fields. Words are looked up when they are needed. */
 export const facts = {
   "user.registered": of({ userId: Id }),
+  /** The account was deleted, and can still be had back. */
+  "user.hidden": of({ userId: Id }),
   "user.deleted": of({ userId: Id }),
   "version.published": OfVersion,
   "version.yanked": OfVersion,

@@ -18,7 +18,8 @@ export type Applicant = { userId: string; registrationId: string; answers: Recor
 export type Registered = {
   id: string | null;
   state: RegistrationState | null;
-  position: number | null;
+  /** Among those who wait, from 1. */
+  place: number | null;
   offeredUntil: Date | null;
   /** Whether this request made it. */
   created: boolean;
@@ -36,7 +37,7 @@ export function registerAll(
 ): Promise<Registered[]> {
   return many<Registered>(db, {
     name: "seats_register",
-    text: `select id, state, position, offered_until as "offeredUntil", created, refusal from event.register($1, $2, $3, $4) order by n`,
+    text: `select id, state, place, offered_until as "offeredUntil", created, refusal from event.register($1, $2, $3, $4) order by n`,
     values: [
       occurrenceId,
       applicants.map(({ userId }) => userId),

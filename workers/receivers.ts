@@ -2,6 +2,7 @@ import { Value } from "@sinclair/typebox/value";
 import type { Db } from "../db/query.ts";
 import type { Message } from "../queues/actor.ts";
 import { EraseUser, eraseUser } from "../queues/erase-user.ts";
+import { LeaveEvents, leaveEvents } from "../queues/leave-events.ts";
 import { want } from "../queues/mailbox.ts";
 
 /** A message to be sent when the delivery has committed; one that gets lost is sent again by `resend-stuck`. */
@@ -26,6 +27,14 @@ export const receivers: readonly Receiver[] = [
     deliver: async (tx, payload) => ({
       actor: eraseUser.name,
       message: await want(tx, eraseUser, { payload: Value.Parse(EraseUser, payload) }),
+    }),
+  },
+  {
+    name: "leave-events",
+    kind: "user.hidden",
+    deliver: async (tx, payload) => ({
+      actor: leaveEvents.name,
+      message: await want(tx, leaveEvents, { payload: Value.Parse(LeaveEvents, payload) }),
     }),
   },
 ];

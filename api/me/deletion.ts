@@ -2,6 +2,7 @@ import { findUser, type UserRow } from "../../db/account.ts";
 import { insertActivity } from "../../db/activity.ts";
 import { findHiddenUserByName, hideUser, listOwnedSlugs, restoreUser } from "../../db/hidden-user.ts";
 import { findOtherAdmin, lockAdministration } from "../../db/managed-user.ts";
+import { insertFact } from "../../db/outbox.ts";
 import type { Db } from "../../db/query.ts";
 import { insertRevocation, type Revocation } from "../../db/revocation.ts";
 import { Fault } from "../../fault.ts";
@@ -40,6 +41,7 @@ export async function deleteAccount(
     if (!hidden) throw new Fault("conflict", "Cannot delete the account: it is deleted already");
     const told = await endAllIn(tx, { userId, reason: "account deleted", ver: hidden.ver });
     await insertActivity(tx, { userId, kind: "deleted" });
+    await insertFact(tx, { kind: "user.hidden", payload: { userId } });
     return { eraseAfter: hidden.eraseAfter, told, notice: await writeNotice(tx, { api, userId, ...hidden }) };
   });
   await postMail(api, notice);

@@ -42,3 +42,17 @@ export async function arrangeEvent(
   });
   return { eventId, occurrenceId, slug };
 }
+
+/** Personal access tokens of people who exist, so that a thousand of them can call without signing in. */
+export async function arrangeTokens(db: Db, people: string[]): Promise<string[]> {
+  const tokens = people.map(
+    () => `sdk_pat_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")}`,
+  );
+  await run(db, {
+    name: "test_tokens",
+    text: `insert into account.access_token (id, user_id, name, token_hash, scopes, expires_at)
+      select gen_random_uuid(), t.user_id, 'test', t.hash, '{events:write}', now() + interval '1 day' from unnest($1::uuid[], $2::text[]) t (user_id, hash)`,
+    values: [people, tokens.map((token) => new Bun.CryptoHasher("sha256").update(token).digest("hex"))],
+  });
+  return tokens;
+}
