@@ -2,7 +2,7 @@ import type { Viewer } from "./image.ts";
 import { type Db, many, one, run } from "./query.ts";
 
 export type AlbumVisibility = "private" | "page" | "unlisted" | "public";
-/** What the viewer is to an album; null: he sees it by a share link alone. */
+/** What the viewer is to an album; null: of its page he sees nothing else, and this by a share link. */
 export type AlbumRole = "editor" | "member" | "reader" | null;
 
 export type AlbumRow = {

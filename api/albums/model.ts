@@ -55,8 +55,8 @@ export const Album = t.Object({
   visibility: AlbumVisibility,
   owner: t.String(),
   pack: orNull(t.String()),
-  role: t.Union([t.Literal("editor"), t.Literal("member"), t.Literal("reader"), t.Null()], {
-    description: "The caller's: an editor changes it and puts images in; null: he sees it by a share link",
+  role: t.Union([t.Literal("editor"), t.Literal("member"), t.Literal("reader")], {
+    description: "The caller's: an editor changes it and puts images in; a member works on the page; a reader looks",
   }),
   cover: t.Union(
     [t.Object({ id: t.String(), url: t.String(), alt: t.String(), placeholder: orNull(t.String()) }), t.Null()],

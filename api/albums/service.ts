@@ -129,7 +129,7 @@ export async function listOfPack(
 
 /** An album as the API shows it. */
 export function describeAlbum(row: AlbumRow): Album {
-  const { id, title, description, visibility, role, coverId, coverAlt, coverPlaceholder } = row;
+  const { id, title, description, visibility, coverId, coverAlt, coverPlaceholder } = row;
   return {
     id,
     title,
@@ -137,7 +137,7 @@ export function describeAlbum(row: AlbumRow): Album {
     visibility,
     owner: row.ownerLogin,
     pack: row.packSlug,
-    role,
+    role: row.role ?? "reader",
     cover:
       coverId === null
         ? null
