@@ -69,7 +69,8 @@ async function settle(deps: Parts, { image, rendered, variants, source }: Render
         id: image.id,
         ...{ width, height, animated, placeholder },
         renderer: renderers.webp,
-        sourceBlobId: blobs.sourceBlobId ?? now.sourceBlobId,
+        // An avatar keeps its squares, and nothing of the picture that may be deleted one day.
+        sourceBlobId: image.kind === "avatar" ? null : (blobs.sourceBlobId ?? now.sourceBlobId),
       });
       return true;
     },

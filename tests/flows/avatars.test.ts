@@ -169,6 +169,12 @@ describe("an avatar", () => {
     await setAvatar(user, { image });
     expect((await user.call("DELETE", `/v1/images/${image}`)).status).toBe(204);
     expect(await look("/v1/users/player/avatar/512")).toMatchObject({ colour: "green" });
+    const { rows } = await system.db.query({
+      name: "test_avatar_source",
+      text: `select i.source_blob_id as source from image.image i join account."user" u on u.id = i.owner_id where u.login = 'player' and i.kind = 'avatar'`,
+      values: [],
+    });
+    expect(rows).toEqual([{ source: null }]); // nothing of the picture is kept but the squares
   });
 
   test("is removed at once, with the one that was to replace it, from every process", async () => {
