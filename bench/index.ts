@@ -4,7 +4,18 @@ import { join } from "node:path";
 import { type Bench, searchPath } from "./bench.ts";
 import { describe } from "./measure.ts";
 
-const names = ["upload", "build", "install", "manifest", "job", "auth", "logins", "refresh", "revocation"] as const;
+const names = [
+  "upload",
+  "build",
+  "install",
+  "manifest",
+  "job",
+  "auth",
+  "logins",
+  "refresh",
+  "revocation",
+  "registrations",
+] as const;
 
 const loadBench = async (name: (typeof names)[number]): Promise<Bench> => (await import(`./${name}.ts`)).bench;
 
