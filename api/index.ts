@@ -14,6 +14,7 @@ import type { Api } from "./api.ts";
 import { avatars } from "./avatars/index.ts";
 import { blobs } from "./blobs/index.ts";
 import { openIdentify } from "./caller.ts";
+import { community } from "./community/index.ts";
 import { files } from "./files/index.ts";
 import { health } from "./health/index.ts";
 import { openRequestCounts } from "./health/request-counts.ts";
@@ -27,9 +28,11 @@ import { objects } from "./objects/index.ts";
 import { oidc } from "./oidc/index.ts";
 import { openapi } from "./openapi/index.ts";
 import { ops } from "./ops/index.ts";
+import { organizations } from "./organizations/index.ts";
 import { packs } from "./packs/index.ts";
 import { problems } from "./problem.ts";
 import { openRateLimits } from "./rate-limits.ts";
+import { registrations } from "./registrations/index.ts";
 import { openRecorder } from "./request-log.ts";
 import { openRevocations, type Revocations } from "./revocations.ts";
 import { sessions } from "./sessions/index.ts";
@@ -63,7 +66,10 @@ export const features = {
   ops,
   me,
   users,
+  organizations,
+  community,
   avatars,
+  registrations,
 };
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
@@ -113,7 +119,10 @@ export async function makeApp(
   if (wanted("sessions")) app.use(sessions(api));
   if (wanted("me")) app.use(me(api));
   if (wanted("users")) app.use(users(api));
+  if (wanted("organizations")) app.use(organizations(api));
+  if (wanted("community")) app.use(community(api));
   if (wanted("avatars")) app.use(avatars(api));
+  if (wanted("registrations")) app.use(registrations(api));
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));
   if (wanted("uploads")) app.use(uploads(api));

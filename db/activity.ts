@@ -17,6 +17,20 @@ export const activityKinds = [
   "published",
   "deleted",
   "restored",
+  "organization-created",
+  "organization-changed",
+  "organization-deleted",
+  "organization-joined",
+  "organization-left",
+  "member-invited",
+  "member-changed",
+  "member-removed",
+  "ownership-offered",
+  "ownership-accepted",
+  "followed",
+  "unfollowed",
+  "reported",
+  "report-answered",
 ] as const;
 export type ActivityKind = (typeof activityKinds)[number];
 

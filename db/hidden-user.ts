@@ -40,11 +40,12 @@ export function restoreUser(tx: Db, id: string): Promise<{ id: string; ver: numb
   });
 }
 
-/** Slugs of the packs that are somebody's and not deleted: what shows them changes with him. */
+/** Slugs of the packs that are somebody's, or his organizations', and not deleted: what shows them changes with him. */
 export async function listOwnedSlugs(db: Db, userId: string): Promise<string[]> {
   const rows = await many<{ slug: string }>(db, {
     name: "pack_list_owned_slugs",
-    text: `select slug from pack.pack where owner_id = $1 and deleted_at is null`,
+    text: `select slug from pack.pack where owner_id = $1 and deleted_at is null
+      union select p.slug from organization.member m join pack.pack p on p.organization_id = m.organization_id where m.user_id = $1 and p.deleted_at is null`,
     values: [userId],
   });
   return rows.map(({ slug }) => slug);

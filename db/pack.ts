@@ -15,8 +15,13 @@ export type PackRow = {
   links: Record<string, string>;
   iconSha256: string | null;
   visibility: Visibility;
+  /** Of an organization's pack: who brought it in. */
   ownerId: string;
-  ownerLogin: string;
+  /** Null when it belongs to an organization. */
+  ownerLogin: string | null;
+  organizationId: string | null;
+  /** Null also when the reader may not see it. */
+  organization: { slug: string; name: string } | null;
   revision: number;
   minecraft: string[];
   loaders: string[];
@@ -28,17 +33,21 @@ export type PackRow = {
   role: PackRole | null;
 };
 
+// $1 and $2 are the reader: id, roles.
 const columns = `p.id, p.slug, p.name, p.summary, p.description, p.licence, p.tags, p.links, p.visibility, p.owner_id as "ownerId", p.revision,
-  p.minecraft, p.loaders, p.created_at as "createdAt", p.updated_at as "updatedAt", p.updated_at::text as "updatedAtText", u.login as "ownerLogin",
+  p.minecraft, p.loaders, p.created_at as "createdAt", p.updated_at as "updatedAt", p.updated_at::text as "updatedAtText",
+  case when p.organization_id is null then u.login end as "ownerLogin", p.organization_id as "organizationId",
+  (select jsonb_build_object('slug', o.slug, 'name', o.name) from organization.organization o
+    where o.id = p.organization_id and organization.can_read(o, $1, $2)) as organization, pack.role_of(p, $1, $2) as role,
   (select b.sha256 from blob.blob b where b.id = p.icon_blob_id) as "iconSha256"`;
 
 /** A pack that this reader may see. */
 export function findPack(db: Db, { slug, reader }: { slug: string; reader: Reader }): Promise<PackRow | undefined> {
   return one<PackRow>(db, {
     name: "pack_find",
-    text: `select ${columns}, pack.role_of(p, $2, $3) as role from pack.pack p join account."user" u on u.id = p.owner_id
-      where p.slug = $1 and pack.can_read(p, $2, $3)`,
-    values: [slug, reader.userId, reader.roles],
+    text: `select ${columns} from pack.pack p join account."user" u on u.id = p.owner_id
+      where p.slug = $3 and pack.can_read(p, $1, $2)`,
+    values: [reader.userId, reader.roles, slug],
   });
 }
 
@@ -48,20 +57,25 @@ type Search = {
   tag: string | null;
   minecraft: string | null;
   loader: string | null;
+  /** Slug of whose they are. */
+  organization: string | null;
   /** Where the page before ended. */
   after: { updatedAt: string; id: string } | null;
   limit: number;
 };
 
 /** Public packs and those the reader works on or was let into, last changed first. Unlisted ones are for those who know the slug. */
-export function listPacks(db: Db, { reader, query, tag, minecraft, loader, after, limit }: Search): Promise<PackRow[]> {
+export function listPacks(db: Db, search: Search): Promise<PackRow[]> {
+  const { reader, query, tag, minecraft, loader, organization, after, limit } = search;
   return many<PackRow>(db, {
     name: "pack_list",
-    text: `select ${columns}, pack.role_of(p, $1, $2) as role from pack.pack p join account."user" u on u.id = p.owner_id
+    text: `select ${columns} from pack.pack p join account."user" u on u.id = p.owner_id
       where p.deleted_at is null and pack.can_read(p, $1, $2) and (p.visibility <> 'unlisted' or pack.role_of(p, $1, $2) is not null)
         and ($3::text is null or p.name ilike $3 or p.slug ilike $3 or p.summary ilike $3)
         and ($4::text is null or $4 = any (p.tags)) and ($5::text is null or $5 = any (p.minecraft)) and ($6::text is null or $6 = any (p.loaders))
         and ($7::timestamptz is null or (p.updated_at, p.id) < ($7, $8::uuid))
+        and ($10::text is null or p.organization_id = (
+          select o.id from organization.organization o where o.slug = $10 and organization.can_read(o, $1, $2)))
       order by p.updated_at desc, p.id desc limit $9`,
     values: [
       reader.userId,
@@ -73,18 +87,27 @@ export function listPacks(db: Db, { reader, query, tag, minecraft, loader, after
       after?.updatedAt ?? null,
       after?.id ?? null,
       limit,
+      organization,
     ],
   });
 }
 
-type NewPack = { id: string; slug: string; name: string; summary: string; visibility: Visibility; ownerId: string };
+type NewPack = {
+  id: string;
+  slug: string;
+  name: string;
+  summary: string;
+  visibility: Visibility;
+  ownerId: string;
+  organizationId: string | null;
+};
 
 /** Throws a duplicate error when the slug is, or ever was, taken. */
 export function insertPack(db: Db, pack: NewPack): Promise<number> {
   return run(db, {
     name: "pack_insert",
-    text: `insert into pack.pack (id, slug, name, summary, visibility, owner_id) values ($1, $2, $3, $4, $5, $6)`,
-    values: [pack.id, pack.slug, pack.name, pack.summary, pack.visibility, pack.ownerId],
+    text: `insert into pack.pack (id, slug, name, summary, visibility, owner_id, organization_id) values ($1, $2, $3, $4, $5, $6, $7)`,
+    values: [pack.id, pack.slug, pack.name, pack.summary, pack.visibility, pack.ownerId, pack.organizationId],
   });
 }
 
@@ -139,13 +162,16 @@ export function markPackDeleted(db: Db, id: string): Promise<number> {
   });
 }
 
-/** Hands a pack over; what the new owner was in it before is forgotten. */
-export function updatePackOwner(tx: Db, { id, ownerId }: { id: string; ownerId: string }): Promise<number> {
+/** Hands a pack over to somebody, or to an organization by him; what the new owner was in it before is forgotten. */
+export function updatePackOwner(
+  tx: Db,
+  { id, ownerId, organizationId }: { id: string; ownerId: string; organizationId: string | null },
+): Promise<number> {
   return run(tx, {
     name: "pack_update_owner",
     text: `with former as (delete from pack.member where pack_id = $1 and user_id = $2)
-      update pack.pack set owner_id = $2, revision = revision + 1, updated_at = now() where id = $1`,
-    values: [id, ownerId],
+      update pack.pack set owner_id = $2, organization_id = $3, revision = revision + 1, updated_at = now() where id = $1`,
+    values: [id, ownerId, organizationId],
   });
 }
 
@@ -174,43 +200,6 @@ export function deleteMember(db: Db, { packId, login }: { packId: string; login:
     name: "member_delete",
     text: `delete from pack.member m using account."user" u where m.pack_id = $1 and u.id = m.user_id and u.login = $2`,
     values: [packId, login],
-  });
-}
-
-export async function findAccess(db: Db, packId: string): Promise<{ users: string[]; roles: string[] }> {
-  const row = await one<{ users: string[]; roles: string[] }>(db, {
-    name: "access_find",
-    text: `select array(select u.login from pack.reader_user r join account."user" u on u.id = r.user_id where r.pack_id = $1 and u.deleted_at is null order by 1) as users,
-      array(select role from pack.reader_role where pack_id = $1 order by 1) as roles`,
-    values: [packId],
-  });
-  return row ?? { users: [], roles: [] };
-}
-
-/** Replaces the list of readers, in the caller's transaction. */
-export async function replaceAccess(
-  tx: Db,
-  { packId, userIds, roles }: { packId: string; userIds: string[]; roles: string[] },
-): Promise<void> {
-  await run(tx, {
-    name: "access_delete_users",
-    text: `delete from pack.reader_user where pack_id = $1`,
-    values: [packId],
-  });
-  await run(tx, {
-    name: "access_delete_roles",
-    text: `delete from pack.reader_role where pack_id = $1`,
-    values: [packId],
-  });
-  await run(tx, {
-    name: "access_insert_users",
-    text: `insert into pack.reader_user (pack_id, user_id) select $1, unnest($2::uuid[])`,
-    values: [packId, userIds],
-  });
-  await run(tx, {
-    name: "access_insert_roles",
-    text: `insert into pack.reader_role (pack_id, role) select $1, unnest($2::text[])`,
-    values: [packId, roles],
   });
 }
 

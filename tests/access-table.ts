@@ -351,6 +351,12 @@ export const routes: Record<string, Route> = {
   },
 };
 
+const someId = "00000000-0000-7000-8000-000000000000";
+const nobodys = (rest: string, body?: unknown) => () => ({
+  path: `/v1/organizations/no-such-one${rest}`,
+  ...(body !== undefined && { body }),
+});
+
 /** Routes about nothing that is somebody's: a list shows what its caller may see, a creating route makes his own. */
 export const general: Record<string, Omit<Route, "names">> = {
   "GET /v1/packs": { request: () => ({ path: "/v1/packs?limit=100" }), expected: everybody(200) },
@@ -377,6 +383,8 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: () => ({ path: "/v1/shares/open", body: { token: "no token of ours" } }),
     expected: everybody(404),
   },
+  // 400: it takes a form.
+  "POST /v1/upload": { request: () => ({ path: "/v1/upload" }), expected: signedIn(400) },
   "GET /v1/me/images": { request: () => ({ path: "/v1/me/images" }), expected: signedIn(200) },
   "GET /v1/users/:id/images": {
     request: () => ({ path: "/v1/users/nobody-here/images" }),
@@ -467,6 +475,79 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: () => ({ path: `/v1/auth/sessions/${Bun.randomUUIDv7()}` }),
     expected: signedIn(404),
   },
+  // Organizations that are not there; flows/organizations has those that are.
+  "GET /v1/organizations": { request: () => ({ path: "/v1/organizations" }), expected: everybody(200) },
+  "POST /v1/organizations": {
+    request: () => ({
+      path: "/v1/organizations",
+      body: { slug: `new-${Bun.randomUUIDv7().slice(-12)}`, name: "new" },
+    }),
+    expected: signedIn(201),
+  },
+  "GET /v1/organizations/:slug": { request: nobodys(""), expected: everybody(404) },
+  "PATCH /v1/organizations/:slug": {
+    request: () => ({ path: "/v1/organizations/no-such-one", body: { name: "x" }, headers: anyMatch }),
+    expected: signedIn(404),
+  },
+  "DELETE /v1/organizations/:slug": { request: nobodys("", { slug: "no-such-one" }), expected: signedIn(404) },
+  "GET /v1/organizations/:slug/members": { request: nobodys("/members"), expected: everybody(404) },
+  "PATCH /v1/organizations/:slug/members/:userId": {
+    request: nobodys(`/members/${someId}`, { role: "manager" }),
+    expected: signedIn(404),
+  },
+  "DELETE /v1/organizations/:slug/members/:userId": {
+    request: nobodys(`/members/${someId}`),
+    expected: signedIn(404),
+  },
+  "GET /v1/organizations/:slug/invitations": { request: nobodys("/invitations"), expected: signedIn(404) },
+  "POST /v1/organizations/:slug/invitations": {
+    request: nobodys("/invitations", { link: true }),
+    expected: signedIn(404),
+  },
+  "DELETE /v1/organizations/:slug/invitations/:id": {
+    request: nobodys(`/invitations/${someId}`),
+    expected: signedIn(404),
+  },
+  "GET /v1/organizations/:slug/transfer": { request: nobodys("/transfer"), expected: signedIn(404) },
+  "POST /v1/organizations/:slug/transfer": {
+    request: nobodys("/transfer", { login: "reader" }),
+    expected: signedIn(404),
+  },
+  "DELETE /v1/organizations/:slug/transfer": { request: nobodys("/transfer"), expected: signedIn(404) },
+  "POST /v1/organizations/:slug/transfer/accept": { request: nobodys("/transfer/accept"), expected: signedIn(404) },
+  "POST /v1/organizations/:slug/transfer/decline": { request: nobodys("/transfer/decline"), expected: signedIn(404) },
+  "GET /v1/me/invitations": { request: () => ({ path: "/v1/me/invitations" }), expected: signedIn(200) },
+  "POST /v1/me/invitations/:id/accept": {
+    request: () => ({ path: `/v1/me/invitations/${someId}/accept` }),
+    expected: signedIn(404),
+  },
+  "POST /v1/me/invitations/:id/decline": {
+    request: () => ({ path: `/v1/me/invitations/${someId}/decline` }),
+    expected: signedIn(404),
+  },
+  "POST /v1/invitations/accept": {
+    request: () => ({ path: "/v1/invitations/accept", body: { token: "not one of ours" } }),
+    expected: signedIn(422),
+  },
+  "GET /v1/me/following": { request: () => ({ path: "/v1/me/following" }), expected: signedIn(200) },
+  "PUT /v1/me/following/:kind/:id": {
+    request: () => ({ path: "/v1/me/following/pack/no-such-pack" }),
+    expected: signedIn(404),
+  },
+  "DELETE /v1/me/following/:kind/:id": {
+    request: () => ({ path: "/v1/me/following/pack/no-such-pack" }),
+    expected: signedIn(204),
+  },
+  "POST /v1/reports": {
+    request: () => ({ path: "/v1/reports", body: { kind: "pack", id: "no-such-pack", reason: "spam" } }),
+    expected: signedIn(404),
+  },
+  "GET /v1/me/reports": { request: () => ({ path: "/v1/me/reports" }), expected: signedIn(200) },
+  "GET /v1/ops/reports": { request: () => ({ path: "/v1/ops/reports" }), expected: ofAdmins(200) },
+  "PATCH /v1/ops/reports/:id": {
+    request: () => ({ path: `/v1/ops/reports/${someId}`, body: { state: "dismissed", answer: "x" } }),
+    expected: ofAdmins(404),
+  },
 };
 
 /** Old addresses of routes above: `flows/aliases` proves that they answer as these do. */
@@ -475,6 +556,7 @@ export const aliases = [
   /^POST \/(v1\/token|auth\/login)$/,
   /^DELETE \/users\/(logout|del|delete)$/,
   /^(GET \/me|PATCH \/me\/update|GET \/users\/:id)$/,
+  /^(GET \/v1\/user\/:file|GET \/me\/photos|(GET|DELETE) \/me\/photos\/:id|GET \/users\/:id\/photos\/:photo)$/,
 ];
 
 /** Routes that ask for a role, or for nobody at all, and have tests of their own. */
@@ -486,7 +568,7 @@ export const elsewhere = [
   /^POST \/v1\/auth\/oidc\/(:provider\/code|redeem)$/,
   /^POST \/v1\/me\/totp\/confirm$/,
   /^DELETE \/v1\/me\/totp$/,
-  /^GET \/(verify|reset|account-links\.js|share|share\.js)$/,
+  /^GET \/(verify|reset|account-links\.js|share|share\.js|join|join\.js)$/,
   /^POST \/v1\/auth\/(email\/verify|password\/(forgot|reset))$/,
   /^DELETE \/v1\/auth\/sessions(\/current)?$/,
   /^(GET \/\.well-known\/oauth-authorization-server|POST \/oauth\/(device_authorization|token|revoke)|(GET|POST) \/device)$/,

@@ -77,7 +77,8 @@ export async function addUpload(db: Db, { ownerId, state, blob, sizeBytes = 3, p
 /** A pack of that owner. */
 export async function addPack(db: Db, ownerId: string): Promise<string> {
   const id = Bun.randomUUIDv7();
-  await insertPack(db, { id, slug: `p-${id}`, name: "pack", summary: "", visibility: "public", ownerId });
+  const pack = { id, slug: `p-${id}`, name: "pack", summary: "", visibility: "public" } as const;
+  await insertPack(db, { ...pack, ownerId, organizationId: null });
   return id;
 }
 

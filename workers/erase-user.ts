@@ -22,11 +22,11 @@ export const handle: Handle<EraseUser, "db" | "storage" | "bus"> = async ({ payl
   const uploads = await removeUploads(deps, { userId, signal });
   const slugs = await listOwnedSlugs(db, userId);
   const erased = await db.transaction(async (tx) => {
+    await eraseMemberships(tx, userId); // first: what an organization leaves that ends with him is his
     const files = await eraseFiles(tx, userId);
     const images = await eraseImages(tx, userId);
     const packs = await erasePacks(tx, userId);
     const events = await eraseEvents(tx, userId);
-    await eraseMemberships(tx, userId);
     await eraseNotifications(tx, userId);
     await eraseTraces(tx, userId);
     await eraseAccount(tx, { userId, ...user });

@@ -1,5 +1,6 @@
 import { findUser, type UserRow } from "../../db/account.ts";
 import { insertActivity } from "../../db/activity.ts";
+import { listHeirs } from "../../db/erase-community.ts";
 import { findHiddenUserByName, hideUser, listOwnedSlugs, restoreUser } from "../../db/hidden-user.ts";
 import { findOtherAdmin, lockAdministration } from "../../db/managed-user.ts";
 import { insertFact } from "../../db/outbox.ts";
@@ -19,21 +20,22 @@ import {
   requireFreshCaller,
 } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
+import type { Deleted } from "./model.ts";
 import { endTokensIn } from "./tokens.ts";
 
 /**
  * Hides the caller's account and all that is his at once, everywhere, and ends his sessions and tokens. Answers when it is
- * erased; until then it can be undone. 403 for a wrong password; 409 for the last admin.
+ * erased, until which it can be undone, and who then owns his organizations. 403 for a wrong password; 409 for the last admin.
  */
 export async function deleteAccount(
   api: Api,
   { caller, password }: { caller: Caller; password: string | undefined },
-): Promise<Date> {
+): Promise<Omit<typeof Deleted.static, "eraseAfter"> & { eraseAfter: Date }> {
   const { userId } = caller;
   if (caller.sessionId === null)
     throw new Fault("not-allowed", "Not allowed: an account is deleted by whoever signed in, not by a token");
   await requireOwnPassword(api, { caller, password });
-  const { eraseAfter, told, notice } = await api.db.transaction(async (tx) => {
+  const { eraseAfter, told, notice, organizations } = await api.db.transaction(async (tx) => {
     await lockAdministration(tx); // before any row: also the same request at the same time waits here
     await confirmCaller(tx, caller);
     if (caller.roles.includes("admin") && !(await findOtherAdmin(tx, userId))) throw isLastAdmin("delete the account");
@@ -42,12 +44,18 @@ export async function deleteAccount(
     const told = await endAllIn(tx, { userId, reason: "account deleted", ver: hidden.ver });
     await insertActivity(tx, { userId, kind: "deleted" });
     await insertFact(tx, { kind: "user.hidden", payload: { userId } });
-    return { eraseAfter: hidden.eraseAfter, told, notice: await writeNotice(tx, { api, userId, ...hidden }) };
+    const organizations = await listHeirs(tx, userId);
+    return {
+      eraseAfter: hidden.eraseAfter,
+      organizations,
+      told,
+      notice: await writeNotice(tx, { api, userId, ...hidden }),
+    };
   });
   await postMail(api, notice);
   for (const revocation of told) api.revocations.tell(revocation);
   await tellChanged(api, userId);
-  return eraseAfter;
+  return { eraseAfter, organizations };
 }
 
 type Notice = { api: Api; userId: string; email: string | null; locale: string; eraseAfter: Date };

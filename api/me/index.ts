@@ -64,9 +64,11 @@ export function me(api: Api) {
         const guess = signInAllowances(config, { login: signedIn.login, address });
         await api.rateLimits.take([addressAllowance(config, address), ...guess], set.headers);
         Object.assign(set.headers, closed);
-        return {
-          eraseAfter: (await deleteAccount(api, { caller: signedIn, password: body.password })).toISOString(),
-        };
+        const { eraseAfter, organizations } = await deleteAccount(api, {
+          caller: signedIn,
+          password: body.password,
+        });
+        return { eraseAfter: eraseAfter.toISOString(), organizations };
       },
       {
         body: Deletion,

@@ -114,4 +114,8 @@ export const Deletion = t.Object(
 );
 export const Deleted = t.Object({
   eraseAfter: t.String({ description: "RFC 3339: until then POST /v1/auth/undelete brings the account back" }),
+  organizations: t.Array(t.Object({ slug: t.String(), heir: t.Union([t.String(), t.Null()]) }), {
+    description:
+      "Which you own, and who will own each when the account is erased, as things stand; null: it is deleted",
+  }),
 });

@@ -1,5 +1,7 @@
-import { Elysia, t } from "elysia";
-import { deleteMember, findAccess, listMembers, type PackRow, upsertMember } from "../../db/pack.ts";
+import { Elysia } from "elysia";
+import { countFollows } from "../../db/follow.ts";
+import { deleteMember, listMembers, type PackRow, upsertMember } from "../../db/pack.ts";
+import { findAccess } from "../../db/pack-access.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
@@ -8,6 +10,7 @@ import { isUnchanged, readRevision, requireRevision, shownTag } from "../etag.ts
 import { answerOnce } from "../idempotency.ts";
 import { linkNext } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
+import { setAccess } from "./access.ts";
 import {
   Access,
   DeletePack,
@@ -17,8 +20,10 @@ import {
   NewPack,
   Pack,
   PackChange,
+  PackPage,
   PackQuery,
   Packs,
+  ShownAccess,
   SlugParams,
 } from "./model.ts";
 import {
@@ -30,7 +35,6 @@ import {
   getPackAs,
   requireUser,
   searchPacks,
-  setAccess,
 } from "./service.ts";
 
 /** Packs: their pages, who may read them, who works on them. */
@@ -63,10 +67,14 @@ export function packs(api: Api) {
     )
     .get(
       "/:slug",
-      async ({ params, caller, request }) => answer(await getPack(api, { slug: params.slug, caller }), request),
+      async ({ params, caller, request }) => {
+        const pack = await getPack(api, { slug: params.slug, caller });
+        const subject = { packId: pack.id };
+        return answer(pack, request, await countFollows(api.db, { subject, userId: caller?.userId ?? null }));
+      },
       {
         params: SlugParams,
-        detail: { summary: "A pack's page", responses: describe({ 200: Pack }) },
+        detail: { summary: "A pack's page", responses: describe({ 200: PackPage }) },
       },
     )
     .patch(
@@ -110,7 +118,7 @@ export function packs(api: Api) {
         ),
       {
         params: SlugParams,
-        response: { 200: t.Object({ users: t.Array(t.String()), roles: t.Array(t.String()) }) },
+        response: { 200: ShownAccess },
         detail: { summary: "Who may read a private pack" },
       },
     )
@@ -123,7 +131,7 @@ export function packs(api: Api) {
       {
         params: SlugParams,
         body: Access,
-        response: { 200: t.Object({ users: t.Array(t.String()), roles: t.Array(t.String()) }) },
+        response: { 200: ShownAccess },
         detail: { summary: "Say who may read a private pack" },
       },
     )
@@ -147,7 +155,8 @@ export function packs(api: Api) {
           role: body.role === "publisher" ? "maintainer" : "owner",
         });
         const userId = await requireUser(api.db, body.login);
-        if (userId === pack.ownerId) throw new Fault("conflict", `"${body.login}" is the owner already`);
+        if (pack.organizationId === null && userId === pack.ownerId)
+          throw new Fault("conflict", `"${body.login}" is the owner already`);
         const held = (await listMembers(api.db, pack.id)).find(({ login }) => login === body.login.toLowerCase())?.role;
         if (held === "maintainer" && pack.role !== "owner")
           throw new Fault(
@@ -188,12 +197,16 @@ export function packs(api: Api) {
     );
 
   async function describeMembers(pack: PackRow) {
-    return { owner: pack.ownerLogin, items: await listMembers(api.db, pack.id) };
+    return {
+      owner: pack.ownerLogin,
+      organization: pack.organization,
+      items: await listMembers(api.db, pack.id),
+    };
   }
 }
 
-function answer(pack: PackRow, request: Request): Response {
-  const shown = describePack(pack);
+function answer(pack: PackRow, request: Request, more: object = {}): Response {
+  const shown = { ...describePack(pack), ...more };
   const etag = shownTag(pack.revision, shown);
   const headers = {
     etag,

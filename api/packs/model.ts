@@ -15,7 +15,13 @@ export const Visibility = t.Union([t.Literal("private"), t.Literal("unlisted"), 
 export const MemberRole = t.Union([t.Literal("maintainer"), t.Literal("publisher")]);
 
 export const NewPack = t.Object(
-  { slug: Slug, name: Name, summary: t.Optional(Summary), visibility: t.Optional(Visibility) },
+  {
+    slug: Slug,
+    name: Name,
+    summary: t.Optional(Summary),
+    visibility: t.Optional(Visibility),
+    organization: t.Optional(t.String({ ...Slug, description: "Slug of the organization that is to own it" })),
+  },
   strict,
 );
 
@@ -39,6 +45,11 @@ export const PackChange = t.Object(
     owner: t.Optional(
       t.String({ minLength: 1, maxLength: 64, description: "Login of the new owner: hands the pack over" }),
     ),
+    organization: t.Optional(
+      t.Union([Slug, t.Null()], {
+        description: "Slug of an organization that you manage: it owns the pack from now on; null: you do",
+      }),
+    ),
   },
   { additionalProperties: false, minProperties: 1 },
 );
@@ -48,12 +59,23 @@ export const Access = t.Object(
   {
     users: t.Array(Login, { maxItems: 1000 }),
     roles: t.Array(t.String({ pattern: "^[a-z][a-z0-9-]{0,31}$" }), { maxItems: 50 }),
+    organizations: t.Optional(
+      t.Array(Slug, { maxItems: 100, description: "Slugs: their members; none when not given" }),
+    ),
   },
   strict,
 );
+export const ShownAccess = t.Object({
+  users: t.Array(t.String()),
+  roles: t.Array(t.String()),
+  organizations: t.Array(t.String()),
+});
 export const Member = t.Object({ login: Login, role: MemberRole }, strict);
+const MaybeOwner = t.Union([t.String(), t.Null()], { description: "Login; null where an organization owns it" });
+const MaybeOrganization = t.Union([t.Object({ slug: t.String(), name: t.String() }), t.Null()]);
 export const Members = t.Object({
-  owner: t.String(),
+  owner: MaybeOwner,
+  organization: MaybeOrganization,
   items: t.Array(t.Object({ login: t.String(), role: t.String() })),
 });
 export const MemberParams = t.Object({ slug: Slug, login: Login });
@@ -64,6 +86,7 @@ export const PackQuery = t.Object(
     tag: t.Optional(t.String({ maxLength: 64 })),
     minecraft: t.Optional(t.String({ maxLength: 64 })),
     loader: t.Optional(t.String({ maxLength: 64 })),
+    organization: t.Optional(Slug),
     ...PageQuery,
   },
   strict,
@@ -79,7 +102,8 @@ export const Pack = t.Object({
   links: t.Record(t.String(), t.String()),
   icon: t.Union([t.Object({ sha256: t.String(), url: t.String() }), t.Null()]),
   visibility: Visibility,
-  owner: t.String(),
+  owner: MaybeOwner,
+  organization: MaybeOrganization,
   role: t.Union([t.Literal("owner"), MemberRole, t.Null()], { description: "The caller's" }),
   minecraft: t.Array(t.String()),
   loaders: t.Array(t.String()),
@@ -87,4 +111,6 @@ export const Pack = t.Object({
   updatedAt: t.String(),
 });
 export type Pack = typeof Pack.static;
+/** A pack's page: the pack, and who follows it. */
+export const PackPage = t.Object({ ...Pack.properties, followers: t.Integer(), following: t.Boolean() });
 export const Packs = t.Object({ items: t.Array(Pack), nextCursor: t.Union([t.String(), t.Null()]) });

@@ -9,7 +9,6 @@ import {
   type PackChange,
   type PackRole,
   type PackRow,
-  replaceAccess,
   updatePack,
   updatePackOwner,
   type Visibility,
@@ -22,6 +21,7 @@ import { CursorId, readCursor, writeCursor } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
 import type { Pack } from "./model.ts";
+import { planMove, takeIn } from "./ownership.ts";
 
 type Packs = Pick<Deps, "db" | "config" | "bus">;
 /** When the last pack of the page before was changed, as the database writes it (a Date would lose microseconds), and its id. */
@@ -52,9 +52,19 @@ export async function getPackAs(
   return pack;
 }
 
+type NewPack = {
+  caller: Caller;
+  slug: string;
+  name: string;
+  summary?: string;
+  visibility?: Visibility;
+  organization?: string;
+};
+
+/** Makes a pack that is the caller's, or an organization's that he manages. */
 export async function createPack(
   { db, config }: Pick<Packs, "db" | "config">,
-  { caller, ...pack }: { caller: Caller; slug: string; name: string; summary?: string; visibility?: Visibility },
+  { caller, organization, ...pack }: NewPack,
 ): Promise<PackRow> {
   if (config.PACK_CREATORS === "authors" && !caller.roles.some((role) => role === "author" || role === "admin")) {
     throw new Fault(
@@ -65,8 +75,9 @@ export async function createPack(
   try {
     await db.transaction(async (tx) => {
       await confirmCaller(tx, caller);
-      const id = Bun.randomUUIDv7();
-      await insertPack(tx, { id, summary: "", visibility: "private", ...pack, ownerId: caller.userId });
+      const organizationId = organization === undefined ? null : await takeIn(tx, { organization, caller });
+      const given = { summary: "", visibility: "private", ...pack } as const;
+      await insertPack(tx, { id: Bun.randomUUIDv7(), ...given, ownerId: caller.userId, organizationId });
     });
   } catch (error) {
     if (isDuplicate(error))
@@ -85,13 +96,14 @@ type Search = {
   tag?: string;
   minecraft?: string;
   loader?: string;
+  organization?: string;
   limit?: number;
   cursor?: string;
 };
 
 export async function searchPacks(
   { db }: Pick<Packs, "db">,
-  { caller, query, tag, minecraft, loader, limit = 50, cursor }: Search,
+  { caller, query, tag, minecraft, loader, organization, limit = 50, cursor }: Search,
 ): Promise<{ items: Pack[]; nextCursor: string | null }> {
   const [updatedAt, id] = readCursor(cursor, Cursor) ?? [];
   const after = updatedAt !== undefined && id !== undefined ? { updatedAt, id } : null;
@@ -102,6 +114,7 @@ export async function searchPacks(
     tag: tag ?? null,
     minecraft: minecraft ?? null,
     loader: loader ?? null,
+    organization: organization ?? null,
     after,
     limit: limit + 1,
   });
@@ -112,26 +125,25 @@ export async function searchPacks(
   };
 }
 
-type Change = PackChange & { icon?: string | null; owner?: string };
+type Change = PackChange & { icon?: string | null; owner?: string; organization?: string | null };
 
 /** Changes the page, the icon or the owner; only the owner hands the pack over or shows it to others. */
 export async function changePack(
   packs: Packs,
   { caller, slug, revision, change }: { caller: Caller; slug: string; revision: number; change: Change },
 ): Promise<PackRow> {
-  const { icon, owner, ...page } = change;
-  const pack = await getPackAs(packs, {
-    slug,
-    caller,
-    role: owner !== undefined || page.visibility ? "owner" : "maintainer",
-  });
+  const { icon, owner, organization, ...page } = change;
+  const moves = owner !== undefined || organization !== undefined;
+  const pack = await getPackAs(packs, { slug, caller, role: moves || page.visibility ? "owner" : "maintainer" });
   const iconBlobId = icon == null ? icon : await findReadableBlob(packs.db, { sha256: icon, caller });
   await packs.db.transaction(async (tx) => {
     await confirmCaller(tx, caller);
+    const ownerId = owner === undefined ? undefined : await requireUser(tx, owner);
+    const moved = moves ? await planMove(tx, { pack, caller, ownerId, organization }) : undefined;
     // The collector waits, or was first.
     if (iconBlobId && (await lockBlobs(tx, [iconBlobId])).length === 0) throw changedMeanwhile("icon");
     if ((await updatePack(tx, { id: pack.id, revision, change: page, iconBlobId })) === 0) throw changedMeanwhile(slug);
-    if (owner !== undefined) await updatePackOwner(tx, { id: pack.id, ownerId: await requireUser(tx, owner) });
+    if (moved) await updatePackOwner(tx, { id: pack.id, ...moved });
   });
   packs.bus.publish("pack.changed", slug);
   const changed = await findPack(packs.db, { slug, reader: toReader(caller) });
@@ -159,18 +171,6 @@ export async function deletePack(
     await markPackDeleted(tx, pack.id);
   });
   packs.bus.publish("pack.changed", slug);
-}
-
-export async function setAccess(
-  packs: Pick<Packs, "db">,
-  { caller, slug, users, roles }: { caller: Caller; slug: string; users: string[]; roles: string[] },
-): Promise<void> {
-  const pack = await getPackAs(packs, { slug, caller, role: "maintainer" });
-  const userIds = await requireUsers(packs.db, users);
-  await packs.db.transaction(async (tx) => {
-    await confirmCaller(tx, caller);
-    await replaceAccess(tx, { packId: pack.id, userIds, roles: [...new Set(roles)] });
-  });
 }
 
 /** Ids of these logins, or a 422 that names the unknown ones. */
@@ -218,6 +218,7 @@ export function describePack(pack: PackRow): Pack {
     icon,
     visibility,
     owner: pack.ownerLogin,
+    organization: pack.organization,
     role,
     minecraft,
     loaders,

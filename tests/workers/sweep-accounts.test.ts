@@ -5,6 +5,8 @@ import { insertDeviceGrant } from "../../db/device-grant.ts";
 import { insertInvite } from "../../db/invite.ts";
 import { insertMail } from "../../db/mail.ts";
 import { insertLink } from "../../db/mail-link.ts";
+import { insertOrganization } from "../../db/organization.ts";
+import { insertInvitation } from "../../db/organization-invitation.ts";
 import { insertProviderFlow } from "../../db/provider-flow.ts";
 import { insertRevocation } from "../../db/revocation.ts";
 import { insertSession } from "../../db/session.ts";
@@ -50,6 +52,10 @@ async function arrange(userId: string): Promise<void> {
   const flow = { provider: "there", purpose: "sign-in", userId: null, sessionId: null, returnTo: "/" } as const;
   await insertProviderFlow(db, { ...flow, stateHash: id(), bindingHash: id() }, 600);
   await insertInvite(db, { id: id(), codeHash: id(), note: "", createdBy: userId, lifetimeDays: 1 });
+  const organization = { id: id(), slug: id(), name: "a", description: {}, links: {}, visibility: "public" } as const;
+  await insertOrganization(db, { ...organization, ownerId: userId });
+  const invitation = { id: id(), organizationId: organization.id, role: "member", userId, tokenHash: null } as const;
+  await insertInvitation(db, { ...invitation, createdBy: userId, expiresAt: undefined, maxUses: 1 });
 }
 
 test("what is old is forgotten, what is not is kept", async () => {
@@ -64,6 +70,7 @@ test("what is old is forgotten, what is not is kept", async () => {
     links: 1,
     mails: 1,
     invites: 1,
+    invitations: 1,
   };
   await arrange(user.id);
   const none = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, 0]));
@@ -77,6 +84,7 @@ test("what is old is forgotten, what is not is kept", async () => {
     `update account.mail_link set expires_at = now() - interval '8 days'`,
     `update mail.mail set created_at = now() - interval '8 days'`,
     `update account.invite set expires_at = now() - interval '91 days'`,
+    `update organization.invitation set expires_at = now() - interval '91 days'`,
   ])
     await query(deps, statement);
   await arrange(user.id);
