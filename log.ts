@@ -11,6 +11,7 @@ const secretFields = [
   "authorization",
   "cookie",
   "secret",
+  "grant",
   "signature",
 ];
 

@@ -12,6 +12,8 @@ export type SweepRules = {
   orphanSeconds: number;
   /** Multipart uploads that no row names. */
   partsSeconds: number;
+  /** Archives of albums. */
+  albumArchiveDays: number;
   maxShare: number;
 };
 
@@ -33,6 +35,7 @@ export function readSweepRules(config: Config): SweepRules {
     attemptSeconds: Math.max(graceSeconds, longestRunSeconds),
     orphanSeconds: graceSeconds === 0 ? 0 : Math.max(graceSeconds, daySeconds),
     partsSeconds: config.UPLOAD_EXPIRES_SECONDS + graceSeconds,
+    albumArchiveDays: 7,
     maxShare: config.SWEEP_MAX_SHARE,
   };
 }

@@ -139,6 +139,7 @@ export type Leftovers = {
   uploads: number;
   uploadBytes: number;
   unverified: number;
+  albumArchives: number;
   attempts: number;
   doomed: number;
   doomedBytes: number;
@@ -148,7 +149,11 @@ export type Leftovers = {
 /** How much the next sweep would take besides idle blobs. */
 export async function countLeftovers(
   db: Db,
-  { graceSeconds, attemptSeconds }: { graceSeconds: number; attemptSeconds: number },
+  {
+    graceSeconds,
+    attemptSeconds,
+    albumArchiveDays,
+  }: { graceSeconds: number; attemptSeconds: number; albumArchiveDays: number },
 ): Promise<Leftovers> {
   const row = await one<Leftovers>(db, {
     name: "sweep_count_leftovers",
@@ -158,11 +163,12 @@ export async function countLeftovers(
       (select coalesce(sum(size_bytes), 0)::bigint from blob.upload where state = 'waiting' and expires_at < now()) as "uploadBytes",
       (select count(*) from blob.upload u where u.state = 'verifying' and u.expires_at < now() and not exists (
         select from job.job j where j.actor = 'verify-upload' and j.subject = u.id::text and j.done < j.wanted)) as unverified,
+      (select count(*) from image.archive where created_at < now() - make_interval(days => $3)) as "albumArchives",
       (select count(*) from blob.attempt a where a.created_at < now() - make_interval(secs => $2)
         and not exists (select from blob.upload u where u.attempt_id = a.id and u.state in ('waiting', 'verifying'))) as attempts,
       (select count(*) from blob.doomed) as doomed, (select coalesce(sum(size_bytes), 0)::bigint from blob.doomed) as "doomedBytes",
       (select count(*) from blob.doomed where remove_after <= now()) as due`,
-    values: [graceSeconds, attemptSeconds],
+    values: [graceSeconds, attemptSeconds, albumArchiveDays],
   });
   if (!row) throw new Error("the count of leftovers returned no row");
   return row;

@@ -1,3 +1,4 @@
+import { deleteOldAlbumArchives } from "../db/album-archive.ts";
 import {
   deleteExpiredDrafts,
   deleteExpiredUploads,
@@ -41,6 +42,12 @@ export async function expireUploads(sweep: Sweep): Promise<number> {
 export async function forgetRejected(sweep: Sweep): Promise<number> {
   const rejected = await runBatches(sweep, (tx) => rejectUnverified(tx, rowsAtOnce));
   return rejected + (await runBatches(sweep, (tx) => deleteRejectedUploads(tx, rowsAtOnce)));
+}
+
+/** Forgets old archives of albums, whose bytes go with the blobs: whoever wants one again asks again. */
+export function forgetAlbumArchives(sweep: Sweep): Promise<number> {
+  const { albumArchiveDays: afterDays } = sweep.rules;
+  return runBatches(sweep, (tx) => deleteOldAlbumArchives(tx, { afterDays, limit: rowsAtOnce }));
 }
 
 export function giveUpAttempts(sweep: Sweep): Promise<number> {

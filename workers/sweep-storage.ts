@@ -6,7 +6,14 @@ import type { SweepStorage } from "../queues/sweep-storage.ts";
 import { type Fuse, readSweepRules } from "../sweep-rules.ts";
 import type { Sweep } from "./sweep-batches.ts";
 import { collectBlobs } from "./sweep-blobs.ts";
-import { eraseVersions, expireDrafts, expireUploads, forgetRejected, giveUpAttempts } from "./sweep-leftovers.ts";
+import {
+  eraseVersions,
+  expireDrafts,
+  expireUploads,
+  forgetAlbumArchives,
+  forgetRejected,
+  giveUpAttempts,
+} from "./sweep-leftovers.ts";
 import { abortParts, removeDue, removeOrphans, removeTemporary } from "./sweep-objects.ts";
 
 type Step = { name: string; work: (sweep: Sweep) => Promise<number> };
@@ -17,6 +24,7 @@ const steps: Step[] = [
   { name: "versions", work: eraseVersions },
   { name: "uploads", work: expireUploads },
   { name: "rejected", work: forgetRejected },
+  { name: "albumArchives", work: forgetAlbumArchives },
   { name: "blobs", work: collectBlobs },
   { name: "attempts", work: giveUpAttempts },
   { name: "objects", work: removeDue },

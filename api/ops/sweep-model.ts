@@ -25,6 +25,7 @@ export const DryRun = t.Object({
     uploads: count,
     uploadBytes: size,
     unverified: t.Integer({ minimum: 0, description: "Uploads whose verification was given up" }),
+    albumArchives: t.Integer({ minimum: 0, description: "Archives of albums that are a week old" }),
     attempts: t.Integer({ minimum: 0, description: "Keys that a crash left half-written" }),
     doomed: count,
     doomedBytes: size,

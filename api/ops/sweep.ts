@@ -53,11 +53,11 @@ export function sweep(api: Api) {
 
 async function dryRun({ db, storage, config }: Pick<Api, "db" | "storage" | "config">): Promise<DryRunBody> {
   const rules = readSweepRules(config);
-  const { graceSeconds, attemptSeconds, maxShare } = rules;
+  const { graceSeconds, maxShare } = rules;
   const [idle, blobs, left, drafts, uploads, doomed, sums, free] = await Promise.all([
     countIdleBlobs(db, graceSeconds),
     listIdleBlobs(db, { graceSeconds, limit: shown }),
-    countLeftovers(db, { graceSeconds, attemptSeconds }),
+    countLeftovers(db, rules),
     listExpiredDrafts(db, shown),
     listExpiredUploads(db, shown),
     listDoomed(db, shown),
