@@ -10,6 +10,8 @@ export type ImageRow = {
   ownerLogin: string;
   kind: "picture" | "avatar";
   albumId: string | null;
+  /** Its address is a secret of those who have it. */
+  inUnlistedAlbum: boolean;
   state: ImageState;
   reason: string | null;
   name: string;
@@ -38,7 +40,8 @@ export type ImageRow = {
 /** Who looks: a reader, and the share link that he has opened. */
 export type Viewer = Reader & { shareId: string | null };
 
-const columns = `i.id, i.owner_id as "ownerId", u.login as "ownerLogin", i.kind, i.album_id as "albumId", i.state, i.reason, i.name, i.caption, i.alt,
+const columns = `i.id, i.owner_id as "ownerId", u.login as "ownerLogin", i.kind, i.album_id as "albumId",
+  exists (select from image.album a where a.id = i.album_id and a.visibility = 'unlisted') as "inUnlistedAlbum", i.state, i.reason, i.name, i.caption, i.alt,
   i.visibility, i.rank, i.sha256, i.size_bytes as "sizeBytes", i.source_blob_id as "sourceBlobId", i.width, i.height, i.animated, i.placeholder,
   i.focus_x as "focusX", i.focus_y as "focusY", i.revision, i.created_at as "createdAt", i.updated_at as "updatedAt", i.expires_at as "expiresAt",
   coalesce((select jsonb_agg(jsonb_build_object('name', v.name, 'format', v.format, 'width', v.width, 'height', v.height) order by v.width, v.format)

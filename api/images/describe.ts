@@ -23,7 +23,7 @@ export function describeImage(row: ImageRow, reader: Reader): Image {
     name,
     caption,
     alt,
-    album: row.albumId,
+    album: row.inUnlistedAlbum && !isOwner(row, reader) ? null : row.albumId,
     visibility,
     ...(isOwner(row, reader) && row.sha256 !== "" && { sha256: row.sha256, size: row.sizeBytes }),
     width,

@@ -97,6 +97,30 @@ describe("a profile", () => {
     expect([changed.status, changed.json.bio, idsOf(changed.json).length]).toEqual([200, "paints", 12]);
   });
 
+  test("tells nobody the address of an unlisted album that one of its images is in", async () => {
+    const albums = await Promise.all(
+      ["unlisted", "public"].map(async (visibility) => {
+        const { json } = await user.call("POST", "/v1/albums", { body: { title: "x", visibility } });
+        return json.id as string;
+      }),
+    );
+    const images = await Promise.all(
+      albums.map((album) => uploadImage(user, makePng(), { album, visibility: "public" })),
+    );
+    for (const [call, told] of [
+      [system.call, [null, albums[1]]],
+      [friend.call, [null, albums[1]]],
+      [user.call, albums],
+    ] as const) {
+      const shown = await Promise.all(images.map((id) => call("GET", `/v1/images/${id}`)));
+      expect(shown.map(({ json }) => json.album)).toEqual([...told]);
+    }
+    const profile = await system.call("GET", "/v1/users/painter");
+    const list = await system.call("GET", "/v1/users/painter/images?limit=100");
+    for (const { text } of [profile, list]) expect(text).not.toContain(albums[0] ?? "");
+    for (const id of images) await user.call("DELETE", `/v1/images/${id}`);
+  });
+
   const pack = "painted-pack";
   const publicAlbum = async () =>
     (await user.call("POST", "/v1/albums", { body: { title: "x", visibility: "public" } })).json.id;
