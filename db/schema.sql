@@ -1166,10 +1166,10 @@ CREATE OR REPLACE FUNCTION event.can_read(e event.event, caller uuid, caller_rol
 AS $function$
   select e.deleted_at is null
     and (e.organization_id is not null or not exists (select from account."user" u where u.id = e.owner_id and u.deleted_at is not null))
-    and (event.role_of(e, caller, caller_roles) is not null
+    and ((e.state <> 'draft' and e.visibility <> 'members')
+      or event.role_of(e, caller, caller_roles) is not null
       or (e.state <> 'draft' and (
-        e.visibility <> 'members'
-        or organization.role_of(e.organization_id, caller, caller_roles) is not null
+        organization.role_of(e.organization_id, caller, caller_roles) is not null
         or exists (select from event.registration r join event.occurrence o on o.id = r.occurrence_id
           where o.event_id = e.id and r.user_id = caller and r.state not in ('declined', 'cancelled')))))
 $function$;
@@ -1409,7 +1409,7 @@ AS $function$
   end
 $function$;
 
-CREATE OR REPLACE FUNCTION event.search(asked tsquery, spelled text)
+CREATE OR REPLACE FUNCTION event.search(asked tsquery, spelled text[])
  RETURNS TABLE(id uuid, rank real)
  LANGUAGE sql
  STABLE ROWS 100
@@ -1417,9 +1417,9 @@ CREATE OR REPLACE FUNCTION event.search(asked tsquery, spelled text)
 AS $function$
   with held as materialized (select e.id, 1 + ts_rank(e.words, asked) as rank from event.event e where e.words @@ asked),
   near as (
-    select e.id, word_similarity(spelled, e.spelling) as rank from event.event e
-      where spelled <% e.spelling and (select count(*) from (select from held limit 100) few) < 100
-        and not exists (select from regexp_split_to_table(spelled, '[^[:alnum:]]+') word where word <> '' and not word <% e.spelling))
+    select e.id, word_similarity(array_to_string(spelled, ' '), e.spelling) as rank from event.event e
+      where array_to_string(spelled, ' ') <% e.spelling and (select count(*) from (select from held limit 100) few) < 100
+        and (cardinality(spelled) = 1 or not exists (select from unnest(spelled) word where not word <% e.spelling)))
   select both_kinds.id, max(both_kinds.rank)::real from (select * from held union all select * from near) both_kinds group by both_kinds.id
 $function$;
 

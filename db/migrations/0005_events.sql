@@ -187,10 +187,10 @@ $$;
 create function event.can_read(e event.event, caller uuid, caller_roles text[]) returns boolean language sql stable as $$
   select e.deleted_at is null
     and (e.organization_id is not null or not exists (select from account."user" u where u.id = e.owner_id and u.deleted_at is not null))
-    and (event.role_of(e, caller, caller_roles) is not null
+    and ((e.state <> 'draft' and e.visibility <> 'members')
+      or event.role_of(e, caller, caller_roles) is not null
       or (e.state <> 'draft' and (
-        e.visibility <> 'members'
-        or organization.role_of(e.organization_id, caller, caller_roles) is not null
+        organization.role_of(e.organization_id, caller, caller_roles) is not null
         or exists (select from event.registration r join event.occurrence o on o.id = r.occurrence_id
           where o.event_id = e.id and r.user_id = caller and r.state not in ('declined', 'cancelled')))))
 $$;
@@ -434,15 +434,15 @@ begin
 end
 $$;
 
--- Events that hold these words in any of their forms, and, where fewer than 100 do, those whose title is spelled nearly so
--- (`spelled`: the same words as event.spell writes them; null: only the words). What holds the words comes before what does not.
-create function event.search(asked tsquery, spelled text) returns table (id uuid, rank real) language sql stable rows 100
+-- Events that hold these words in any of their forms, and, where fewer than 100 do, those in whose titles each word of
+-- `spelled` (as event.spell writes it) is spelled nearly so. What holds the words comes before what does not.
+create function event.search(asked tsquery, spelled text[]) returns table (id uuid, rank real) language sql stable rows 100
   set pg_trgm.word_similarity_threshold = 0.5 as $$
   with held as materialized (select e.id, 1 + ts_rank(e.words, asked) as rank from event.event e where e.words @@ asked),
   near as (
-    select e.id, word_similarity(spelled, e.spelling) as rank from event.event e
-      where spelled <% e.spelling and (select count(*) from (select from held limit 100) few) < 100
-        and not exists (select from regexp_split_to_table(spelled, '[^[:alnum:]]+') word where word <> '' and not word <% e.spelling))
+    select e.id, word_similarity(array_to_string(spelled, ' '), e.spelling) as rank from event.event e
+      where array_to_string(spelled, ' ') <% e.spelling and (select count(*) from (select from held limit 100) few) < 100
+        and (cardinality(spelled) = 1 or not exists (select from unnest(spelled) word where not word <% e.spelling)))
   select both_kinds.id, max(both_kinds.rank)::real from (select * from held union all select * from near) both_kinds group by both_kinds.id
 $$;
 
