@@ -40,7 +40,7 @@ const waitForAvatar = (login: string, id: string) =>
       return avatar?.["64"].includes(id) && avatar;
     },
     "everybody to see the avatar",
-    1_500,
+    5_000,
   );
 
 /** Follows an address to the bytes; says which of the colours they are. */
@@ -184,7 +184,7 @@ describe("an avatar", () => {
       await waitFor(
         async () => (await system.call("GET", `${url}/v1/users/player`)).json.avatar?.["64"] === shown["64"],
         "every process to show it",
-        1_500,
+        5_000,
       );
     await user.call("PUT", "/v1/me/avatar", { body: { image } });
     expect((await user.call("DELETE", "/v1/me/avatar")).status).toBe(204);
@@ -196,7 +196,7 @@ describe("an avatar", () => {
       await waitFor(
         async () => (await system.call("GET", `${url}/v1/users/player`)).json.avatar === null,
         "every process to forget it",
-        1_500,
+        5_000,
       );
     expect((await system.call("DELETE", "/v1/me/avatar")).status).toBe(401);
   });

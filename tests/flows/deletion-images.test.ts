@@ -107,7 +107,7 @@ const openShare = (token: string) => system.call("POST", "/v1/shares/open", { bo
 
 async function expectShown({ public: open, named, linked, theirs, grant, token }: Arranged): Promise<void> {
   const shown = (statuses: Set<number>) => [...statuses].every((status) => status === 200 || status === 307);
-  await waitFor(async () => shown(await ask(open, system.call)), "every process to show him", 2_000);
+  await waitFor(async () => shown(await ask(open, system.call)), "every process to show him", 5_000);
   expect(shown(await ask(named, friend.call))).toBe(true);
   expect(shown(await ask(linked, system.call, { share: grant }))).toBe(true);
   expect(shown(await ask(theirs, system.call))).toBe(true);
@@ -116,7 +116,7 @@ async function expectShown({ public: open, named, linked, theirs, grant, token }
 
 async function expectHidden({ public: open, named, linked, theirs, grant, token, gallery, others }: Arranged) {
   const none = [404];
-  await waitFor(async () => `${[...(await ask(open, system.call))]}` === "404", "every process to hide him", 1_500);
+  await waitFor(async () => `${[...(await ask(open, system.call))]}` === "404", "every process to hide him", 5_000);
   for (const { call } of [friend, admin])
     for (const paths of [open, named, linked]) expect([...(await ask(paths, call))]).toEqual(none);
   for (const status of await ask(linked, system.call, { share: grant })) expect(status).toBeOneOf([401, 404]);

@@ -7,7 +7,7 @@ let user: TestUser;
 let friend: TestUser;
 
 beforeAll(async () => {
-  // Longer than any of these tests: what is remembered is forgotten because of a change, or not at all.
+  // What is remembered is forgotten after 30 s by itself: here it has to be because of a change.
   system = await startSystem({ pods: 1, apis: 3 });
   [user, friend] = await Promise.all([system.signUp("painter"), system.signUp("friend")]);
 });
@@ -34,7 +34,7 @@ async function expectGone(id: string, change: () => Promise<unknown>): Promise<v
     await waitFor(
       async () => (await seen(system.call, url)).every((ids) => !ids.includes(id)),
       "every process to have forgotten it",
-      1_500,
+      5_000,
     );
   expect((await system.call("GET", `/v1/images/${id}`)).status).toBe(404);
 }
@@ -91,7 +91,7 @@ describe("a profile", () => {
     await waitFor(
       async () => (await user.call("GET", "/v1/me", { headers: { "if-none-match": etag } })).status === 200,
       "the profile to be another",
-      1_500,
+      5_000,
     );
     const changed = await user.call("PATCH", "/v1/me", { body: { bio: "paints" }, headers: { "if-match": etag } });
     expect([changed.status, changed.json.bio, idsOf(changed.json).length]).toEqual([200, "paints", 12]);
@@ -181,7 +181,7 @@ describe("a profile", () => {
       await waitFor(
         async () => (await seen(system.call, url)).every((ids) => ids.includes(id)),
         "it to be shown",
-        1_500,
+        5_000,
       );
     await expectGone(id, change);
     // He himself sees it as long as it is there.
