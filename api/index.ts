@@ -13,6 +13,7 @@ import { oldAddresses } from "./aliases.ts";
 import type { Api } from "./api.ts";
 import { avatars } from "./avatars/index.ts";
 import { blobs } from "./blobs/index.ts";
+import { calendars } from "./calendars/index.ts";
 import { openIdentify } from "./caller.ts";
 import { community } from "./community/index.ts";
 import { files } from "./files/index.ts";
@@ -70,6 +71,7 @@ export const features = {
   community,
   avatars,
   registrations,
+  calendars,
 };
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
@@ -122,6 +124,7 @@ export async function makeApp(
   if (wanted("organizations")) app.use(organizations(api));
   if (wanted("community")) app.use(community(api));
   if (wanted("avatars")) app.use(avatars(api));
+  if (wanted("calendars")) app.use(calendars(api));
   if (wanted("registrations")) app.use(registrations(api));
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));

@@ -30,6 +30,7 @@ const areas: [prefix: string, area: string][] = [
   ["/v1/me/albums", "files"],
   ["/v1/events", "events"],
   ["/v1/registrations", "events"],
+  ["/v1/me/calendar", "events"],
   ["/v1/me/registrations", "events"],
   ["/v1/me", "account"],
   ["/v1/organizations", "account"],

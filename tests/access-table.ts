@@ -576,6 +576,10 @@ export const elsewhere = [
   // tests/flows/registrations.test.ts: from what a person or an organizer of an event may do.
   /^[A-Z]+ \/v1\/events\/:slug\/(registrations(\.csv)?|draw|check-ins|joins|servers)(\/|$)/,
   /^POST \/v1\/registrations\/confirm$/,
+  // tests/flows/calendars.test.ts
+  /^GET \/calendars\/:file$/,
+  /^GET \/v1\/(events|organizations)\/:slug\/calendar\.ics$/,
+  /^[A-Z]+ \/v1\/me\/calendar$/,
   /^GET \/v1\/me\/registrations$/,
   /^[A-Z]+ \/openapi(\/|$)/,
   /^[A-Z]+ \/ops(\/|$)/,
