@@ -4,7 +4,7 @@ import pg from "pg";
 import type { Log } from "../log.ts";
 import { type Db, run } from "./query.ts";
 
-/** Hints between processes: `job.changed` carries a job's id, `pack.changed` a slug. In no order, and some get lost: whoever needs certainty reads the row. */
+/** Hints between processes: `job.changed` carries a job's id, `pack.changed` a slug, `user.changed` and `images.changed` a user's id. In no order, and some get lost: whoever needs certainty reads the row. */
 export type Bus = {
   /** Listeners of this process have heard it when this returns, and may hear it once more. */
   /** `now` sends at once; other hints of a few milliseconds travel together. */

@@ -18,10 +18,13 @@ type Settings<Image> = Pick<Api, "bus" | "revocations"> & {
 /** What the longest page shows, and one more by which it knows that there is another. */
 const firstLimit = 101;
 
+/** What has galleries: whoever may see the page may see these. */
+const pages = ["pack", "event", "organization"];
+
 /**
  * Remembers for at most `keepMs` what whoever has not signed in sees of somebody's images. For everybody else they are
  * looked up: each may see others, and their owner what he has just changed. They are forgotten sooner when `images.changed`
- * names him, and when he is disabled, deleted or brought back. What is shown because an album is may change with a pack or
+ * names him, and when he is disabled, deleted or brought back. What is shown because an album is may change with a page or
  * with somebody else, so that it is forgotten with any of these.
  */
 export function openKnownImages<Image extends { visibility: string }>({
@@ -52,7 +55,7 @@ export function openKnownImages<Image extends { visibility: string }>({
     forgetAlbums();
   };
   bus.subscribe("images.changed", forget);
-  bus.subscribe("pack.changed", forgetAlbums);
+  for (const page of pages) bus.subscribe(`${page}.changed`, forgetAlbums);
   bus.subscribe("user.changed", forgetUser);
   revocations.onRevoked(({ kind, subject }) => {
     if (kind === "user") forgetUser(subject);

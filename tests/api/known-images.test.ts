@@ -83,9 +83,11 @@ describe("openKnownImages()", () => {
     expect([await find(), await find(nobody, other)]).toEqual([3, 2]);
   });
 
-  test("forgets what is shown because of an album when any pack or user changes, and nothing else", async () => {
+  test("forgets what is shown because of an album when any page or user changes, and nothing else", async () => {
     for (const [topic, subject] of [
       ["pack.changed", "some-pack"],
+      ["event.changed", Bun.randomUUIDv7()],
+      ["organization.changed", Bun.randomUUIDv7()],
       ["user.changed", Bun.randomUUIDv7()],
     ] as const) {
       const inAlbum = openCounted({ visibility: "album" });
