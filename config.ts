@@ -85,6 +85,8 @@ export const Config = t.Object({
   LIMIT_USER_UPLOADS: count(100_000),
   LIMIT_USER_ORGANIZATIONS: count(20),
   LIMIT_ORGANIZATION_MEMBERS: count(1_000),
+  LIMIT_INVITATIONS_PER_MINUTE: count(30),
+  LIMIT_REPORTS_PER_MINUTE: count(10),
   LIMIT_IMAGE_BYTES: t.Integer({ minimum: 1, maximum: 64 * 1024 ** 2, default: 32 * 1024 ** 2 }),
   LIMIT_USER_IMAGES: count(2_000),
   LIMIT_USER_IMAGE_BYTES: count(5 * 1024 ** 3),

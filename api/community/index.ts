@@ -21,9 +21,6 @@ import {
 } from "./model.ts";
 import { answerReport, fileReport, pageOwnReports, pageReports } from "./reports.ts";
 
-/** So many reports may one person file in a minute. */
-const reportsPerMinute = 10;
-
 /** Following, and reports of abuse. */
 export function community(api: Api) {
   return new Elysia({ tags: ["community"] })
@@ -60,10 +57,8 @@ export function community(api: Api) {
       "/v1/reports",
       async ({ body, caller, request, set }) => {
         const signedIn = requireCaller(caller);
-        await api.rateLimits.take(
-          [{ name: "reports", perMinute: reportsPerMinute, key: signedIn.userId }],
-          set.headers,
-        );
+        const perMinute = api.config.LIMIT_REPORTS_PER_MINUTE;
+        await api.rateLimits.take([{ name: "reports", perMinute, key: signedIn.userId }], set.headers);
         return answerOnce({ db: api.db, request, caller: signedIn, body }, async () => {
           const viewer = toViewer(api, { caller: signedIn, request });
           return { status: 201, body: await fileReport(api, { caller: signedIn, viewer, report: body }) };

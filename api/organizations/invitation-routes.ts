@@ -1,6 +1,8 @@
 import { Elysia } from "elysia";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
+import type { Allowance } from "../rate-limits.ts";
+import type { Caller } from "../tokens.ts";
 import {
   acceptLink,
   acceptOwnInvitation,
@@ -32,13 +34,16 @@ import {
   withdrawTransfer,
 } from "./transfer.ts";
 
-/** So many invitations may one person send in a minute. */
-const perMinute = 60;
+/** What inviting somebody takes. */
+const allowance = ({ config }: Api, { userId }: Caller): Allowance => ({
+  name: "invitations",
+  perMinute: config.LIMIT_INVITATIONS_PER_MINUTE,
+  key: userId,
+});
 
 /** How people come in, and how an organization gets another owner. */
 export function invitations(api: Api) {
-  const options = { tags: ["organizations"] };
-  return new Elysia(options)
+  return new Elysia({ tags: ["organizations"] })
     .use(callers(api))
     .onBeforeHandle(({ set }) => {
       set.headers["cache-control"] = "private, no-store";
@@ -47,7 +52,7 @@ export function invitations(api: Api) {
       "/v1/organizations/:slug/invitations",
       async ({ params: { slug }, body, caller, set, status }) => {
         const signedIn = requireCaller(caller);
-        await api.rateLimits.take([{ name: "invitations", perMinute, key: signedIn.userId }], set.headers);
+        await api.rateLimits.take([allowance(api, signedIn)], set.headers);
         // No Idempotency-Key: an answer that is kept for being repeated would keep the token.
         return status(201, await invite(api, { caller: signedIn, slug, invitation: body }));
       },
@@ -117,7 +122,7 @@ function transfers(api: Api) {
       "",
       async ({ params: { slug }, body: { login }, caller, set, status }) => {
         const signedIn = requireCaller(caller);
-        await api.rateLimits.take([{ name: "invitations", perMinute, key: signedIn.userId }], set.headers);
+        await api.rateLimits.take([allowance(api, signedIn)], set.headers);
         return status(201, await offerOwnership(api, { caller: signedIn, slug, login }));
       },
       {
