@@ -9,6 +9,8 @@ type Alias = {
   body?: typeof Register | typeof SignIn | typeof ProfileChange | typeof Deletion;
   /** Those clients know nothing of revisions: whatever the thing is now, it is changed. */
   unconditional?: boolean;
+  /** What the last part of the old path ends in, and the new one does not. */
+  extension?: string;
 };
 
 /** Addresses of the services that Sunduk replaces, and what they mean here. */
@@ -23,6 +25,11 @@ const aliases: Alias[] = [
   { from: ["GET", "/me"], to: ["GET", "/v1/me"] },
   { from: ["PATCH", "/me/update"], to: ["PATCH", "/v1/me"], body: ProfileChange, unconditional: true },
   { from: ["GET", "/users/:id"], to: ["GET", "/v1/users/:id"] },
+  { from: ["GET", "/v1/user/:file"], to: ["GET", "/v1/images/:file/original"], extension: ".webp" },
+  { from: ["GET", "/me/photos"], to: ["GET", "/v1/me/images"] },
+  { from: ["GET", "/me/photos/:id"], to: ["GET", "/v1/images/:id"] },
+  { from: ["DELETE", "/me/photos/:id"], to: ["DELETE", "/v1/images/:id"] },
+  { from: ["GET", "/users/:id/photos/:photo"], to: ["GET", "/v1/images/:photo"] },
 ];
 
 type Again = {
@@ -33,7 +40,7 @@ type Again = {
 };
 
 /** Since when there have been better ones: this program's first release (a Date of RFC 9651). */
-const deprecatedSince = "@1763596800";
+export const deprecatedSince = "@1763596800";
 
 /**
  * Answers old addresses as the new ones do, limits and refusals included: each request is handed to the app once more,
@@ -41,7 +48,7 @@ const deprecatedSince = "@1763596800";
  */
 export function oldAddresses({ handle, setPeer }: Again) {
   const app = new Elysia({ tags: ["aliases"] });
-  for (const { from, to, body, unconditional } of aliases) {
+  for (const { from, to, body, unconditional, extension } of aliases) {
     const [method, path] = from;
     const [newMethod, newPath] = to;
     app.route(
@@ -49,7 +56,7 @@ export function oldAddresses({ handle, setPeer }: Again) {
       path,
       async ({ request, body: given, server }) => {
         const { pathname, search } = new URL(request.url);
-        const target = newPath.replace(":id", () => pathname.slice(pathname.lastIndexOf("/") + 1));
+        const target = fillPath(newPath, readParts(path, extension ? removeEnd(pathname, extension) : pathname));
         const headers = new Headers(request.headers);
         headers.delete("content-length");
         if (unconditional && !headers.has("if-match")) headers.set("if-match", "*");
@@ -73,4 +80,19 @@ export function oldAddresses({ handle, setPeer }: Again) {
     );
   }
   return app;
+}
+
+/** What stands in a path for each `:name` of its pattern, as it was sent. */
+function readParts(pattern: string, pathname: string): Map<string, string> {
+  const parts = pathname.split("/");
+  return new Map(pattern.split("/").map((name, index) => [name, parts[index] ?? ""]));
+}
+
+function fillPath(pattern: string, parts: Map<string, string>): string {
+  const filled = pattern.split("/").map((name) => (name.startsWith(":") ? (parts.get(name) ?? "") : name));
+  return filled.join("/");
+}
+
+function removeEnd(text: string, end: string): string {
+  return text.endsWith(end) ? text.slice(0, -end.length) : text;
 }

@@ -9,7 +9,9 @@ export function bodyLimits(maxBytes: number) {
       // Bytes for the embedded storage are streamed and forms are read by their routes; a POST may have no body at all.
       if (
         request.body === null ||
-        /^\/(storage\/|ops\/sign-|oauth\/|device$|v1\/auth\/oidc\/[^/]+\/code$)/.test(new URL(request.url).pathname)
+        /^\/(storage\/|ops\/sign-|oauth\/|device$|v1\/auth\/oidc\/[^/]+\/code$|v1\/upload$)/.test(
+          new URL(request.url).pathname,
+        )
       )
         return null;
       if (contentType.toLowerCase() !== "application/json") {

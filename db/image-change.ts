@@ -75,6 +75,19 @@ export function settleReceived(
   });
 }
 
+/** Forgets an image whose bytes were not received, and gives its owner the room back. 0 when it was received after all. */
+export async function deleteUnreceived(db: Db, id: string): Promise<number> {
+  const row = await one<{ count: number }>(db, {
+    name: "image_delete_unreceived",
+    text: `with gone as (delete from image.image where id = $1 and state = 'waiting' and sha256 = '' returning owner_id, size_bytes),
+        released as (update image.quota q set images = greatest(0, q.images - 1), size_bytes = greatest(0, q.size_bytes - gone.size_bytes)
+          from gone where q.user_id = gone.owner_id)
+      select count(*) as count from gone`,
+    values: [id],
+  });
+  return row?.count ?? 0;
+}
+
 type Change = {
   caption?: string | undefined;
   alt?: string | undefined;

@@ -29,8 +29,7 @@ export async function openImage(
   const { db, config } = images;
   requireAllowedSize(config, size);
   const blocked = await findBlocked(db, sha256);
-  if (blocked)
-    throw new Fault("not-allowed", `Cannot take the image: these bytes are blocked on this server: ${blocked.reason}`);
+  if (blocked) throw blockedImage(blocked.reason);
   const viewer = ownViewer(caller);
   const unfinished = await findWaitingImage(db, { ownerId: caller.userId, sha256, sizeBytes: size });
   if (unfinished) return showImage(images, { id: unfinished.id, viewer });
@@ -39,8 +38,12 @@ export async function openImage(
   return showImage(images, { id, viewer });
 }
 
-/** 413 for more bytes than an image may have. */
-export function requireAllowedSize({ LIMIT_IMAGE_BYTES: most }: Deps["config"], sizeBytes: number): void {
+/** Why bytes are not taken that are blocked on this server. */
+export function blockedImage(reason: string): Fault {
+  return new Fault("not-allowed", `Cannot take the image: these bytes are blocked on this server: ${reason}`);
+}
+
+function requireAllowedSize({ LIMIT_IMAGE_BYTES: most }: Deps["config"], sizeBytes: number): void {
   if (sizeBytes > most)
     throw new Fault("too-large", `Cannot take the image: it has more than the ${most} bytes that this server takes`);
 }

@@ -1,4 +1,5 @@
 import { Elysia } from "elysia";
+import { deprecatedSince } from "../aliases.ts";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
 import { describe } from "../describe.ts";
@@ -8,7 +9,9 @@ import { linkNext } from "../pages.ts";
 import { answerSigned } from "../redirect.ts";
 import { UserParams } from "../users/model.ts";
 import { completeImage, openImage } from "./arrival.ts";
+import { openFormUploads } from "./form-upload.ts";
 import {
+  FormAccepted,
   Image,
   ImageAccepted,
   ImageChange,
@@ -25,6 +28,7 @@ import { toViewer } from "./viewer.ts";
 
 /** Images: their bytes go straight to storage, and come back as variants that this server has made. */
 export function images(api: Api) {
+  const receiveForm = openFormUploads(api);
   return new Elysia({ prefix: "/v1", tags: ["images"] })
     .use(callers(api))
     .post(
@@ -126,6 +130,13 @@ export function images(api: Api) {
     .head("/images/:id/:variant", (context) => sendVariant("HEAD", context), {
       params: VariantParams,
       detail: { hide: true },
+    })
+    .post("/upload", (context) => takeForm(context), {
+      detail: {
+        deprecated: true,
+        summary: "Send an image as the field `file` of a form (multipart/form-data): ask for an address instead",
+        responses: describe({ 202: FormAccepted }),
+      },
     });
 
   type Asked = {
@@ -133,6 +144,22 @@ export function images(api: Api) {
     caller: Parameters<typeof toViewer>[1]["caller"];
     request: Request;
   };
+  // Apart from the route, so that Elysia sees no use of the body there and leaves it unread.
+  async function takeForm({ caller, request }: Omit<Asked, "params">): Promise<Response> {
+    const { id, jobId } = await receiveForm({ caller: requireCaller(caller), request });
+    const fileName = `${id}.webp`;
+    const job = { id: jobId, url: `/v1/jobs/${jobId}` };
+    const headers = {
+      "cache-control": "private, no-store",
+      deprecation: deprecatedSince,
+      link: '</v1/images>; rel="successor-version"',
+    };
+    return Response.json(
+      { id, fileName, url: `/v1/user/${fileName}`, state: "processing", job },
+      { status: 202, headers },
+    );
+  }
+
   async function sendVariant(method: "GET" | "HEAD", { params, caller, request }: Asked): Promise<Response> {
     const viewer = toViewer(api, { caller, request });
     const url = await signVariant(api, { ...params, viewer, method, accept: request.headers.get("accept") });

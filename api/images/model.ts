@@ -98,3 +98,11 @@ export const Image = t.Object({
 export type Image = typeof Image.static;
 export const Images = t.Object({ items: t.Array(Image), nextCursor: t.Union([t.String(), t.Null()]) });
 export const ImageAccepted = t.Object({ id: t.String(), state: t.String(), job: JobLink });
+
+export const FormAccepted = t.Object({
+  id: t.String(),
+  fileName: t.String({ description: "Unique on this server" }),
+  url: t.String({ description: "Where it is to be seen once it is ready" }),
+  state: t.String(),
+  job: JobLink,
+});
