@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
 import { defineCommand, usageFault } from "./arguments.ts";
@@ -23,11 +21,10 @@ export const command = defineCommand({
   async run({ values, positionals: [chosen], output, signal }) {
     const wanted = readParts(chosen);
     const { findServices } = await import("../tests/services/cluster.ts");
-    const { startTestPostgres } = await import("../tests/harness.ts");
-    const folder = await mkdtemp(join(tmpdir(), "sunduk-test-"));
-    await Bun.$`chmod 755 ${folder}`.quiet(); // PostgreSQL started by root runs as somebody else
+    const { startTestRun } = await import("../tests/test-run.ts");
+    const long = values.long ?? false;
     const { missing } = findServices();
-    const postgres = await startTestPostgres(join(folder, "postgres"));
+    const run = await startTestRun({ long });
     const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
     const skippedParts: string[] = [];
     try {
@@ -38,11 +35,10 @@ export const command = defineCommand({
           continue;
         }
         output.say(output.text.testing(part));
-        add(totals, await runTests(part, { databaseUrl: postgres.url, long: values.long ?? false, signal, output }));
+        add(totals, await runTests(part, { shared: await run.environment(part), long, signal, output }));
       }
     } finally {
-      await postgres.stop();
-      await rm(folder, { recursive: true, force: true });
+      await run.stop();
     }
     for (const line of skippedParts) output.say(line);
     output.result({ ok: totals.failed === 0, ...totals });
@@ -57,15 +53,22 @@ function readParts(chosen: string | undefined): Part[] {
   throw usageFault(`Choose the parts: "${chosen}" is neither embedded nor cluster`, usage);
 }
 
-type Settings = { databaseUrl: string; long: boolean; signal: AbortSignal; output: Output };
+type Settings = { shared: Record<string, string>; long: boolean; signal: AbortSignal; output: Output };
 
 /** One run of `bun test`. A run that prints no summary has failed, whatever its exit code says. */
-async function runTests(part: Part, { databaseUrl, long, signal, output }: Settings): Promise<Totals> {
+async function runTests(part: Part, { shared, long, signal, output }: Settings): Promise<Totals> {
   const child = Bun.spawn(
-    [process.execPath, "test", "--parallel=2", "--timeout=120000", ...(part === "cluster" ? clusterTests : ["tests"])],
+    [
+      process.execPath,
+      "test",
+      "--parallel=3", // two cores are busy with three: a file often waits
+      "--timings=tests/timings.json", // the slowest files first
+      "--timeout=120000",
+      ...(part === "cluster" ? clusterTests : ["tests"]),
+    ],
     {
       cwd: root,
-      env: { ...process.env, SUNDUK_PARTS: part, SUNDUK_TEST_DATABASE: databaseUrl, ...(long && { SUNDUK_LONG: "1" }) },
+      env: { ...process.env, ...shared, ...(long && { SUNDUK_LONG: "1" }) },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",

@@ -28,7 +28,7 @@ const exceptions: Record<string, string> = {
   "queues/mailbox.ts > db/job.ts": "a wish is a row of job.job: whoever sends must raise it in his own transaction",
   "queues/mailbox.ts > db/query.ts": "the type of that transaction",
   // A test reads the sources of tests to start their services: the command for developers.
-  "cli/test.ts > tests/harness.ts": "`sunduk test` starts what the tests share",
+  "cli/test.ts > tests/test-run.ts": "`sunduk test` starts what the tests share",
   "cli/test.ts > tests/services/cluster.ts": "`sunduk test` says which services it found",
 };
 

@@ -104,21 +104,33 @@ export async function startRedis(dir: string, options: string[] = []): Promise<{
   return { url: `redis://127.0.0.1:${ports[0]}`, stop };
 }
 
-/**
- * Starts Redis and an S3 server under `dir`, each on free loopback ports, with an empty bucket; gateways on demand.
- * Everything is gone after `stop()`, and also when this process ends without calling it.
- */
-export async function startServices(dir: string): Promise<Services> {
+/** Starts an S3 server of its own under `dir`, with an empty bucket. */
+export async function startS3(dir: string): Promise<{ s3: S3Service; stop(): Promise<void> }> {
+  const region = "us-east-1";
   const accessKey = "sunduk-tests";
   const secretKey = Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("base64url");
   const keys = { S3_ACCESS_KEY: accessKey, S3_SECRET_KEY: secretKey };
+  const { ports, stop } = await startOnPorts({ script: "rgw.sh", dir, env: keys }, { ports: 2 });
+  const [port = 0] = ports;
+  const s3 = { endpoint: `http://127.0.0.1:${port}`, bucket: "sunduk", accessKey, secretKey, region };
+  const client = new Client({ endPoint: "127.0.0.1", port, useSSL: false, accessKey, secretKey, region });
+  await client.makeBucket(s3.bucket, region);
+  return { s3, stop };
+}
+
+/**
+ * Starts Redis and an S3 server under `dir`, each on free loopback ports, with an empty bucket; gateways on demand. An S3
+ * server that runs already is taken when it is given. What was started is gone after `stop()`, and also when this process
+ * ends without calling it.
+ */
+export async function startServices(dir: string, given?: S3Service): Promise<Services> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     await Promise.all(stops.splice(0).map((stopPart) => stopPart()));
   };
   const starting = await Promise.allSettled([
     startRedis(join(dir, "redis")),
-    startOnPorts({ script: "rgw.sh", dir: join(dir, "rgw"), env: keys }, { ports: 2 }),
+    given ? { s3: given, stop: async () => undefined } : startS3(join(dir, "rgw")),
   ]);
   for (const part of starting) if (part.status === "fulfilled") stops.push(part.value.stop);
   const [redis, rgw] = starting;
@@ -127,17 +139,7 @@ export async function startServices(dir: string): Promise<Services> {
     const reasons = starting.flatMap((part) => (part.status === "rejected" ? [part.reason] : []));
     throw new AggregateError(reasons, `Starting the services: failed\n${reasons.map(String).join("\n")}`);
   }
-  const [s3Port = 0] = rgw.value.ports;
-  const s3 = { endpoint: `http://127.0.0.1:${s3Port}`, bucket: "sunduk", accessKey, secretKey, region: "us-east-1" };
-  const client = new Client({
-    endPoint: "127.0.0.1",
-    port: s3Port,
-    useSSL: false,
-    accessKey,
-    secretKey,
-    region: s3.region,
-  });
-  await client.makeBucket(s3.bucket, s3.region);
+  const { s3 } = rgw.value;
 
   let gateways = 0;
   const startGateway = async ({
