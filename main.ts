@@ -1,4 +1,3 @@
-import { openApi } from "./api/index.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createDatabase, migrate } from "./db/migrate.ts";
 import { openDeps, readS3Options } from "./deps.ts";
@@ -8,7 +7,6 @@ import { type Log, openLog } from "./log.ts";
 import { migrateQueues } from "./queues/connection.ts";
 import { writeSecrets } from "./secrets.ts";
 import { createBucket } from "./storage/s3.ts";
-import { openPod } from "./workers/pod.ts";
 
 const usage = `usage: bun main.ts ROLE
   api [feature…]      answers requests
@@ -34,6 +32,7 @@ async function runApi(config: Config, features: string[]): Promise<void> {
     publicUrl: () => config.PUBLIC_URL ?? `http://${config.HOST}:${port}`,
   });
   stack.defer(deps.close);
+  const { openApi } = await import("./api/index.ts"); // a pod has no use for it
   const api = await openApi(deps, { keys, host: config.HOST, port, features });
   stack.defer(api.close);
   port = api.port;
@@ -48,6 +47,7 @@ async function runWorkers(config: Config, actors: string[]): Promise<void> {
   const deps = await openDeps({ config, log, name: "workers", publicUrl: () => config.PUBLIC_URL ?? "" });
   stack.defer(deps.close);
   const end = Promise.withResolvers<string>();
+  const { openPod } = await import("./workers/pod.ts");
   const pod = await openPod(deps, {
     names: actors,
     onDeaf: (queue) => {
