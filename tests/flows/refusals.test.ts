@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Answer, publishPack, type System, sha256, startSystem, type TestUser, upload } from "../harness.ts";
+import {
+  type Answer,
+  publishPack,
+  type System,
+  sha256,
+  startSystem,
+  type TestUser,
+  upload,
+  waitFor,
+} from "../harness.ts";
 import { readTraces, type Traces } from "../traces.ts";
 
 const limits = {
@@ -20,6 +29,9 @@ beforeAll(async () => {
   await publishPack(author, { slug: "pack", version: "1.0.0", files: { "a.jar": "bytes of a" } });
   digest = sha256("bytes of a");
   fileId = (await author.call("POST", "/v1/files", { body: { sha256: digest, name: "a" } })).json.id;
+  // Built now, and not while a test looks whether anything stayed.
+  const archive = () => author.call("GET", "/v1/packs/pack/versions/1.0.0/archive");
+  await waitFor(async () => (await archive()).status === 307, "the archive");
 });
 afterAll(() => system?.stop());
 
