@@ -34,7 +34,9 @@ export async function render(task: Task): Promise<Outcome> {
     return await make(source, task);
   } catch (error) {
     // What went wrong on our side of the work is not the file's fault.
-    if (!(error instanceof Error) || /write|space|memory|save/i.test(error.message)) throw error;
+    if (!(error instanceof Error)) throw error;
+    if (error.message.includes("unable to encode")) return { refused: "it has more detail than WebP can hold" };
+    if (/write|space|memory|save/i.test(error.message)) throw error;
     return { refused: `it is damaged: it cannot be decoded as ${nameOf(found.kind)}` };
   }
 }
@@ -50,15 +52,16 @@ async function inspect(
   if (header?.format !== kind) return { refused: `it is damaged: it begins like ${nameOf(kind)}, and is none` };
   const { width, height } = header.autoOrient;
   const frames = header.pages ?? 1;
-  const pixels = width * height * frames;
+  // Of an animation one frame at a time is in memory; transparency (or CMYK) and 16 bits a channel take twice as much of it.
+  const weight = (header.channels > 3 ? 2 : 1) * (header.depth === "uchar" ? 1 : 2);
+  const pixels = width * height * Math.max(frames, weight);
   if (width > maxSide || height > maxSide)
     return { refused: `it is ${width} × ${height} pixels; no side may be longer than ${maxSide}` };
   if (frames > maxFrames) return { refused: `it has ${frames} frames; ${maxFrames} are allowed` };
   if (pixels > maxPixels) {
-    const size = frames === 1 ? `${width} × ${height}` : `${width} × ${height} × ${frames} frames`;
-    return {
-      refused: `it is ${size} = ${millions(pixels)} million pixels; ${millions(maxPixels)} million are allowed`,
-    };
+    const size = [`${width} × ${height}`, ...(frames > 1 ? [`${frames} frames`] : [])].join(" × ");
+    const twice = frames < weight ? ", where transparency and 16 bits a channel count twice" : "";
+    return { refused: `it is ${size}; ${millions(maxPixels)} million pixels in all are allowed${twice}` };
   }
   return { path, width, height, frames };
 }
@@ -99,7 +102,8 @@ type Shape = { full: boolean /** Keeps its frames. */; moves: boolean };
 
 function encode(picture: Sharp, { format, full, moves }: Shape & Pick<Wanted, "format">): Sharp {
   if (format === "avif") return picture.avif({ quality: 55, effort: 3 });
-  return picture.webp({ quality: full ? 90 : 80, effort: moves ? 2 : 4 });
+  // At full size more effort takes up to ten times as long, for the same number of bytes.
+  return picture.webp({ quality: full ? 90 : 80, effort: full || moves ? 2 : 4 });
 }
 
 /** The upright picture, no larger than a square, as pixels in memory. */
