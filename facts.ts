@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 
-const Id = t.String({ format: "uuid" });
+const Id = t.String({ pattern: "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" });
 const of = <Properties extends Record<string, TSchema>>(properties: Properties) =>
   t.Object(properties, { additionalProperties: false });
 
@@ -45,3 +45,7 @@ export type FactPayload<Kind extends FactKind> = Static<(typeof facts)[Kind]>;
 
 /** Something that has happened: a kind and the ids of what it is about. */
 export type Fact = { [Kind in FactKind]: { kind: Kind; payload: FactPayload<Kind> } }[FactKind];
+
+export function isFactKind(kind: string): kind is FactKind {
+  return Object.hasOwn(facts, kind);
+}

@@ -32,6 +32,15 @@ export function listDueFacts(db: Db, limit: number): Promise<FactRow[]> {
   });
 }
 
+/** A fact by its id, told or not. */
+export function findFact(db: Db, id: string): Promise<FactRow | undefined> {
+  return one<FactRow>(db, {
+    name: "fact_find",
+    text: `select id, kind, payload from outbox.fact where id = $1`,
+    values: [id],
+  });
+}
+
 /** Locks a fact that waits until the transaction ends. Undefined when another relay has it, or it was told to all. */
 export function lockFact(tx: Db, id: string): Promise<{ id: string } | undefined> {
   return one<{ id: string }>(tx, {

@@ -1,9 +1,15 @@
 import type { Actor } from "./actor.ts";
 import { buildAlbumArchive } from "./build-album-archive.ts";
+import { backfillImages } from "./backfill-images.ts";
 import { buildArchive } from "./build-archive.ts";
+import { deliverMail } from "./deliver-mail.ts";
+import { deliverPush } from "./deliver-push.ts";
+import { deliverTelegram } from "./deliver-telegram.ts";
+import { deliverWebhook } from "./deliver-webhook.ts";
 import { eraseUser } from "./erase-user.ts";
 import { leaveEvents } from "./leave-events.ts";
 import { mirrorReference } from "./mirror-reference.ts";
+import { notify } from "./notify.ts";
 import { publishVersion } from "./publish-version.ts";
 import { relayFacts } from "./relay-facts.ts";
 import { renderImage } from "./render-image.ts";
@@ -22,8 +28,14 @@ export const actors: readonly Actor[] = [
   buildArchive,
   buildAlbumArchive,
   renderImage,
+  backfillImages,
   sendMail,
   relayFacts,
+  notify,
+  deliverMail,
+  deliverWebhook,
+  deliverTelegram,
+  deliverPush,
   eraseUser,
   leaveEvents,
   settleSeats,

@@ -4,6 +4,8 @@ import type { Message } from "../queues/actor.ts";
 import { EraseUser, eraseUser } from "../queues/erase-user.ts";
 import { LeaveEvents, leaveEvents } from "../queues/leave-events.ts";
 import { want } from "../queues/mailbox.ts";
+import { notify } from "../queues/notify.ts";
+import { notifiedFacts } from "./notification-plans.ts";
 
 /** A message to be sent when the delivery has committed; one that gets lost is sent again by `resend-stuck`. */
 export type Sending = { actor: string; message: Message };
@@ -16,7 +18,7 @@ export type Receiver = {
   /** Of its deliveries; never used for another. */
   name: string;
   kind: string;
-  deliver: (tx: Db, payload: unknown) => Promise<Sending | undefined>;
+  deliver: (tx: Db, payload: unknown, fact: { id: string }) => Promise<Sending | undefined>;
 };
 
 /** Everybody who is told something. */
@@ -29,6 +31,16 @@ export const receivers: readonly Receiver[] = [
       message: await want(tx, eraseUser, { payload: Value.Parse(EraseUser, payload) }),
     }),
   },
+  ...notifiedFacts.map(
+    (kind): Receiver => ({
+      name: "notify",
+      kind,
+      deliver: async (tx, _payload, { id: factId }) => ({
+        actor: notify.name,
+        message: await want(tx, notify, { payload: { factId } }),
+      }),
+    }),
+  ),
   {
     name: "leave-events",
     kind: "user.hidden",

@@ -64,7 +64,7 @@ async function tell({ db, mailbox, receivers, log }: Relay, fact: FactRow): Prom
       const { busy, sending } = await db.transaction(async (tx) => {
         if (!(await lockFact(tx, fact.id))) return { busy: true };
         const isNew = (await insertDelivery(tx, { factId: fact.id, receiver: receiver.name })) > 0;
-        return { busy: false, sending: isNew ? await receiver.deliver(tx, fact.payload) : undefined };
+        return { busy: false, sending: isNew ? await receiver.deliver(tx, fact.payload, fact) : undefined };
       });
       if (busy) return false; // another relay has it
       if (sending) await mailbox.send(sending.actor, sending.message);

@@ -1,10 +1,9 @@
-import type { Config } from "../config.ts";
 import { claimMail, dropMail, isMailWaiting, releaseMail, settleMail } from "../db/mail.ts";
-import { Fault, hasCode } from "../fault.ts";
+import { Fault } from "../fault.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { SendMail } from "../queues/send-mail.ts";
-import { type Composed, composeMail } from "./compose-mail.ts";
-import { openTransport } from "./smtp.ts";
+import { composeMail } from "./compose-mail.ts";
+import { refusalOf, sendLetter } from "./letter.ts";
 
 /** Longer than a run may take: a claim that outlives it belongs to a run that is gone. */
 const claimSeconds = 90;
@@ -33,7 +32,7 @@ export const handle: Handle<SendMail, "db" | "config"> = async ({
   try {
     const composed = await composeMail(db, mail);
     if ("dropped" in composed) return await drop(composed.dropped);
-    await send(config, { id, composed, base: mail.params.base ?? "", signal });
+    await sendLetter(config, { id, ...composed, base: mail.params.base ?? "", signal });
     await settleMail(db, { id, recipient: composed.to });
     return { state: "sent" };
   } catch (error) {
@@ -45,40 +44,3 @@ export const handle: Handle<SendMail, "db" | "config"> = async ({
       : new Fault("unavailable", "Cannot send the mail: the mail server did not take it", { cause: error });
   }
 };
-
-type Sending = { id: string; composed: Exclude<Composed, { dropped: string }>; base: string; signal: AbortSignal };
-
-async function send(config: Config, { id, composed: { to, subject, text }, base, signal }: Sending): Promise<void> {
-  const transport = openTransport(config.SMTP_URL ?? "");
-  const stop = Promise.withResolvers<never>();
-  const abort = () => stop.reject(new Fault("unavailable", "Cannot send the mail: this run was stopped"));
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    const sending = transport.sendMail({
-      from: config.MAIL_FROM,
-      to: { name: "", address: to }, // as an object it is one address, whatever characters it has
-      subject,
-      text: `${text}\n`,
-      messageId: `<${id}@${hostOf(base)}>`,
-      headers: { "auto-submitted": "auto-generated" }, // RFC 3834, 5: no answers by machines
-    });
-    sending.catch(() => undefined); // told by the race; a late failure is nobody's
-    await Promise.race([sending, stop.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    transport.close();
-  }
-}
-
-function hostOf(base: string): string {
-  return URL.canParse(base) ? new URL(base).hostname.replace(/^\[|\]$/g, "") : "sunduk.invalid";
-}
-
-/** The code with which a server refuses this mail for good (RFC 5321, 4.2.1: 5yz), and not us or our sender. */
-function refusalOf(error: unknown): number | undefined {
-  if (!hasCode(error, "EENVELOPE", "EMESSAGE") || !(error instanceof Error) || !("responseCode" in error))
-    return undefined;
-  if ("command" in error && error.command === "MAIL FROM") return undefined;
-  const code = Number(error.responseCode);
-  return code >= 500 && code < 600 ? code : undefined;
-}
