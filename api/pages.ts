@@ -6,7 +6,7 @@ import { Fault } from "../fault.ts";
 /** `limit` and `cursor` of a list. */
 export const PageQuery = {
   limit: t.Optional(t.Integer({ minimum: 1, maximum: 100, default: 50 })),
-  cursor: t.Optional(t.String({ maxLength: 500 })),
+  cursor: t.Optional(t.String({ maxLength: 3000 })),
 };
 
 /** An id in a cursor. */

@@ -20,12 +20,12 @@ import type { Caller } from "../tokens.ts";
 import { findShownProfile } from "../users/service.ts";
 import { describeImage, describeWhole, isOwner } from "./describe.ts";
 import type { Image, ImageChange, NewImage } from "./model.ts";
-import { moveImage } from "./order.ts";
+import { longestRank, moveImage } from "./order.ts";
 
 export type ImagesDeps = Pick<Deps, "db" | "storage" | "config" | "mailbox" | "bus">;
 export type Stored = { image: Image; revision: number };
 /** Where the page before ended: a rank and an id. */
-const Cursor = t.Tuple([t.String({ pattern: "^[0-9A-Za-z]{1,400}$" }), CursorId]);
+const Cursor = t.Tuple([t.String({ pattern: "^[0-9A-Za-z]+$", maxLength: longestRank }), CursorId]);
 
 /** An image that this viewer may see. For everybody else it does not exist. */
 export async function getImage(db: Db, { id, viewer }: { id: string; viewer: Viewer }): Promise<ImageRow> {

@@ -121,6 +121,27 @@ describe("a profile", () => {
     for (const id of images) await user.call("DELETE", `/v1/images/${id}`);
   });
 
+  test("is gone through page by page also when its images were moved very often", async () => {
+    const images = await Promise.all([1, 2, 3].map(() => uploadImage(user, makePng(), { visibility: "public" })));
+    for (const [index, id] of images.slice(0, 2).entries())
+      await system.db.query({
+        name: "test_long_rank",
+        text: "update image.image set rank = $2 where id = $1",
+        values: [id, `a0${"0".repeat(1997)}${index + 1}`],
+      });
+    const found: string[] = [];
+    for (let path: string | undefined = "/v1/users/painter/images?limit=1"; path !== undefined; ) {
+      const { status, json, headers } = await friend.call("GET", path);
+      expect([status, json.items.length]).toEqual([200, 1]);
+      found.push(json.items[0].id);
+      path = /<(.*)>/.exec(headers.get("link") ?? "")?.[1];
+    }
+    expect(found.slice(0, 2)).toEqual(images.slice(0, 2));
+    const between = await user.call("PATCH", `/v1/images/${images[2]}`, { body: { after: images[0] } });
+    expect([between.status, between.json.code]).toEqual([409, "conflict"]);
+    for (const id of images) await user.call("DELETE", `/v1/images/${id}`);
+  });
+
   const pack = "painted-pack";
   const publicAlbum = async () =>
     (await user.call("POST", "/v1/albums", { body: { title: "x", visibility: "public" } })).json.id;
