@@ -16,10 +16,10 @@ import {
 } from "../harness.ts";
 import { makePng, uploadImage } from "../pictures.ts";
 
-// Every way to an image against a model: page (what a link opens), JSON, lists, variants and archives. Mutants that this
-// test has killed: a variant found without can_view; a list of an album without it; an archive found by its album alone;
-// can_view without the look at blocked digests; a revoked or expired link that goes on; a gallery that is shown by its
-// owner's account and not by its pack.
+// Every way to an image against a model: page (what a link opens), JSON, lists, profiles, variants and archives. Mutants
+// that ten runs of it have killed: a variant found without can_view; a list of an album without it; an archive of all that
+// is in the album; an archive found by its album alone; can_view without blocked digests, or without hidden owners; a link
+// that goes on when it is revoked, or expired, or that opens other albums; a gallery that belongs to whoever made it.
 
 const owners = ["ann", "bob"] as const;
 const variants = ["thumb", "preview", "large", "original"];
