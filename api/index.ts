@@ -16,6 +16,7 @@ import { blobs } from "./blobs/index.ts";
 import { calendars } from "./calendars/index.ts";
 import { openIdentify } from "./caller.ts";
 import { community } from "./community/index.ts";
+import { events } from "./events/index.ts";
 import { files } from "./files/index.ts";
 import { health } from "./health/index.ts";
 import { openRequestCounts } from "./health/request-counts.ts";
@@ -70,6 +71,7 @@ export const features = {
   organizations,
   community,
   avatars,
+  events,
   registrations,
   calendars,
 };
@@ -125,6 +127,7 @@ export async function makeApp(
   if (wanted("community")) app.use(community(api));
   if (wanted("avatars")) app.use(avatars(api));
   if (wanted("calendars")) app.use(calendars(api));
+  if (wanted("events")) app.use(events(api));
   if (wanted("registrations")) app.use(registrations(api));
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));

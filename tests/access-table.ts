@@ -357,6 +357,18 @@ const nobodys = (rest: string, body?: unknown) => () => ({
   ...(body !== undefined && { body }),
 });
 
+const newEvent = {
+  title: { en: "An event of the table" },
+  place: { kind: "online" },
+  startsAt: "2126-01-01T19:00",
+  endsAt: "2126-01-01T21:00",
+  timeZone: "Europe/Moscow",
+};
+const noEvent = (rest: string, body?: unknown) => () => ({
+  path: `/v1/events/no-such-one${rest}`,
+  ...(body !== undefined && { body }),
+});
+
 /** Routes about nothing that is somebody's: a list shows what its caller may see, a creating route makes his own. */
 export const general: Record<string, Omit<Route, "names">> = {
   "GET /v1/packs": { request: () => ({ path: "/v1/packs?limit=100" }), expected: everybody(200) },
@@ -475,6 +487,31 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: () => ({ path: `/v1/auth/sessions/${Bun.randomUUIDv7()}` }),
     expected: signedIn(404),
   },
+  // Events that are not there; flows/events has those that are.
+  "GET /v1/events": { request: () => ({ path: "/v1/events?query=hidden" }), expected: everybody(200) },
+  "POST /v1/events": { request: () => ({ path: "/v1/events", body: newEvent }), expected: ofAdmins(201) },
+  "GET /v1/events/:slug": { request: noEvent(""), expected: everybody(404) },
+  "PATCH /v1/events/:slug": {
+    request: () => ({ path: "/v1/events/no-such-one", body: { title: { en: "x" } }, headers: anyMatch }),
+    expected: signedIn(404),
+  },
+  "DELETE /v1/events/:slug": { request: noEvent(""), expected: signedIn(404) },
+  "POST /v1/events/:slug/publish": { request: noEvent("/publish"), expected: signedIn(404) },
+  "POST /v1/events/:slug/cancel": { request: noEvent("/cancel", {}), expected: signedIn(404) },
+  "POST /v1/events/:slug/duplicate": {
+    request: noEvent("/duplicate", { startsAt: newEvent.startsAt }),
+    expected: signedIn(404),
+  },
+  "GET /v1/events/:slug/occurrences": { request: noEvent("/occurrences"), expected: everybody(404) },
+  "PATCH /v1/events/:slug/occurrences/:id": {
+    request: () => ({
+      path: `/v1/events/no-such-one/occurrences/${Bun.randomUUIDv7()}`,
+      body: { cancelled: true },
+      headers: anyMatch,
+    }),
+    expected: signedIn(404),
+  },
+  "GET /v1/events/:slug/availability": { request: noEvent("/availability"), expected: everybody(404) },
   // Organizations that are not there; flows/organizations has those that are.
   "GET /v1/organizations": { request: () => ({ path: "/v1/organizations" }), expected: everybody(200) },
   "POST /v1/organizations": {
@@ -544,6 +581,10 @@ export const general: Record<string, Omit<Route, "names">> = {
   },
   "GET /v1/me/reports": { request: () => ({ path: "/v1/me/reports" }), expected: signedIn(200) },
   "GET /v1/ops/reports": { request: () => ({ path: "/v1/ops/reports" }), expected: ofAdmins(200) },
+  "POST /v1/ops/images/render": {
+    request: () => ({ path: "/v1/ops/images/render", body: { which: "missing" } }),
+    expected: ofAdmins(202),
+  },
   "PATCH /v1/ops/reports/:id": {
     request: () => ({ path: `/v1/ops/reports/${someId}`, body: { state: "dismissed", answer: "x" } }),
     expected: ofAdmins(404),
