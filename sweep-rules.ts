@@ -14,6 +14,8 @@ export type SweepRules = {
   partsSeconds: number;
   /** Archives of albums. */
   albumArchiveDays: number;
+  /** For so long the bytes are kept that were sent for an image. */
+  sourceDays: number;
   maxShare: number;
 };
 
@@ -36,6 +38,7 @@ export function readSweepRules(config: Config): SweepRules {
     orphanSeconds: graceSeconds === 0 ? 0 : Math.max(graceSeconds, daySeconds),
     partsSeconds: config.UPLOAD_EXPIRES_SECONDS + graceSeconds,
     albumArchiveDays: 7,
+    sourceDays: config.IMAGE_SOURCE_DAYS,
     maxShare: config.SWEEP_MAX_SHARE,
   };
 }

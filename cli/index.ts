@@ -17,6 +17,7 @@ const commandFiles: Record<string, string> = {
   "admin link": "./admin-link.ts",
   "admin invite": "./admin-invite.ts",
   "admin remove-factor": "./admin-remove-factor.ts",
+  "images render": "./images-render.ts",
   "pack publish": "./pack/publish.ts",
   "pack install": "./pack/install.ts",
   "pack verify": "./pack/verify.ts",

@@ -49,6 +49,7 @@ const en = {
     `Whoever opens this link confirms the address of ${login}. It works once, for ${count(hours, "hour", "hours")}:`,
   factorRemoved: (login: string) =>
     `${login} signs in with the password alone from now on, until a second factor is set up anew.`,
+  imagesWanted: "The pods begin within a minute, after whatever is uploaded meanwhile.",
   inviteMade: (days: number) =>
     `This code is good for one account within ${count(days, "day", "days")}; it is not shown again:`,
   inviteUnneeded: (policy: string) => `(Nobody asks for it: REGISTRATION is "${policy}", not "invite".)`,
@@ -136,6 +137,7 @@ const ru: Messages = {
     "admin link": "Ссылка, по которой задают новый пароль или подтверждают адрес",
     "admin invite": "Приглашение: код для одной учётной записи",
     "admin remove-factor": "Снять второй фактор с того, кто потерял приложение и коды восстановления",
+    "images render": "Сделать недостающие варианты изображений (--missing) или все заново (--all)",
     "pack publish": "Опубликовать сборку: папку packwiz, .mrpack или папку с sunduk.toml",
     "pack install": "Установить или обновить сборку в папке",
     "pack verify": "Проверить установленную сборку",
@@ -157,6 +159,7 @@ const ru: Messages = {
   verifyLink: (login, hours) =>
     `Кто откроет эту ссылку, подтвердит адрес ${login}. Она сработает один раз, в течение ${hours} ч:`,
   factorRemoved: (login) => `${login} теперь входит только по паролю, пока не включит второй фактор заново.`,
+  imagesWanted: "Рабочие процессы начнут в течение минуты, после того, что загружают сейчас.",
   inviteMade: (days) => `Код годится для одной учётной записи, ${countRu(days, daysRu)}; больше его не покажем:`,
   inviteUnneeded: (policy) => `(Его никто не спросит: REGISTRATION=${policy}, а не invite.)`,
   passwordFor: (login) => `Пароль для ${login}: `,

@@ -11,6 +11,7 @@ export type ImageToRender = {
   sizeBytes: number;
   focusX: number;
   focusY: number;
+  animated: boolean;
   renderer: number;
   sourceBlobId: string | null;
   /** Where the bytes that were sent are kept; null where they are not here yet, or not any more. */
@@ -18,7 +19,7 @@ export type ImageToRender = {
 };
 
 const columns = `i.id, i.owner_id as "ownerId", i.kind, i.state, i.reason, i.sha256, i.size_bytes as "sizeBytes", i.focus_x as "focusX",
-  i.focus_y as "focusY", i.renderer, i.source_blob_id as "sourceBlobId", b.key as "sourceKey"`;
+  i.focus_y as "focusY", i.animated, i.renderer, i.source_blob_id as "sourceBlobId", b.key as "sourceKey"`;
 
 export function findImageToRender(db: Db, id: string): Promise<ImageToRender | undefined> {
   return one<ImageToRender>(db, {
@@ -92,7 +93,7 @@ export function settleReady(tx: Db, ready: Ready): Promise<number> {
   return run(tx, {
     name: "image_settle_ready",
     text: `update image.image set state = 'ready', reason = null, width = $2, height = $3, animated = $4, placeholder = $5, renderer = $6,
-        source_blob_id = $7, tries = 0, revision = revision + 1, updated_at = now() where id = $1`,
+        source_blob_id = $7, tries = 0, rendered_at = now(), revision = revision + 1, updated_at = now() where id = $1`,
     values: [
       ready.id,
       ready.width,

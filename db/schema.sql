@@ -630,6 +630,8 @@ create table image.image (
   focus_y real not null default 0.5,
   tries integer not null default 0,
   renderer integer not null default 0,
+  rendered_at timestamp with time zone,
+  render_until timestamp with time zone not null default now(),
   revision integer not null default 1,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
@@ -648,6 +650,7 @@ CREATE INDEX image_owner_rank ON image.image USING btree (owner_id, rank, id);
 CREATE INDEX image_renderer ON image.image USING btree (renderer, id) WHERE (state = 'ready'::text);
 CREATE INDEX image_sha256 ON image.image USING btree (sha256);
 CREATE INDEX image_source_blob_id ON image.image USING btree (source_blob_id);
+CREATE INDEX image_source_kept ON image.image USING btree (created_at) WHERE ((state = 'ready'::text) AND (source_blob_id IS NOT NULL));
 CREATE INDEX image_unsettled ON image.image USING btree (expires_at) WHERE (state <> 'ready'::text);
 
 create table image.quota (

@@ -585,6 +585,10 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: () => ({ path: "/v1/ops/images/render", body: { which: "missing" } }),
     expected: ofAdmins(202),
   },
+  "POST /v1/ops/images/render": {
+    request: () => ({ path: "/v1/ops/images/render", body: { which: "missing" } }),
+    expected: ofAdmins(202),
+  },
   "PATCH /v1/ops/reports/:id": {
     request: () => ({ path: `/v1/ops/reports/${someId}`, body: { state: "dismissed", answer: "x" } }),
     expected: ofAdmins(404),

@@ -15,6 +15,7 @@ import {
   giveUpAttempts,
 } from "./sweep-leftovers.ts";
 import { abortParts, removeDue, removeOrphans, removeTemporary } from "./sweep-objects.ts";
+import { letGoOfSources } from "./sweep-sources.ts";
 
 type Step = { name: string; work: (sweep: Sweep) => Promise<number> };
 
@@ -25,6 +26,7 @@ const steps: Step[] = [
   { name: "uploads", work: expireUploads },
   { name: "rejected", work: forgetRejected },
   { name: "albumArchives", work: forgetAlbumArchives },
+  { name: "imageSources", work: letGoOfSources },
   { name: "blobs", work: collectBlobs },
   { name: "attempts", work: giveUpAttempts },
   { name: "objects", work: removeDue },

@@ -4,6 +4,7 @@ import type { Api } from "../api.ts";
 import { readText } from "../limits.ts";
 import { originOf } from "../origin.ts";
 import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
+import { images } from "./images.ts";
 import { requireSameOrigin, signInOperator, signOutOperator } from "./operators.ts";
 import { pickLanguage, signInPage, signOutPage } from "./pages.ts";
 import { queues } from "./queues.ts";
@@ -18,6 +19,7 @@ export function ops(api: Api) {
   return new Elysia()
     .use(queues(api))
     .use(sweep(api))
+    .use(images(api))
     .get("/ops", () => redirect("/ops/queues"), hidden)
     .get("/ops/sign-in", ({ request }) => signInPage({ language: pickLanguage(request) }), hidden)
     .post(

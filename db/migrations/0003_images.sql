@@ -38,7 +38,9 @@ create table image.image (
   focus_x real not null default 0.5,                -- of an avatar: what the crop keeps in sight, 0 to 1
   focus_y real not null default 0.5,
   tries integer not null default 0,                 -- decodings begun: one that kills its decoder is not begun for ever
-  renderer integer not null default 0,              -- version of the renderer that made the variants; 0: none are there
+  renderer integer not null default 0,              -- version of the renderer that made the variants; 0: to be made (again)
+  rendered_at timestamptz,
+  render_until timestamptz not null default now(),  -- whoever has begun to make them again is given until then
   revision integer not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -50,6 +52,7 @@ create index image_source_blob_id on image.image (source_blob_id);
 create index image_sha256 on image.image (sha256);
 create index image_unsettled on image.image (expires_at) where state <> 'ready';
 create index image_renderer on image.image (renderer, id) where state = 'ready';
+create index image_source_kept on image.image (created_at) where state = 'ready' and source_blob_id is not null;
 create unique index image_avatar on image.image (owner_id, (state = 'ready')) where kind = 'avatar';  -- one that is shown, and one that is to replace it
 
 create table image.variant (
