@@ -102,8 +102,8 @@ export async function deleteOldAttempts(
 }
 
 /**
- * Of these keys in storage, those that no row names: no blob, attempt or doomed key under `blobs/`, no upload under way
- * under `staging/`, nor one whose parts are being joined under `tmp/`. One statement, so that a key that passes from an
+ * Of these keys in storage, those that no row names: no blob, attempt or doomed key under `blobs/`, no upload or image
+ * under way under `staging/`, nor one whose parts are being joined under `tmp/`. One statement, so that a key that passes from an
  * attempt to a blob meanwhile is seen as one of both.
  */
 export async function listUnnamed(db: Db, keys: string[]): Promise<string[]> {
@@ -114,6 +114,7 @@ export async function listUnnamed(db: Db, keys: string[]): Promise<string[]> {
         and not exists (select from blob.attempt r where r.key = o.key) and not exists (select from blob.doomed r where r.key = o.key)
       when o.key ~ '^staging/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
         then not exists (select from blob.upload r where r.id = substr(o.key, 9)::uuid and r.state in ('waiting', 'verifying'))
+          and not exists (select from image.image r where r.id = substr(o.key, 9)::uuid and r.state in ('waiting', 'processing'))
       when o.key like 'tmp/parts-%'
         then not exists (select from blob.upload r where r.parts_id = substr(split_part(o.key, '/', 2), 7) and r.state in ('waiting', 'verifying'))
       else true end`,

@@ -131,6 +131,7 @@ export async function age(db: Db, seconds: number): Promise<void> {
   const tables = {
     test_age_blobs: `update blob.blob set touched_at = touched_at - make_interval(secs => $1), created_at = created_at - make_interval(secs => $1)`,
     test_age_uploads: `update blob.upload set updated_at = updated_at - make_interval(secs => $1), expires_at = expires_at - make_interval(secs => $1)`,
+    test_age_images: `update image.image set updated_at = updated_at - make_interval(secs => $1), expires_at = expires_at - make_interval(secs => $1)`,
     test_age_attempts: `update blob.attempt set created_at = created_at - make_interval(secs => $1)`,
     test_age_doomed: `update blob.doomed set remove_after = remove_after - make_interval(secs => $1)`,
     test_age_versions: `update pack.version set expires_at = expires_at - make_interval(secs => $1)`,

@@ -6,6 +6,7 @@ import type { SweepStorage } from "../queues/sweep-storage.ts";
 import { type Fuse, readSweepRules } from "../sweep-rules.ts";
 import type { Sweep } from "./sweep-batches.ts";
 import { collectBlobs } from "./sweep-blobs.ts";
+import { expireImages, forgetRejectedImages } from "./sweep-images.ts";
 import {
   eraseVersions,
   expireDrafts,
@@ -25,6 +26,8 @@ const steps: Step[] = [
   { name: "versions", work: eraseVersions },
   { name: "uploads", work: expireUploads },
   { name: "rejected", work: forgetRejected },
+  { name: "images", work: expireImages },
+  { name: "rejectedImages", work: forgetRejectedImages },
   { name: "albumArchives", work: forgetAlbumArchives },
   { name: "imageSources", work: letGoOfSources },
   { name: "blobs", work: collectBlobs },

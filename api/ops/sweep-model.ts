@@ -13,6 +13,7 @@ export const DryRun = t.Object({
   blobs: t.Array(t.Object({ sha256: t.String(), key: t.String(), size, touchedAt: t.String(), reason: t.String() })),
   drafts: t.Array(t.Object({ slug: t.String(), version: t.String(), expiredAt: t.String() })),
   uploads: t.Array(t.Object({ id: t.String(), name: t.String(), size, expiredAt: t.String() })),
+  images: t.Array(t.Object({ id: t.String(), name: t.String(), size, expiredAt: t.String() })),
   doomed: t.Array(t.Object({ key: t.String(), size, reason: t.String(), removeAfter: t.String() }), {
     description: "Objects whose rows are gone",
   }),
@@ -26,6 +27,10 @@ export const DryRun = t.Object({
     uploadBytes: size,
     unverified: t.Integer({ minimum: 0, description: "Uploads whose verification was given up" }),
     albumArchives: t.Integer({ minimum: 0, description: "Archives of albums that are a week old" }),
+    images: t.Integer({ minimum: 0, description: "Whose bytes have not come in time" }),
+    imageBytes: size,
+    unrendered: t.Integer({ minimum: 0, description: "Images whose rendering was given up" }),
+    rejectedImages: t.Integer({ minimum: 0, description: "Images that were rejected more than a week ago" }),
     attempts: t.Integer({ minimum: 0, description: "Keys that a crash left half-written" }),
     doomed: count,
     doomedBytes: size,

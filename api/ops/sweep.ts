@@ -1,5 +1,6 @@
 import { Elysia, t } from "elysia";
 import { countIdleBlobs, holdBackups, listDoomed, listIdleBlobs, sumStorage } from "../../db/sweep.ts";
+import { countImageLeftovers, listExpiredImages } from "../../db/sweep-images.ts";
 import { countLeftovers, listExpiredDrafts, listExpiredUploads, listUnnamed } from "../../db/sweep-leftovers.ts";
 import { want } from "../../queues/mailbox.ts";
 import { sweepStorage } from "../../queues/sweep-storage.ts";
@@ -54,12 +55,14 @@ export function sweep(api: Api) {
 async function dryRun({ db, storage, config }: Pick<Api, "db" | "storage" | "config">): Promise<DryRunBody> {
   const rules = readSweepRules(config);
   const { graceSeconds, maxShare } = rules;
-  const [idle, blobs, left, drafts, uploads, doomed, sums, free] = await Promise.all([
+  const [idle, blobs, left, leftImages, drafts, uploads, images, doomed, sums, free] = await Promise.all([
     countIdleBlobs(db, graceSeconds),
     listIdleBlobs(db, { graceSeconds, limit: shown }),
     countLeftovers(db, rules),
+    countImageLeftovers(db),
     listExpiredDrafts(db, shown),
     listExpiredUploads(db, shown),
+    listExpiredImages(db, shown),
     listDoomed(db, shown),
     sumStorage(db),
     db.transaction(holdBackups),
@@ -78,12 +81,8 @@ async function dryRun({ db, storage, config }: Pick<Api, "db" | "storage" | "con
       reason: names === 0 ? "nothing names it" : "only uploads older than the grace time name it",
     })),
     drafts: drafts.map(({ slug, version, expiredAt }) => ({ slug, version, expiredAt: expiredAt.toISOString() })),
-    uploads: uploads.map(({ id, name, sizeBytes, expiredAt }) => ({
-      id,
-      name,
-      size: sizeBytes,
-      expiredAt: expiredAt.toISOString(),
-    })),
+    uploads: uploads.map(describeExpired),
+    images: images.map(describeExpired),
     doomed: doomed.map(({ key, sizeBytes, reason, removeAfter }) => ({
       key,
       size: sizeBytes,
@@ -98,6 +97,7 @@ async function dryRun({ db, storage, config }: Pick<Api, "db" | "storage" | "con
     })),
     totals: {
       ...left,
+      ...leftImages,
       blobs: idle.idle,
       blobBytes: idle.idleBytes,
       orphans: orphans.length,
@@ -109,4 +109,8 @@ async function dryRun({ db, storage, config }: Pick<Api, "db" | "storage" | "con
     orphanFuse: weighFuse({ going: stored.unnamed.length, of: stored.listed, maxShare }),
     ...(!free && { pausedBy: "a backup" }),
   };
+}
+
+function describeExpired({ id, name, sizeBytes, expiredAt }: Awaited<ReturnType<typeof listExpiredUploads>>[number]) {
+  return { id, name, size: sizeBytes, expiredAt: expiredAt.toISOString() };
 }

@@ -2,8 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { keepBlobs } from "../../db/blob.ts";
+import { findImageQuota, reserveImageQuota } from "../../db/image-quota.ts";
 import { many, one, run } from "../../db/query.ts";
 import { backupLock, blobReferences } from "../../db/sweep.ts";
+import { countImageLeftovers } from "../../db/sweep-images.ts";
+import { listUnnamed } from "../../db/sweep-leftovers.ts";
 import { findQuota, releaseQuota } from "../../db/upload.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
@@ -264,6 +267,85 @@ describe("uploads", () => {
     expect(await find()).toBeUndefined();
     expect(await findQuota(deps.db, userId)).toEqual({ uploads: 0, sizeBytes: 0 });
     await releaseQuota(deps.db, { userId, sizeBytes: 0, uploads: 0 });
+  });
+});
+
+describe("images", () => {
+  /** An image in any state, charged to its owner as it is there. */
+  async function addImage(ownerId: string, state: string, { kind = "picture", sizeBytes = 5 } = {}): Promise<string> {
+    const id = Bun.randomUUIDv7();
+    await run(deps.db, {
+      name: "test_image_insert",
+      text: `insert into image.image (id, owner_id, kind, state, name, rank, sha256, size_bytes, expires_at)
+        values ($1, $2, $3, $4, 'a.png', 'a0', '', $5, now() + interval '1 day')`,
+      values: [id, ownerId, kind, state, sizeBytes],
+    });
+    const charge = { userId: ownerId, sizeBytes, maxBytes: 1_000, maxImages: 100 };
+    if (kind === "picture" && state !== "rejected") await reserveImageQuota(deps.db, charge);
+    return id;
+  }
+  const stateOf = async (id: string) =>
+    (
+      await one<{ state: string }>(deps.db, {
+        name: "test_image_state",
+        text: `select state from image.image where id = $1`,
+        values: [id],
+      })
+    )?.state;
+
+  test("one that waited past its end goes with its bytes and its charge; one that is rendered or shown stays", async () => {
+    const userId = await addUser(deps.db);
+    const waiting = await addImage(userId, "waiting", { sizeBytes: 7 });
+    const rendered = await addImage(userId, "processing");
+    const ready = await addImage(userId, "ready");
+    for (const id of [waiting, rendered]) await put(stagingKey(id));
+    await run(deps.db, {
+      name: "test_rendering_job",
+      text: `insert into job.job (id, actor, subject, payload) values ($1, 'render-image', $2, '{}')`,
+      values: [Bun.randomUUIDv7(), rendered],
+    });
+    await runSweep(deps);
+    expect(await findImageQuota(deps.db, userId)).toEqual({ images: 3, sizeBytes: 17 });
+    await age(deps.db, daySeconds + 1);
+    expect(await countImageLeftovers(deps.db)).toEqual({ images: 1, imageBytes: 7, unrendered: 0, rejectedImages: 0 });
+    await runSweep(deps);
+    expect(await Promise.all([waiting, rendered, ready].map(stateOf))).toEqual([undefined, "processing", "ready"]);
+    expect(await findImageQuota(deps.db, userId)).toEqual({ images: 2, sizeBytes: 10 });
+    expect(await Promise.all([waiting, rendered].map((id) => exists(stagingKey(id))))).toEqual([false, true]);
+    await deps.storage.remove([stagingKey(rendered)]);
+    await run(deps.db, {
+      name: "test_rendering_over",
+      text: `update job.job set done = wanted where actor = 'render-image'`,
+    });
+  });
+
+  test("one whose rendering was given up is rejected, once, and forgotten a week later; an avatar frees no room", async () => {
+    const userId = await addUser(deps.db);
+    const picture = await addImage(userId, "processing", { sizeBytes: 9 });
+    const kept = await addImage(userId, "ready", { sizeBytes: 1 });
+    const avatar = await addImage(userId, "processing", { kind: "avatar" });
+    await age(deps.db, daySeconds + 1);
+    expect((await countImageLeftovers(deps.db)).unrendered).toBeGreaterThanOrEqual(2);
+    await runSweep(deps);
+    const states = () => Promise.all([picture, avatar, kept].map(stateOf));
+    expect(await states()).toEqual(["rejected", "rejected", "ready"]);
+    expect(await findImageQuota(deps.db, userId)).toEqual({ images: 1, sizeBytes: 1 });
+    await age(deps.db, 6 * daySeconds);
+    await runSweep(deps);
+    expect(await states()).toEqual(["rejected", "rejected", "ready"]);
+    await age(deps.db, 2 * daySeconds);
+    await runSweep(deps);
+    expect(await states()).toEqual([undefined, undefined, "ready"]);
+    expect(await findImageQuota(deps.db, userId)).toEqual({ images: 1, sizeBytes: 1 });
+  });
+
+  test("bytes that wait belong to a waiting or processing image, and to no other", async () => {
+    const userId = await addUser(deps.db);
+    const ids: Record<string, string> = {};
+    for (const state of ["waiting", "processing", "ready", "rejected"]) ids[state] = await addImage(userId, state);
+    const keys = Object.values(ids).map(stagingKey);
+    const unnamed = await listUnnamed(deps.db, keys);
+    expect(unnamed.sort()).toEqual([ids.ready ?? "", ids.rejected ?? ""].map(stagingKey).sort());
   });
 });
 
