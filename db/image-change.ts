@@ -39,16 +39,25 @@ export function insertImage(tx: Db, image: NewImage): Promise<number> {
   });
 }
 
-/** An image of the same bytes by the same owner that still waits for them: it goes on instead of another. */
-export function findWaitingImage(
-  db: Db,
-  { ownerId, sha256, sizeBytes }: { ownerId: string; sha256: string; sizeBytes: number },
-): Promise<{ id: string } | undefined> {
+type Unfinished = Omit<NewImage, "id" | "rank" | "expiresSeconds">;
+
+/** An image of the same bytes and settings by the same owner that still waits for them: it goes on instead of another. */
+export function findWaitingImage(db: Db, image: Unfinished): Promise<{ id: string } | undefined> {
   return one<{ id: string }>(db, {
     name: "image_find_waiting",
     text: `select id from image.image where owner_id = $1 and sha256 = $2 and size_bytes = $3 and state = 'waiting' and kind = 'picture'
-      and expires_at > now() + interval '1 hour' order by id limit 1`,
-    values: [ownerId, sha256, sizeBytes],
+      and name = $4 and caption = $5 and alt = $6 and visibility = $7 and album_id is not distinct from $8 and expires_at > now() + interval '1 hour'
+      order by id limit 1`,
+    values: [
+      image.ownerId,
+      image.sha256,
+      image.sizeBytes,
+      image.name,
+      image.caption,
+      image.alt,
+      image.visibility,
+      image.albumId,
+    ],
   });
 }
 
@@ -132,7 +141,12 @@ export function lockOpenAlbum(
 /** Replaces the list of readers, in the caller's transaction. */
 export async function replaceImageAccess(
   tx: Db,
-  { imageId, userIds, roles }: { imageId: string; userIds: string[]; roles: string[] },
+  {
+    imageId,
+    userIds,
+    roles,
+    organizationIds,
+  }: { imageId: string; userIds: string[]; roles: string[]; organizationIds: string[] },
 ): Promise<void> {
   await run(tx, {
     name: "image_access_delete_users",
@@ -145,6 +159,11 @@ export async function replaceImageAccess(
     values: [imageId],
   });
   await run(tx, {
+    name: "image_access_delete_organizations",
+    text: `delete from image.reader_organization where image_id = $1`,
+    values: [imageId],
+  });
+  await run(tx, {
     name: "image_access_insert_users",
     text: `insert into image.reader_user (image_id, user_id) select $1, unnest($2::uuid[])`,
     values: [imageId, userIds],
@@ -153,6 +172,11 @@ export async function replaceImageAccess(
     name: "image_access_insert_roles",
     text: `insert into image.reader_role (image_id, role) select $1, unnest($2::text[])`,
     values: [imageId, roles],
+  });
+  await run(tx, {
+    name: "image_access_insert_organizations",
+    text: `insert into image.reader_organization (image_id, organization_id) select $1, unnest($2::uuid[])`,
+    values: [imageId, organizationIds],
   });
 }
 

@@ -21,7 +21,7 @@ import {
   showImage,
 } from "./service.ts";
 
-/** Asks for an image's bytes within the caller's quota, or goes on with his unfinished one of the same bytes. */
+/** Asks for an image's bytes within the caller's quota, or goes on with his unfinished one of the same bytes and settings. */
 export async function openImage(
   images: ImagesDeps,
   { caller, sha256, size, ...rest }: NewImage & { caller: Caller },
@@ -31,11 +31,20 @@ export async function openImage(
   const blocked = await findBlocked(db, sha256);
   if (blocked) throw blockedImage(blocked.reason);
   const viewer = ownViewer(caller);
-  const unfinished = await findWaitingImage(db, { ownerId: caller.userId, sha256, sizeBytes: size });
+  const asked = { ownerId: caller.userId, sha256, sizeBytes: size, ...settle(rest) };
+  // Who else may see it is not compared: whoever says so asks for another.
+  const unfinished = rest.access ? undefined : await findWaitingImage(db, asked);
   if (unfinished) return showImage(images, { id: unfinished.id, viewer });
   const expiresSeconds = config.UPLOAD_EXPIRES_SECONDS;
   const id = await admitImage(images, { caller, sha256, sizeBytes: size, expiresSeconds, ...rest });
   return showImage(images, { id, viewer });
+}
+
+/** What a new image is to be, with what nobody said. */
+function settle({ name, album, visibility, caption = "", alt = "" }: Omit<NewImage, "size" | "sha256">) {
+  const albumId = album ?? null;
+  const shown = requireAlbum(visibility ?? (albumId === null ? "private" : "album"), albumId);
+  return { name, caption, alt, albumId, visibility: shown };
 }
 
 /** Why bytes are not taken that are blocked on this server. */
@@ -53,33 +62,22 @@ type Admitted = Omit<NewImage, "size"> & { caller: Caller; sizeBytes: number; ex
 /** Writes the row of an image that waits for its bytes, at the end of its owner's; 403 when his quota is used up. */
 export async function admitImage(
   { db, config }: Pick<ImagesDeps, "db" | "config">,
-  { caller, sha256, sizeBytes, name, album, visibility, caption = "", alt = "", access, expiresSeconds }: Admitted,
+  { caller, sha256, sizeBytes, access, expiresSeconds, ...rest }: Admitted,
 ): Promise<string> {
   const { LIMIT_USER_IMAGES: maxImages, LIMIT_USER_IMAGE_BYTES: maxBytes } = config;
   const ownerId = caller.userId;
   const id = Bun.randomUUIDv7();
+  const settings = settle(rest);
   await db.transaction(async (tx) => {
     const rank = await rankLast(tx, ownerId);
-    if (album !== undefined) await requireOpenAlbum(tx, { caller, id: album });
+    if (settings.albumId !== null) await requireOpenAlbum(tx, { caller, id: settings.albumId });
     if ((await reserveImageQuota(tx, { userId: ownerId, sizeBytes, maxBytes, maxImages })) === 0)
       throw new Fault(
         "quota-exceeded",
         `Cannot take the image: your quota of ${maxBytes} bytes in ${maxImages} images is used up. Delete what you no longer need`,
       );
-    await insertImage(tx, {
-      id,
-      ownerId,
-      albumId: album ?? null,
-      name,
-      caption,
-      alt,
-      visibility: requireAlbum(visibility ?? (album === undefined ? "private" : "album"), album ?? null),
-      rank,
-      sha256,
-      sizeBytes,
-      expiresSeconds,
-    });
-    if (access) await setAccess(tx, { imageId: id, access });
+    await insertImage(tx, { id, ownerId, rank, sha256, sizeBytes, expiresSeconds, ...settings });
+    if (access) await setAccess(tx, { imageId: id, access, caller });
   });
   return id;
 }

@@ -44,7 +44,8 @@ const charged = async (login: string) =>
 describe("an image", () => {
   test("is asked for, sent, handed over, and then seen by its owner alone, in four sizes", async () => {
     const bytes = makePng({ width: 1000, height: 500 });
-    const opened = await open(owner, bytes, { caption: "Our base", alt: "A castle" });
+    const words = { caption: "Our base", alt: "A castle" };
+    const opened = await open(owner, bytes, words);
     expect(opened.status).toBe(201);
     const { id } = opened.json;
     expect(opened.headers.get("location")).toBe(`/v1/images/${id}`);
@@ -57,8 +58,8 @@ describe("an image", () => {
     const early = await owner.call("POST", `/v1/images/${id}/complete`);
     expect([early.status, early.json.detail]).toEqual([409, expect.stringContaining("no bytes have arrived")]);
     expect((await owner.call("GET", `/v1/images/${id}/thumb`)).status).toBe(409);
-    const image = await sendImage(owner, bytes);
-    expect(image.id).toBe(id); // the same bytes of the same user went on
+    const image = await sendImage(owner, bytes, { caption: "Our base", alt: "A castle" });
+    expect(image.id).toBe(id); // what the same user had asked for in the same words went on
     expect(image).toMatchObject({ state: "ready", width: 1000, height: 500, alt: "A castle", sha256: sha256(bytes) });
     expect(image.variants.thumb).toEqual({ url: `/v1/images/${id}/thumb`, width: 320, height: 160 });
     expect(image.variants.original).toMatchObject({ width: 1000, height: 500 });
@@ -73,7 +74,7 @@ describe("an image", () => {
     expect((await owner.call("GET", `/v1/images/${id}/512`)).status).toBe(404);
     expect((await owner.call("GET", `/v1/images/${id}/other`)).status).toBe(404);
     const seen = await admin.call("GET", `/v1/images/${id}`);
-    expect([seen.status, seen.json.access]).toEqual([200, { users: [], roles: [] }]);
+    expect([seen.status, seen.json.access]).toEqual([200, { users: [], roles: [], organizations: [] }]);
   });
 
   test("is shown by a browser, but can do nothing there, and is kept by caches only when it is for everybody", async () => {
@@ -205,15 +206,25 @@ describe("an image", () => {
     expect(await charged("visitor")).toEqual(before);
   });
 
-  test("is opened once under one Idempotency-Key, and two of the same bytes without one are one", async () => {
+  test("is opened once under one Idempotency-Key; without one, once for the same bytes and settings", async () => {
     const bytes = makePng();
-    const body = { name: "a.png", sha256: sha256(bytes), size: bytes.byteLength };
+    const body = { name: "picture.png", sha256: sha256(bytes), size: bytes.byteLength };
     const headers = { "idempotency-key": Bun.randomUUIDv7() };
     const first = await other.call("POST", "/v1/images", { body, headers });
     const second = await other.call("POST", "/v1/images", { body, headers });
     expect([second.status, second.json.id]).toEqual([201, first.json.id]);
     expect((await open(other, bytes)).json.id).toBe(first.json.id);
     expect((await open(owner, bytes)).json.id).not.toBe(first.json.id);
+    // Nobody is shown more, or told something else, than was asked for last.
+    for (const settings of [
+      { visibility: "public" },
+      { caption: "x" },
+      { access: { users: ["painter"], roles: [] } },
+    ]) {
+      const { json } = await open(other, bytes, settings);
+      expect(json).toMatchObject(settings);
+      expect(json.id).not.toBe(first.json.id);
+    }
   });
 });
 
@@ -250,7 +261,7 @@ describe("changes", () => {
     const moderator = await system.signUp(undefined, ["ops"]);
     expect((await moderator.call("GET", `/v1/images/${id}`)).status).toBe(404);
     const changed = await change(id, { access: { users: [], roles: ["ops"] } });
-    expect(changed.access).toEqual({ users: [], roles: ["ops"] });
+    expect(changed.access).toEqual({ users: [], roles: ["ops"], organizations: [] });
     expect((await moderator.call("GET", `/v1/images/${id}`)).status).toBe(200);
     expect((await other.call("GET", `/v1/images/${id}/thumb`)).status).toBe(404);
   });
