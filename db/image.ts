@@ -98,6 +98,8 @@ export function listShownImages(
         and (i.owner_id = $2 or 'admin' = any ($3::text[]) or i.visibility = 'public'
           or exists (select from image.reader_user r where r.image_id = i.id and r.user_id = $2)
           or exists (select from image.reader_role r where r.image_id = i.id and r.role = any ($3::text[]))
+          or exists (select from image.reader_organization r join organization.member m on m.organization_id = r.organization_id
+            where r.image_id = i.id and m.user_id = $2)
           or (i.visibility = 'album' and exists (select from image.album a
             where a.id = i.album_id and a.visibility in ('public', 'page') and image.can_view_album(a, $2, $3, null))))
         and image.can_view(i, $2, $3, null)
@@ -147,13 +149,17 @@ export function findShownVariant(
   });
 }
 
+export type ImageAccess = { users: string[]; roles: string[]; organizations: string[] };
+
 /** Who else may see an image. */
-export async function findImageAccess(db: Db, imageId: string): Promise<{ users: string[]; roles: string[] }> {
-  const row = await one<{ users: string[]; roles: string[] }>(db, {
+export async function findImageAccess(db: Db, imageId: string): Promise<ImageAccess> {
+  const row = await one<ImageAccess>(db, {
     name: "image_access_find",
     text: `select array(select u.login from image.reader_user r join account."user" u on u.id = r.user_id where r.image_id = $1 and u.deleted_at is null order by 1) as users,
-      array(select role from image.reader_role where image_id = $1 order by 1) as roles`,
+      array(select role from image.reader_role where image_id = $1 order by 1) as roles,
+      array(select o.slug from image.reader_organization r join organization.organization o on o.id = r.organization_id
+        where r.image_id = $1 and o.deleted_at is null order by 1) as organizations`,
     values: [imageId],
   });
-  return row ?? { users: [], roles: [] };
+  return row ?? { users: [], roles: [], organizations: [] };
 }

@@ -163,16 +163,22 @@ export function updateOrganization(
   });
 }
 
-/** Which of these organizations there are, for somebody who may see them or finds them on a pack's list already. */
+/** Which of these organizations there are, for somebody who may see them or finds them on a list of readers already. */
 export async function listNamedOrganizations(
   db: Db,
-  { slugs, reader, packId }: { slugs: string[]; reader: Reader; packId: string | null },
+  {
+    slugs,
+    reader,
+    packId,
+    imageId,
+  }: { slugs: string[]; reader: Reader; packId: string | null; imageId: string | null },
 ): Promise<Map<string, string>> {
   const rows = await many<{ id: string; slug: string }>(db, {
     name: "organization_list_named",
     text: `select o.id, o.slug from organization.organization o where o.slug = any ($3) and o.deleted_at is null
-      and (organization.can_read(o, $1, $2) or exists (select from pack.reader_organization r where r.pack_id = $4 and r.organization_id = o.id))`,
-    values: [reader.userId, reader.roles, slugs, packId],
+      and (organization.can_read(o, $1, $2) or exists (select from pack.reader_organization r where r.pack_id = $4 and r.organization_id = o.id)
+        or exists (select from image.reader_organization r where r.image_id = $5 and r.organization_id = o.id))`,
+    values: [reader.userId, reader.roles, slugs, packId, imageId],
   });
   return new Map(rows.map(({ id, slug }) => [slug, id]));
 }

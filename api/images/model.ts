@@ -1,6 +1,6 @@
 import { Type as t } from "@sinclair/typebox";
 import { FileName } from "../files/model.ts";
-import { Access } from "../packs/model.ts";
+import { ShownAccess, WideAccess } from "../packs/model.ts";
 import { PageQuery } from "../pages.ts";
 import { JobLink, Sha256 } from "../uploads/model.ts";
 
@@ -38,7 +38,7 @@ export const NewImage = t.Object(
     visibility: t.Optional(ImageVisibility),
     caption: t.Optional(Caption),
     alt: t.Optional(Alt),
-    access: t.Optional(Access),
+    access: t.Optional(WideAccess),
   },
   strict,
 );
@@ -50,7 +50,7 @@ export const ImageChange = t.Object(
     alt: t.Optional(Alt),
     album: t.Optional(nullable("Where it goes; null takes it out of its album")),
     visibility: t.Optional(ImageVisibility),
-    access: t.Optional(Access),
+    access: t.Optional(WideAccess),
     after: t.Optional(nullable("The image behind which it goes; null: to the front")),
     before: t.Optional(nullable("The image in front of which it goes; null: to the end")),
   },
@@ -74,10 +74,7 @@ export const Image = t.Object({
   album: t.Union([t.String(), t.Null()]),
   visibility: ImageVisibility,
   access: t.Optional(
-    t.Object(
-      { users: t.Array(t.String()), roles: t.Array(t.String()) },
-      { description: "Who else may see it: told to its owner and to admins" },
-    ),
+    t.Object(ShownAccess.properties, { description: "Who else may see it: told to its owner and to admins" }),
   ),
   sha256: t.Optional(t.String({ description: "Of the bytes that were sent: told to its owner and to admins" })),
   size: t.Optional(t.Integer({ description: "Of the bytes that were sent: told to its owner and to admins" })),

@@ -14,6 +14,7 @@ import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import { toReader } from "../caller.ts";
+import { requireOrganizations } from "../organizations/standing.ts";
 import { changedMeanwhile, requireUsers } from "../packs/service.ts";
 import { CursorId, readCursor, writeCursor } from "../pages.ts";
 import type { Caller } from "../tokens.ts";
@@ -110,7 +111,7 @@ export async function changeImage(
     const changed = { ...plain, visibility, albumId: album };
     if ((await updateImage(tx, { id, revision: row.revision, change: changed })) === 0)
       throw changedMeanwhile(row.name);
-    if (access) await setAccess(tx, { imageId: id, access });
+    if (access) await setAccess(tx, { imageId: id, access, caller });
   });
   bus.publish("images.changed", row.ownerId, { now: true });
 }
@@ -151,11 +152,13 @@ export function requireAlbum<Visibility extends string>(visibility: Visibility, 
   });
 }
 
-/** Replaces who else may see an image; 422 when there is no such user. */
+/** Replaces who else may see an image; 422 when there is no such user or organization for the caller. */
 export async function setAccess(
   tx: Db,
-  { imageId, access }: { imageId: string; access: NonNullable<NewImage["access"]> },
+  { imageId, access, caller }: { imageId: string; access: NonNullable<NewImage["access"]>; caller: Caller },
 ): Promise<void> {
   const userIds = await requireUsers(tx, access.users);
-  await replaceImageAccess(tx, { imageId, userIds, roles: [...new Set(access.roles)] });
+  const named = { slugs: access.organizations ?? [], reader: toReader(caller), imageId };
+  const organizationIds = await requireOrganizations(tx, named);
+  await replaceImageAccess(tx, { imageId, userIds, roles: [...new Set(access.roles)], organizationIds });
 }

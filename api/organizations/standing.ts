@@ -1,5 +1,7 @@
+import type { Reader } from "../../db/blob.ts";
 import {
   findOrganization,
+  listNamedOrganizations,
   lockOrganization,
   type OrganizationRole,
   type OrganizationRow,
@@ -51,6 +53,22 @@ export async function shareOrganizationAs(tx: Db, standing: Standing): Promise<O
   await confirmCaller(tx, standing.caller);
   await shareOrganization(tx, standing.slug);
   return getOrganizationAs({ db: tx }, standing);
+}
+
+type Named = { slugs: string[]; reader: Reader; packId?: string; imageId?: string };
+
+/**
+ * Ids of these organizations, or a 422 that names those that the reader does not see. Those on the list of that pack or
+ * image already may stay.
+ */
+export async function requireOrganizations(db: Db, { slugs, reader, packId, imageId }: Named): Promise<string[]> {
+  const wanted = [...new Set(slugs)];
+  if (wanted.length === 0) return [];
+  const listed = { packId: packId ?? null, imageId: imageId ?? null };
+  const known = await listNamedOrganizations(db, { slugs: wanted, reader, ...listed });
+  const unknown = wanted.filter((slug) => !known.has(slug));
+  if (unknown.length > 0) throw new Fault("invalid", `There is no organization ${unknown.join(", ")} that you may see`);
+  return [...known.values()];
 }
 
 export function isUnknown(slug: string): Fault {

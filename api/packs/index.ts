@@ -12,7 +12,6 @@ import { linkNext } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
 import { setAccess } from "./access.ts";
 import {
-  Access,
   DeletePack,
   Member,
   MemberParams,
@@ -25,6 +24,7 @@ import {
   Packs,
   ShownAccess,
   SlugParams,
+  WideAccess,
 } from "./model.ts";
 import {
   changePack,
@@ -130,7 +130,7 @@ export function packs(api: Api) {
       },
       {
         params: SlugParams,
-        body: Access,
+        body: WideAccess,
         response: { 200: ShownAccess },
         detail: { summary: "Say who may read a private pack" },
       },

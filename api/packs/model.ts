@@ -59,6 +59,13 @@ export const Access = t.Object(
   {
     users: t.Array(Login, { maxItems: 1000 }),
     roles: t.Array(t.String({ pattern: "^[a-z][a-z0-9-]{0,31}$" }), { maxItems: 50 }),
+  },
+  strict,
+);
+/** The same with the members of organizations. */
+export const WideAccess = t.Object(
+  {
+    ...Access.properties,
     organizations: t.Optional(
       t.Array(Slug, { maxItems: 100, description: "Slugs: their members; none when not given" }),
     ),

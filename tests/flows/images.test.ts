@@ -252,6 +252,25 @@ describe("changes", () => {
     ).toBe(422);
   });
 
+  test("of the readers let in the members of an organization, as long as they are", async () => {
+    const slug = `readers-${Bun.randomUUIDv7().slice(-12)}`;
+    await owner.call("POST", "/v1/organizations", { body: { slug, name: "Readers", visibility: "private" } });
+    const id = await uploadImage(owner, makePng(), { access: { users: [], roles: [], organizations: [slug] } });
+    const look = async () => (await other.call("GET", `/v1/images/${id}/thumb`)).status;
+    expect(await look()).toBe(404);
+    const sent = await owner.call("POST", `/v1/organizations/${slug}/invitations`, { body: { login: other.login } });
+    await other.call("POST", `/v1/me/invitations/${sent.json.id}/accept`);
+    expect(await look()).toBe(307);
+    expect((await other.call("GET", "/v1/users/painter/images?limit=100")).text).toContain(id);
+    expect((await change(id, { caption: "still" })).access.organizations).toEqual([slug]);
+    const me = (await other.call("GET", "/v1/me")).json.id;
+    await other.call("DELETE", `/v1/organizations/${slug}/members/${me}`);
+    expect(await look()).toBe(404);
+    const unseen = { users: [], roles: [], organizations: [slug] };
+    const body = { sha256: sha256(slug), size: 9, name: "a.png", access: unseen };
+    expect((await other.call("POST", "/v1/images", { body })).status).toBe(422);
+  });
+
   test("of the readers let in whom they name, also by role, and nobody else any more", async () => {
     const id = await uploadImage(owner, makePng(), { access: { users: ["Visitor"], roles: [] } });
     expect((await other.call("GET", `/v1/images/${id}/thumb`)).status).toBe(307);

@@ -64,7 +64,7 @@ describe("following", () => {
     expect(second.json.items.map(({ id }: { id: string }) => id)).toEqual([open]);
     for (const _time of [1, 2]) expect((await reader.call("DELETE", `/v1/me/following/pack/${open}`)).status).toBe(204);
     expect(await list()).toEqual([`organizer/${authorId}`, "organization/open-team"]);
-    expect((await system.call("GET", `/v1/packs/${open}`)).json.followers).toBe(0);
+    expect((await friend.call("GET", `/v1/packs/${open}`)).json.followers).toBe(0);
     const kinds = (await reader.call("GET", "/v1/me/activity")).json.items.map(({ kind }: { kind: string }) => kind);
     expect(kinds.filter((kind: string) => kind.endsWith("followed"))).toEqual([
       "unfollowed",
