@@ -1,4 +1,5 @@
 import { type EventRow, type EventValues, findEvent, insertEvent, updateEvent } from "../../db/event.ts";
+import { pickSlug } from "../../db/event-slug.ts";
 import { settleTimes } from "../../db/event-times.ts";
 import { findOrganization } from "../../db/organization.ts";
 import { insertFact, insertFacts } from "../../db/outbox.ts";
@@ -11,7 +12,6 @@ import { changedMeanwhile } from "../packs/service.ts";
 import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
 import type { EventInput } from "./model.ts";
-import { pickSlug } from "./slug.ts";
 import { compareValues, readValues } from "./values.ts";
 
 type Events = Pick<Deps, "db" | "bus">;
