@@ -21,7 +21,7 @@ export function rejectUnrendered(db: Db, limit: number): Promise<number> {
   return run(db, {
     name: "sweep_reject_images",
     text: `with gone as (
-        update image.image set state = 'rejected', reason = 'it could not be rendered', revision = revision + 1, updated_at = now() where id in (
+        update image.image set state = 'rejected', reason = 'it could not be rendered', source_blob_id = null, revision = revision + 1, updated_at = now() where id in (
           select i.id from image.image i where i.state = 'processing' and i.expires_at < now() and not exists (
               select from job.job j where j.actor = 'render-image' and j.subject = i.id::text and j.done < j.wanted)
             order by i.expires_at limit $1 for update of i skip locked)

@@ -1,4 +1,4 @@
-import { claimStaleImage, findLargestVariant, markStaleImages, settleAgain } from "../db/image-backfill.ts";
+import { claimStaleImage, findFullVariant, markStaleImages, settleAgain } from "../db/image-backfill.ts";
 import { findImageToRender, type ImageToRender, lockImage, putVariants } from "../db/image-render.ts";
 import type { Deps } from "../deps.ts";
 import type { Log } from "../log.ts";
@@ -43,10 +43,10 @@ async function renderAgain(
   image: ImageToRender,
   { target, signal, log }: Options,
 ): Promise<boolean> {
-  const largest = image.sourceKey === null ? await findLargestVariant(deps.db, image.id) : undefined;
-  const key = image.sourceKey ?? largest?.key;
+  const fullest = image.sourceKey === null ? await findFullVariant(deps.db, image.id) : undefined;
+  const key = image.sourceKey ?? fullest?.key;
   // What the others are made of is not made of itself: it would lose a little each time.
-  const wanted = key === undefined ? [] : listWanted(image, target).filter(({ name }) => name !== largest?.name);
+  const wanted = key === undefined ? [] : listWanted(image, target).filter(({ name }) => name !== fullest?.name);
   await using folder = await deps.decoder.openFolder();
   if (wanted.length > 0 && key !== undefined) await readSource(deps, { key, folder: folder.path, signal });
   const decoding = { image, folder: folder.path, wanted, urgent: false, signal };
