@@ -90,6 +90,7 @@ export const Config = t.Object({
   LIMIT_IMAGE_BYTES: t.Integer({ minimum: 1, maximum: 64 * 1024 ** 2, default: 32 * 1024 ** 2 }),
   LIMIT_USER_IMAGES: count(2_000),
   LIMIT_USER_IMAGE_BYTES: count(5 * 1024 ** 3),
+  LIMIT_ALBUM_ARCHIVES_PER_MINUTE: count(6),
   IMAGE_MAX_PIXELS: t.Integer({
     default: 50_000_000,
     minimum: 1_000_000,

@@ -3,23 +3,26 @@ import type { AlbumRow } from "../../db/album.ts";
 import { findAlbumArchive, listPackable, openAlbumArchive } from "../../db/album-archive.ts";
 import type { Viewer } from "../../db/image.ts";
 import { findJobBySubject } from "../../db/job.ts";
-import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { buildAlbumArchive } from "../../queues/build-album-archive.ts";
 import { want } from "../../queues/mailbox.ts";
+import type { Api } from "../api.ts";
 import { signBlob } from "../blobs/service.ts";
 import { isAnswer } from "../versions/archives.ts";
 
-type Archives = Pick<Deps, "db" | "mailbox" | "storage">;
+type Archives = Pick<Api, "db" | "config" | "mailbox" | "rateLimits" | "storage">;
 type Asked = { row: AlbumRow; viewer: Viewer };
 const mostImages = 10_000;
 
 /**
  * Asks for an archive of what this viewer may see of an album at this moment: it is there already (no job), or the job that
- * packs it. 409 when there is nothing to pack.
+ * packs it. 409 when there is nothing to pack, 429 when too many others of the same owner were asked for.
  */
-export async function askForArchive(archives: Archives, { row, viewer }: Asked): Promise<{ jobId: string | null }> {
-  const { db, mailbox } = archives;
+export async function askForArchive(
+  archives: Archives,
+  { row, viewer, headers }: Asked & { headers: Record<string, string | number> },
+): Promise<{ jobId: string | null }> {
+  const { db, config, mailbox, rateLimits } = archives;
   const { images, digest, archive } = await look(archives, { row, viewer });
   if (images.length === 0) throw new Fault("conflict", `Cannot pack "${row.title}": there are no images to be packed`);
   if (archive?.key) return { jobId: null };
@@ -27,6 +30,9 @@ export async function askForArchive(archives: Archives, { row, viewer }: Asked):
     const job = await findJobBySubject(db, { actor: buildAlbumArchive.name, subject: archive.id });
     if (job && isAnswer(job)) return { jobId: job.id };
   }
+  // Every change of an album makes an archive of it another one: without a limit its owner could fill the storage.
+  const perMinute = config.LIMIT_ALBUM_ARCHIVES_PER_MINUTE;
+  await rateLimits.take([{ name: "album-archives", perMinute, key: row.packId ?? row.ownerId }], headers);
   const imageIds = images.map(({ id }) => id);
   const message = await db.transaction(async (tx) => {
     const archiveId = await openAlbumArchive(tx, { id: Bun.randomUUIDv7(), albumId: row.id, digest, imageIds });
@@ -39,7 +45,7 @@ export async function askForArchive(archives: Archives, { row, viewer }: Asked):
 }
 
 /** Signed address of that archive; 404 when nobody has asked for it since the images, or who may see them, have changed. */
-export async function signArchive(archives: Archives, { row, viewer }: Asked): Promise<string> {
+export async function signArchive(archives: Pick<Archives, "db" | "storage">, { row, viewer }: Asked): Promise<string> {
   const { archive } = await look(archives, { row, viewer });
   if (!archive?.key)
     throw new Fault("not-found", `There is no archive of "${row.title}" as it is now: ask for it with POST`);

@@ -152,8 +152,9 @@ function ownAlbums(api: Api) {
     )
     .post(
       "/albums/:id/archive",
-      async ({ params: { id }, viewer, status }) => {
-        const { jobId } = await askForArchive(api, { row: await getAlbum(api.db, { id, viewer }), viewer });
+      async ({ params: { id }, viewer, set, status }) => {
+        const row = await getAlbum(api.db, { id, viewer });
+        const { jobId } = await askForArchive(api, { row, viewer, headers: set.headers });
         const url = `/v1/albums/${id}/archive`;
         if (jobId === null) return status(200, { state: "ready" as const, url });
         return status(202, { state: "packing" as const, url, job: { id: jobId, url: `/v1/jobs/${jobId}` } });

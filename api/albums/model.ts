@@ -1,5 +1,6 @@
 import { Type as t } from "@sinclair/typebox";
 import { Image } from "../images/model.ts";
+import { Line } from "../me/model.ts";
 import { Slug } from "../packs/model.ts";
 import { PageQuery } from "../pages.ts";
 import { JobLink } from "../uploads/model.ts";
@@ -7,7 +8,7 @@ import { JobLink } from "../uploads/model.ts";
 const strict = { additionalProperties: false } as const;
 const Id = t.String({ format: "uuid" });
 const Time = t.String({ format: "date-time" });
-const Title = t.String({ minLength: 1, maxLength: 200, pattern: "\\S" });
+const Title = Line({ minLength: 1, maxLength: 200 });
 const Description = t.String({ maxLength: 10_000 });
 const orNull = <Schema extends ReturnType<typeof t.String>>(schema: Schema) => t.Union([schema, t.Null()]);
 

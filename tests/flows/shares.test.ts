@@ -27,7 +27,11 @@ beforeAll(async () => {
   system = await startSystem({
     apis: 2,
     logFile,
-    environment: { LOG_LEVEL: "debug", LIMIT_SIGN_INS_PER_ACCOUNT: String(perLink) },
+    environment: {
+      LOG_LEVEL: "debug",
+      LIMIT_SIGN_INS_PER_ACCOUNT: String(perLink),
+      LIMIT_ALBUM_ARCHIVES_PER_MINUTE: "3",
+    },
   });
   [owner, stranger] = await Promise.all([system.signUp("keeper"), system.signUp("stranger")]);
   albumId = (await owner.call("POST", "/v1/albums", { body: { title: "Private album" } })).json.id;
@@ -198,6 +202,21 @@ describe("a share link", () => {
     expect(new Set(twice.map(({ json }) => json.token)).size).toBe(2);
     secrets.push(...twice.map(({ json }) => json.token));
   });
+});
+
+test("of albums that change all the time so many archives a minute are made, whoever asks; one that is there is given at any time", async () => {
+  const album = (await stranger.call("POST", "/v1/albums", { body: { title: "Changing", visibility: "public" } })).json;
+  const path = `/v1/albums/${album.id}/archive`;
+  const statuses = [];
+  for (let n = 0; n < 4; n++) {
+    await uploadImage(stranger, makePng(), { album: album.id });
+    const asked = await (n % 2 ? system : stranger).call("POST", path);
+    statuses.push(asked.status);
+    if (asked.status === 202) await waitForJob(stranger, asked.json.job.id);
+    else expect(Number(asked.headers.get("retry-after"))).toBeGreaterThan(0);
+    if (asked.status === 202) expect((await system.call("POST", path)).status).toBe(200);
+  }
+  expect(statuses).toEqual([202, 202, 202, 429]);
 });
 
 describe("a grant", () => {
