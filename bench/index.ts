@@ -14,6 +14,7 @@ const names = [
   "logins",
   "refresh",
   "revocation",
+  "photos",
   "registrations",
 ] as const;
 

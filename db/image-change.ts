@@ -17,12 +17,16 @@ type NewImage = {
   expiresSeconds: number;
 };
 
-/** An image that waits for its bytes. */
+/**
+ * An image that waits for its bytes. The commit does not wait for the disk ("unhurried"): a loss of power may take back that
+ * it was asked for, and whoever asked asks again. That its bytes are there is committed as durably as ever.
+ */
 export function insertImage(tx: Db, image: NewImage): Promise<number> {
   return run(tx, {
     name: "image_insert",
     text: `insert into image.image (id, owner_id, album_id, name, caption, alt, visibility, rank, sha256, size_bytes, expires_at)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + make_interval(secs => $11))`,
+      select $1::uuid, $2::uuid, $3::uuid, $4, $5, $6, $7, $8, $9, $10::bigint, now() + make_interval(secs => $11)
+        from (select set_config('synchronous_commit', 'off', true)) as unhurried`,
     values: [
       image.id,
       image.ownerId,

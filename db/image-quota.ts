@@ -3,12 +3,19 @@ import { type Db, one, run } from "./query.ts";
 type Room = { userId: string; sizeBytes: number; maxBytes: number; maxImages: number };
 
 /** Takes room for one image in its owner's quota: 0 when there is not enough. Exact under concurrency: the row is the lock. */
-export async function reserveImageQuota(tx: Db, { userId, sizeBytes, maxBytes, maxImages }: Room): Promise<number> {
+export async function reserveImageQuota(tx: Db, room: Room): Promise<number> {
+  const taken = await takeRoom(tx, room);
+  if (taken > 0) return taken;
+  // Used up, or his first image.
   await run(tx, {
     name: "image_quota_open",
     text: `insert into image.quota (user_id) values ($1) on conflict do nothing`,
-    values: [userId],
+    values: [room.userId],
   });
+  return takeRoom(tx, room);
+}
+
+function takeRoom(tx: Db, { userId, sizeBytes, maxBytes, maxImages }: Room): Promise<number> {
   return run(tx, {
     name: "image_quota_reserve",
     text: `update image.quota set images = images + 1, size_bytes = size_bytes + $2

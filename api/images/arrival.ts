@@ -28,12 +28,14 @@ export async function openImage(
 ): Promise<Stored> {
   const { db, config } = images;
   requireAllowedSize(config, size);
-  const blocked = await findBlocked(db, sha256);
-  if (blocked) throw blockedImage(blocked.reason);
   const viewer = ownViewer(caller);
   const asked = { ownerId: caller.userId, sha256, sizeBytes: size, ...settle(rest) };
   // Who else may see it is not compared: whoever says so asks for another.
-  const unfinished = rest.access ? undefined : await findWaitingImage(db, asked);
+  const [blocked, unfinished] = await Promise.all([
+    findBlocked(db, sha256),
+    rest.access ? undefined : findWaitingImage(db, asked),
+  ]);
+  if (blocked) throw blockedImage(blocked.reason);
   if (unfinished) return showImage(images, { id: unfinished.id, viewer });
   const expiresSeconds = config.UPLOAD_EXPIRES_SECONDS;
   const id = await admitImage(images, { caller, sha256, sizeBytes: size, expiresSeconds, ...rest });
