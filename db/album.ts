@@ -10,6 +10,7 @@ export type AlbumRow = {
   ownerId: string;
   ownerLogin: string;
   packId: string | null;
+  /** Null also when the viewer may not see the page: he has a link to the album. */
   packSlug: string | null;
   title: string;
   description: string;
@@ -29,7 +30,7 @@ const columns = `a.id, a.owner_id as "ownerId", u.login as "ownerLogin", a.pack_
   a.revision, image.role_of(a, $1, $2) as role, c.id as "coverId", c.alt as "coverAlt", c.placeholder as "coverPlaceholder",
   a.created_at as "createdAt", a.updated_at as "updatedAt"`;
 
-const joined = `image.album a join account."user" u on u.id = a.owner_id left join pack.pack p on p.id = a.pack_id
+const joined = `image.album a join account."user" u on u.id = a.owner_id left join pack.pack p on p.id = a.pack_id and pack.can_read(p, $1, $2)
   left join lateral (select i.id, i.alt, i.placeholder from image.image i
     where i.album_id = a.id and i.state = 'ready' and image.can_view(i, $1, $2, $3) order by i.rank, i.id limit 1) c on true`;
 

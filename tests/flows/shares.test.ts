@@ -204,6 +204,21 @@ describe("a share link", () => {
   });
 });
 
+test("a link to a private pack's gallery shows the gallery, not whose it is, and ends with the pack", async () => {
+  await owner.call("POST", "/v1/packs", { body: { slug: "hideout", name: "Hideout", visibility: "private" } });
+  const gallery = (await owner.call("POST", "/v1/albums", { body: { title: "Gallery", pack: "hideout" } })).json;
+  const image = await uploadImage(owner, makePng(), { album: gallery.id });
+  const { token } = (await owner.call("POST", `/v1/albums/${gallery.id}/shares`, { body: {} })).json;
+  const { album, images, grant } = await openGood({ token });
+  expect([gallery.pack, album.pack, images.map(({ id }: any) => id)]).toEqual(["hideout", null, [image]]);
+  expect((await look("/v1/packs/hideout", grant)).status).toBe(404);
+  expect((await look("/v1/packs/hideout/albums", grant)).status).toBe(404);
+  await owner.call("DELETE", "/v1/packs/hideout", { body: { slug: "hideout" } });
+  for (const path of [`/v1/albums/${gallery.id}`, `/v1/images/${image}`, `/v1/images/${image}/thumb`])
+    expect((await look(path, grant)).status).toBe(404);
+  expect((await open({ token })).status).toBe(404);
+});
+
 test("of albums that change all the time so many archives a minute are made, whoever asks; one that is there is given at any time", async () => {
   const album = (await stranger.call("POST", "/v1/albums", { body: { title: "Changing", visibility: "public" } })).json;
   const path = `/v1/albums/${album.id}/archive`;
