@@ -256,6 +256,48 @@ describe.if(found.missing.length === 0)("the gateway", () => {
     expect(Buffer.from(await part.arrayBuffer()).equals(Buffer.from(bytes.subarray(1000, 2000)))).toBe(true);
   });
 
+  test("shows an image without letting it do, set or learn anything", async () => {
+    const asked: Headers[] = [];
+    const storage = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: ({ headers }) => {
+        asked.push(headers);
+        const told = {
+          "content-type": "image/webp",
+          "set-cookie": "session=2",
+          "content-security-policy": "script-src *",
+        };
+        return new Response("RIFF", { headers: told });
+      },
+    });
+    const apiPorts = apis.map((api) => api.port ?? 0);
+    const own = await services.startGateway({ apiPorts, storagePort: storage.port ?? 0, port: 0 });
+    const credentials = { Cookie: "session=1", Authorization: "Bearer t", Token: "t", Share: "s" };
+    const { headers } = await fetch(`${own.url}/${services.s3.bucket}/blobs/made/x`, { headers: credentials });
+    expect(headers.get("content-type")).toBe("image/webp");
+    expect(headers.get("content-security-policy")).toBe("sandbox; default-src 'none'");
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    expect(headers.getSetCookie()).toEqual([]);
+    for (const name of Object.keys(credentials)) expect([name, asked[0]?.get(name)]).toEqual([name, null]);
+    await own.stop();
+    await storage.stop(true);
+  });
+
+  test("takes forms with images that are larger than other bodies, and refuses what no image can be", async () => {
+    const form = new Uint8Array(32 * 1024 ** 2 + 60_000);
+    const sent = await ask("/v1/upload", {
+      method: "POST",
+      body: form,
+      headers: { "Content-Type": "multipart/form-data" },
+    });
+    expect(sent.status).toBe(200);
+    expect(heard.at(-1)?.body.length).toBe(form.length);
+    const count = heard.length;
+    const refused = await ask("/v1/upload", { method: "POST", body: new Uint8Array(33 * 1024 ** 2 + 1) });
+    expect([refused.status, heard.length]).toEqual([413, count]);
+  });
+
   test("leaves a signed length and digest to storage, which refuses other bytes", async () => {
     const { bucket, accessKey, secretKey: secretAccessKey, region } = services.s3;
     const signing = new AwsClient({ accessKeyId: accessKey, secretAccessKey, region, service: "s3" });
