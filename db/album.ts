@@ -8,10 +8,14 @@ export type AlbumRole = "editor" | "member" | "reader" | null;
 export type AlbumRow = {
   id: string;
   ownerId: string;
-  ownerLogin: string;
+  /** Null while he is hidden. */
+  ownerLogin: string | null;
+  /** Whether it is the gallery of a pack, an organization or an event: that page's people decide about it. */
+  hasPage: boolean;
   packId: string | null;
-  /** Null also when the viewer may not see the page: he has a link to the album. */
+  /** These two are null also when the viewer may not see the page: he has a link to the album. */
   packSlug: string | null;
+  organizationSlug: string | null;
   title: string;
   description: string;
   visibility: AlbumVisibility;
@@ -26,11 +30,13 @@ export type AlbumRow = {
 };
 
 // $1 to $3 are the viewer: id, roles, share link.
-const columns = `a.id, a.owner_id as "ownerId", u.login as "ownerLogin", a.pack_id as "packId", p.slug as "packSlug", a.title, a.description, a.visibility,
+const columns = `a.id, a.owner_id as "ownerId", case when u.deleted_at is null then u.login end as "ownerLogin",
+  num_nonnulls(a.pack_id, a.event_id, a.organization_id) > 0 as "hasPage", a.pack_id as "packId", p.slug as "packSlug", o.slug as "organizationSlug", a.title, a.description, a.visibility,
   a.revision, image.role_of(a, $1, $2) as role, c.id as "coverId", c.alt as "coverAlt", c.placeholder as "coverPlaceholder",
   a.created_at as "createdAt", a.updated_at as "updatedAt"`;
 
 const joined = `image.album a join account."user" u on u.id = a.owner_id left join pack.pack p on p.id = a.pack_id and pack.can_read(p, $1, $2)
+  left join organization.organization o on o.id = a.organization_id and organization.can_read(o, $1, $2)
   left join lateral (select i.id, i.alt, i.placeholder from image.image i
     where i.album_id = a.id and i.state = 'ready' and image.can_view(i, $1, $2, $3) order by i.rank, i.id limit 1) c on true`;
 
@@ -52,7 +58,7 @@ export function listAlbumsOf(
 ): Promise<AlbumRow[]> {
   return many<AlbumRow>(db, {
     name: "album_list_of_user",
-    text: `select ${columns} from ${joined} where a.owner_id = $4 and a.pack_id is null and ($5::uuid is null or a.id < $5)
+    text: `select ${columns} from ${joined} where a.owner_id = $4 and num_nonnulls(a.pack_id, a.event_id, a.organization_id) = 0 and ($5::uuid is null or a.id < $5)
         and (a.visibility = 'public' or image.role_of(a, $1, $2) = 'editor') and image.can_view_album(a, $1, $2, $3)
       order by a.id desc limit $6`,
     values: [viewer.userId, viewer.roles, viewer.shareId, ownerId, before, limit],
@@ -73,10 +79,25 @@ export function listGalleries(
   });
 }
 
+/** An organization's galleries in the same way. */
+export function listOrganizationGalleries(
+  db: Db,
+  { organizationId, viewer, before, limit }: Page & { organizationId: string },
+): Promise<AlbumRow[]> {
+  return many<AlbumRow>(db, {
+    name: "album_list_of_organization",
+    text: `select ${columns} from ${joined} where a.organization_id = $4 and ($5::uuid is null or a.id < $5)
+        and (a.visibility in ('page', 'public') or image.role_of(a, $1, $2) in ('editor', 'member')) and image.can_view_album(a, $1, $2, $3)
+      order by a.id desc limit $6`,
+    values: [viewer.userId, viewer.roles, viewer.shareId, organizationId, before, limit],
+  });
+}
+
 type NewAlbum = {
   id: string;
   ownerId: string;
   packId: string | null;
+  organizationId: string | null;
   title: string;
   description: string;
   visibility: AlbumVisibility;
@@ -88,9 +109,18 @@ type NewAlbum = {
 export function insertAlbum(tx: Db, album: NewAlbum): Promise<number> {
   return run(tx, {
     name: "album_insert",
-    text: `insert into image.album (id, owner_id, pack_id, title, description, visibility) select $1, $2, $3, $4, $5, $6
+    text: `insert into image.album (id, owner_id, pack_id, title, description, visibility, organization_id) select $1, $2, $3, $4, $5, $6, $8
       where (select count(*) from image.album where owner_id = $2) < $7`,
-    values: [album.id, album.ownerId, album.packId, album.title, album.description, album.visibility, album.most],
+    values: [
+      album.id,
+      album.ownerId,
+      album.packId,
+      album.title,
+      album.description,
+      album.visibility,
+      album.most,
+      album.organizationId,
+    ],
   });
 }
 

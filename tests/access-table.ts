@@ -369,6 +369,27 @@ const noEvent = (rest: string, body?: unknown) => () => ({
   ...(body !== undefined && { body }),
 });
 
+/** The routes of webhooks below an address: of one that is not there. */
+function webhookRoutes(route: string, path: string, { list, make }: { list: number; make: number }) {
+  const one = () => `${path}/${Bun.randomUUIDv7()}`;
+  const webhook = { name: "x", url: "https://hooks.example/x", kinds: ["version.published"] };
+  const call = (to: () => string, more: Omit<Request, "path"> = {}) => ({
+    request: () => ({ path: to(), ...more }),
+    expected: signedIn(404),
+  });
+  return {
+    [`GET ${route}`]: { request: () => ({ path }), expected: signedIn(list) },
+    [`POST ${route}`]: { request: () => ({ path, body: webhook }), expected: signedIn(make) },
+    [`GET ${route}/:id`]: call(one),
+    [`PATCH ${route}/:id`]: call(one, { body: { name: "y" }, headers: anyMatch }),
+    [`DELETE ${route}/:id`]: call(one),
+    [`POST ${route}/:id/secret`]: call(() => `${one()}/secret`),
+    [`POST ${route}/:id/test`]: call(() => `${one()}/test`),
+    [`GET ${route}/:id/deliveries`]: call(() => `${one()}/deliveries`),
+    [`POST ${route}/:id/deliveries/:delivery/replay`]: call(() => `${one()}/deliveries/${Bun.randomUUIDv7()}/replay`),
+  };
+}
+
 /** Routes about nothing that is somebody's: a list shows what its caller may see, a creating route makes his own. */
 export const general: Record<string, Omit<Route, "names">> = {
   "GET /v1/packs": { request: () => ({ path: "/v1/packs?limit=100" }), expected: everybody(200) },
@@ -522,6 +543,7 @@ export const general: Record<string, Omit<Route, "names">> = {
     expected: signedIn(201),
   },
   "GET /v1/organizations/:slug": { request: nobodys(""), expected: everybody(404) },
+  "GET /v1/organizations/:slug/albums": { request: nobodys("/albums"), expected: everybody(404) },
   "PATCH /v1/organizations/:slug": {
     request: () => ({ path: "/v1/organizations/no-such-one", body: { name: "x" }, headers: anyMatch }),
     expected: signedIn(404),
@@ -566,6 +588,65 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: () => ({ path: "/v1/invitations/accept", body: { token: "not one of ours" } }),
     expected: signedIn(422),
   },
+  // Of notifications nobody here has any; flows/notifications has those that are there.
+  "GET /v1/me/notifications": { request: () => ({ path: "/v1/me/notifications" }), expected: signedIn(200) },
+  "POST /v1/me/notifications/read": {
+    request: () => ({ path: "/v1/me/notifications/read", body: { all: true } }),
+    expected: signedIn(200),
+  },
+  "GET /v1/me/notifications/:id/deliveries": {
+    request: () => ({ path: `/v1/me/notifications/${Bun.randomUUIDv7()}/deliveries` }),
+    expected: signedIn(404),
+  },
+  "GET /v1/me/notification-preferences": {
+    request: () => ({ path: "/v1/me/notification-preferences" }),
+    expected: signedIn(200),
+  },
+  "PATCH /v1/me/notification-preferences": {
+    request: () => ({ path: "/v1/me/notification-preferences", body: { digest: "off" } }),
+    expected: signedIn(200),
+  },
+  "PUT /v1/me/muted-events/:slug": {
+    request: () => ({ path: "/v1/me/muted-events/no-such-one" }),
+    expected: signedIn(404),
+  },
+  "DELETE /v1/me/muted-events/:slug": {
+    request: () => ({ path: "/v1/me/muted-events/no-such-one" }),
+    expected: signedIn(204),
+  },
+  "GET /v1/ops/deliveries": {
+    request: () => ({ path: "/v1/ops/deliveries" }),
+    expected: { ...ofAdmins(200), operator: 200 },
+  },
+  "GET /v1/notifications/unsubscribe/:token": {
+    request: () => ({ path: "/v1/notifications/unsubscribe/no-token-of-ours" }),
+    expected: everybody(404),
+  },
+  "POST /v1/notifications/unsubscribe/:token": {
+    request: () => ({ path: "/v1/notifications/unsubscribe/no-token-of-ours" }),
+    expected: everybody(404),
+  },
+  "GET /v1/me/push-subscriptions": { request: () => ({ path: "/v1/me/push-subscriptions" }), expected: signedIn(200) },
+  "POST /v1/me/push-subscriptions": {
+    request: () => ({
+      path: "/v1/me/push-subscriptions",
+      body: { endpoint: "https://push.example/x", keys: { p256dh: "A".repeat(87), auth: "A".repeat(22) } },
+    }),
+    expected: signedIn(201),
+  },
+  "DELETE /v1/me/push-subscriptions/:id": {
+    request: () => ({ path: `/v1/me/push-subscriptions/${Bun.randomUUIDv7()}` }),
+    expected: signedIn(404),
+  },
+  "GET /v1/me/telegram": { request: () => ({ path: "/v1/me/telegram" }), expected: signedIn(200) },
+  // 501: this server has no bot.
+  "POST /v1/me/telegram": { request: () => ({ path: "/v1/me/telegram" }), expected: signedIn(501) },
+  "DELETE /v1/me/telegram": { request: () => ({ path: "/v1/me/telegram" }), expected: signedIn(204) },
+  ...webhookRoutes("/v1/me/webhooks", "/v1/me/webhooks", { list: 200, make: 201 }),
+  ...webhookRoutes("/v1/organizations/:slug/webhooks", "/v1/organizations/no-such-one/webhooks", {
+    list: 404,
+    make: 404,
+  }),
   "GET /v1/me/following": { request: () => ({ path: "/v1/me/following" }), expected: signedIn(200) },
   "PUT /v1/me/following/:kind/:id": {
     request: () => ({ path: "/v1/me/following/pack/no-such-pack" }),
@@ -581,10 +662,6 @@ export const general: Record<string, Omit<Route, "names">> = {
   },
   "GET /v1/me/reports": { request: () => ({ path: "/v1/me/reports" }), expected: signedIn(200) },
   "GET /v1/ops/reports": { request: () => ({ path: "/v1/ops/reports" }), expected: ofAdmins(200) },
-  "POST /v1/ops/images/render": {
-    request: () => ({ path: "/v1/ops/images/render", body: { which: "missing" } }),
-    expected: ofAdmins(202),
-  },
   "POST /v1/ops/images/render": {
     request: () => ({ path: "/v1/ops/images/render", body: { which: "missing" } }),
     expected: ofAdmins(202),
@@ -607,6 +684,7 @@ export const aliases = [
 /** Routes that ask for a role, or for nobody at all, and have tests of their own. */
 export const elsewhere = [
   ...aliases,
+  /^GET \/v1\/me\/notifications\/events$/,
   /^GET \/(status|livez|readyz|metrics|\.well-known\/jwks\.json)$/,
   /^POST \/v1\/auth\/(register|login|undelete|refresh)$/,
   /^GET \/v1\/auth\/oidc\/:provider\/(start|callback)$/,
@@ -621,6 +699,8 @@ export const elsewhere = [
   // tests/flows/registrations.test.ts: from what a person or an organizer of an event may do.
   /^[A-Z]+ \/v1\/events\/:slug\/(registrations(\.csv)?|draw|check-ins|joins|servers)(\/|$)/,
   /^POST \/v1\/registrations\/confirm$/,
+  // tests/flows/sources.test.ts
+  /^[A-Z]+ \/v1\/organizations\/:slug\/sources(\/|$)/,
   // tests/flows/calendars.test.ts
   /^GET \/calendars\/:file$/,
   /^GET \/v1\/(events|organizations)\/:slug\/calendar\.ics$/,

@@ -29,6 +29,7 @@ import {
   getAlbum,
   getEditableAlbum,
   listImages,
+  listOfOrganization,
   listOfOwner,
   listOfPack,
   listOfUser,
@@ -59,7 +60,10 @@ function ownAlbums(api: Api) {
       },
       {
         body: NewAlbum,
-        detail: { summary: "Make an album, or a gallery of a pack", responses: describe({ 201: Album }) },
+        detail: {
+          summary: "Make an album, or a gallery of a pack or an organization",
+          responses: describe({ 201: Album }),
+        },
       },
     )
     .get(
@@ -97,6 +101,20 @@ function ownAlbums(api: Api) {
         query: ListQuery,
         response: { 200: Albums },
         detail: { summary: "A pack's galleries, as they are listed to the caller" },
+      },
+    )
+    .get(
+      "/organizations/:slug/albums",
+      async ({ params, query, caller, viewer, request, set }) => {
+        const page = await listOfOrganization(api, { slug: params.slug, caller, viewer, ...query });
+        Object.assign(set.headers, linkNext(request, page.nextCursor));
+        return page;
+      },
+      {
+        params: SlugParams,
+        query: ListQuery,
+        response: { 200: Albums },
+        detail: { summary: "An organization's galleries, as they are listed to the caller" },
       },
     )
     .get(

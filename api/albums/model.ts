@@ -14,7 +14,7 @@ const orNull = <Schema extends ReturnType<typeof t.String>>(schema: Schema) => t
 
 export const AlbumVisibility = t.Union(
   [t.Literal("private"), t.Literal("page"), t.Literal("unlisted"), t.Literal("public")],
-  { description: "page: whoever may see the pack whose gallery it is" },
+  { description: "page: whoever may see the pack or organization whose gallery it is" },
 );
 export const AlbumParams = t.Object({ id: Id });
 export const ShareParams = t.Object({ id: Id, share: Id });
@@ -26,6 +26,7 @@ export const NewAlbum = t.Object(
     description: t.Optional(Description),
     visibility: t.Optional(AlbumVisibility),
     pack: t.Optional({ ...Slug, description: "Makes it a gallery of this pack: for its owner and maintainers" }),
+    organization: t.Optional({ ...Slug, description: "Makes it a gallery of this organization: for its managers" }),
   },
   strict,
 );
@@ -54,8 +55,9 @@ export const Album = t.Object({
   title: t.String(),
   description: t.String(),
   visibility: AlbumVisibility,
-  owner: t.String(),
+  owner: orNull(t.String({ description: "Who made it; null while the account is hidden" })),
   pack: orNull(t.String()),
+  organization: orNull(t.String()),
   role: t.Union([t.Literal("editor"), t.Literal("member"), t.Literal("reader")], {
     description: "The caller's: an editor changes it and puts images in; a member works on the page; a reader looks",
   }),

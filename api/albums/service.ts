@@ -7,6 +7,7 @@ import {
   listAlbumOwners,
   listAlbumsOf,
   listGalleries,
+  listOrganizationGalleries,
   listOwnAlbumImages,
   lockAlbum,
   releaseAlbumImages,
@@ -20,6 +21,7 @@ import { Fault } from "../../fault.ts";
 import { toReader } from "../caller.ts";
 import type { Image } from "../images/model.ts";
 import { describePage, readPlace } from "../images/service.ts";
+import { getOrganization, shareOrganizationAs } from "../organizations/standing.ts";
 import { changedMeanwhile, getPack, getPackAs } from "../packs/service.ts";
 import { CursorId, readCursor, writeCursor } from "../pages.ts";
 import type { Caller } from "../tokens.ts";
@@ -43,22 +45,29 @@ export async function getAlbum(db: Db, { id, viewer }: { id: string; viewer: Vie
 export async function getEditableAlbum(db: Db, asked: { id: string; viewer: Viewer }): Promise<AlbumRow> {
   const row = await getAlbum(db, asked);
   if (row.role === "editor") return row;
-  const whose =
-    row.packSlug === null ? `belongs to ${row.ownerLogin}` : `needs the role maintainer in "${row.packSlug}"`;
+  const page = row.packSlug ?? row.organizationSlug;
+  const whose = page === null ? `belongs to ${row.ownerLogin}` : `is for those who look after "${page}"`;
   throw new Fault("not-allowed", `Not allowed: this album ${whose}`);
 }
 
-/** Makes an album of the caller's own, or a gallery of a pack that he is the owner or a maintainer of. */
+/** Makes an album of the caller's own, or a gallery of a pack that he owns or maintains, or of an organization that he manages. */
 export async function createAlbum(
   { db }: Pick<Albums, "db">,
-  { caller, title, description = "", visibility = "private", pack: slug }: NewAlbum & { caller: Caller },
+  { caller, title, description = "", visibility = "private", pack: slug, organization }: NewAlbum & { caller: Caller },
 ): Promise<AlbumRow> {
-  requirePage(visibility, { hasPage: slug !== undefined });
+  if (slug !== undefined && organization !== undefined)
+    throw new Fault("invalid", "Cannot make the album: it is the gallery of one page", {
+      errors: [{ pointer: "/organization", detail: "goes with no pack" }],
+    });
+  requirePage(visibility, { hasPage: slug !== undefined || organization !== undefined });
   const pack = slug === undefined ? null : await getPackAs({ db }, { slug, caller, role: "maintainer" });
   const id = Bun.randomUUIDv7();
   const album = { id, ownerId: caller.userId, packId: pack?.id ?? null, title, description, visibility };
-  if ((await insertAlbum(db, { ...album, most: mostAlbums })) === 0)
-    throw new Fault("quota-exceeded", `Cannot make an album: you have ${mostAlbums} already`);
+  const count = await db.transaction(async (tx) => {
+    const page = organization && (await shareOrganizationAs(tx, { slug: organization, caller, role: "manager" }));
+    return insertAlbum(tx, { ...album, organizationId: page ? page.id : null, most: mostAlbums });
+  });
+  if (count === 0) throw new Fault("quota-exceeded", `Cannot make an album: you have ${mostAlbums} already`);
   return getAlbum(db, { id, viewer: ownViewer(caller) });
 }
 
@@ -67,7 +76,7 @@ export async function changeAlbum(
   { db, bus }: Albums,
   { row, revision, change }: { row: AlbumRow; revision: number; change: AlbumChange },
 ): Promise<void> {
-  requirePage(change.visibility ?? "private", { hasPage: row.packId !== null });
+  requirePage(change.visibility ?? "private", row);
   if ((await updateAlbum(db, { id: row.id, revision, ...change })) === 0) throw changedMeanwhile(row.title);
   if (change.visibility !== undefined) await tellImagesChanged({ db, bus }, row.id);
 }
@@ -79,7 +88,7 @@ type Removal = { caller: Caller; row: AlbumRow; revision: number | undefined; im
  * because of it; or go with it: all of them, or of a gallery the caller's own.
  */
 export async function removeAlbum({ db, bus }: Albums, { caller, row, revision, images }: Removal): Promise<void> {
-  const ownerId = row.packId === null ? row.ownerId : caller.userId;
+  const ownerId = row.hasPage ? caller.userId : row.ownerId;
   const owners = await db.transaction(async (tx) => {
     if (!(await lockAlbum(tx, { id: row.id, revision }))) throw changedMeanwhile(row.title);
     const owners = await listAlbumOwners(tx, row.id);
@@ -127,6 +136,15 @@ export async function listOfPack(
   return describeAlbums(listing, (page) => listGalleries(db, { packId: pack.id, ...page }));
 }
 
+/** The galleries of an organization that are shown to this viewer, newest first. */
+export async function listOfOrganization(
+  { db }: Pick<Albums, "db">,
+  { slug, caller, ...listing }: Listing & { slug: string; caller: Caller | null },
+): Promise<Page<Album>> {
+  const { id: organizationId } = await getOrganization({ db }, { slug, caller });
+  return describeAlbums(listing, (page) => listOrganizationGalleries(db, { organizationId, ...page }));
+}
+
 /** An album as the API shows it. */
 export function describeAlbum(row: AlbumRow): Album {
   const { id, title, description, visibility, coverId, coverAlt, coverPlaceholder } = row;
@@ -137,6 +155,7 @@ export function describeAlbum(row: AlbumRow): Album {
     visibility,
     owner: row.ownerLogin,
     pack: row.packSlug,
+    organization: row.organizationSlug,
     role: row.role ?? "reader",
     cover:
       coverId === null
@@ -162,7 +181,7 @@ async function describeAlbums(
 function requirePage(visibility: string, { hasPage }: { hasPage: boolean }): void {
   if (visibility === "page" && !hasPage)
     throw new Fault("invalid", "Cannot show the album to whoever sees its page: it is no page's gallery", {
-      errors: [{ pointer: "/visibility", detail: "needs a pack" }],
+      errors: [{ pointer: "/visibility", detail: "needs a pack or an organization" }],
     });
 }
 

@@ -502,6 +502,37 @@ describe("packs of an organization", () => {
   });
 });
 
+test("galleries of an organization are made by its managers, and shown to whoever sees its page", async () => {
+  const slug = await arrange({ visibility: "private" });
+  const make = (who: Name, more: object = {}) =>
+    users[who].call("POST", "/v1/albums", {
+      body: { title: "Builds", organization: slug, visibility: "page", ...more },
+    });
+  expect([(await make("member")).status, (await make("stranger")).status]).toEqual([403, 404]);
+  expect((await make("owner", { pack: "some-pack" })).status).toBe(422);
+  const { id, organization } = (await make("manager")).json;
+  expect(organization).toBe(slug);
+  const see = async (who: string) => [
+    (await as(who)("GET", `/v1/albums/${id}`)).status,
+    (await as(who)("GET", path(slug, "/albums"))).json.items?.map((album: { id: string }) => album.id),
+  ];
+  expect(await see("member")).toEqual([200, [id]]);
+  expect(await see("stranger")).toEqual([404, undefined]);
+  expect((await users.manager.call("GET", "/v1/me/albums")).json.items).toEqual([]);
+  expect((await page(slug, "member")).albums).toEqual([{ id, title: "Builds", visibility: "page" }]);
+  const { headers } = await users.owner.call("GET", path(slug));
+  await users.owner.call("PATCH", path(slug), {
+    body: { visibility: "public" },
+    headers: { "if-match": headers.get("etag") ?? "" },
+  });
+  expect(await see("anonymous")).toEqual([200, [id]]);
+  const removed = await users.owner.call("DELETE", path(slug), { body: { slug } });
+  expect(removed.json.owned).toEqual({ packs: [], events: [], albums: [id] });
+  await users.owner.call("DELETE", path(slug), { body: { slug, transferTo: "me" } });
+  expect((await users.owner.call("GET", "/v1/me/albums")).text).toContain(id);
+  expect((await system.call("GET", `/v1/albums/${id}`)).status).toBe(404);
+});
+
 describe("deleting", () => {
   const remove = (who: Name, slug: string, body: object) => users[who].call("DELETE", path(slug), { body });
 
