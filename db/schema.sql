@@ -504,6 +504,7 @@ create table event.source (
   url text not null,
   format text not null,
   name text not null default ''::text,
+  time_zone text not null default 'UTC'::text,
   every_seconds integer not null default 3600,
   visibility text not null default 'unlisted'::text,
   enabled boolean not null default true,
@@ -513,6 +514,7 @@ create table event.source (
   fetched_at timestamp with time zone,
   failures integer not null default 0,
   problem text,
+  report jsonb,
   created_by uuid,
   created_at timestamp with time zone not null default now(),
   constraint source_pkey PRIMARY KEY (id),
@@ -1422,7 +1424,7 @@ AS $function$
   near as (
     select e.id, word_similarity(array_to_string(spelled, ' '), e.spelling) as rank from event.event e
       where array_to_string(spelled, ' ') <% e.spelling and (select count(*) from (select from held limit 100) few) < 100
-        and (cardinality(spelled) = 1 or not exists (select from unnest(spelled) word where not word <% e.spelling)))
+        and (cardinality(spelled) = 1 or not exists (select from unnest(spelled) word where word_similarity(word, e.spelling) < 0.35)))
   select both_kinds.id, max(both_kinds.rank)::real from (select * from held union all select * from near) both_kinds group by both_kinds.id
 $function$;
 

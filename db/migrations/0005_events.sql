@@ -13,6 +13,7 @@ create table event.source (
   url text not null,
   format text not null check (format in ('ics', 'json')),
   name text not null default '',
+  time_zone text not null default 'UTC',            -- of times that name none
   every_seconds integer not null default 3600,
   visibility text not null default 'unlisted' check (visibility in ('public', 'unlisted', 'members')),  -- of events that it brings
   enabled boolean not null default true,
@@ -22,6 +23,7 @@ create table event.source (
   fetched_at timestamptz,                           -- last answer that was understood
   failures integer not null default 0,              -- in a row
   problem text,                                     -- of the last one that was not
+  report jsonb,                                     -- what the last sync did, and left out
   created_by uuid references account."user" (id) on delete set null,
   created_at timestamptz not null default now(),
   unique (organization_id, url)
@@ -434,15 +436,15 @@ begin
 end
 $$;
 
--- Events that hold these words in any of their forms, and, where fewer than 100 do, those in whose titles each word of
--- `spelled` (as event.spell writes it) is spelled nearly so. What holds the words comes before what does not.
+-- Events that hold these words in any of their forms, and, where fewer than 100 do, those whose titles are spelled nearly as
+-- `spelled` (words as event.spell writes them), and have something like each of its words. What holds the words comes before what does not.
 create function event.search(asked tsquery, spelled text[]) returns table (id uuid, rank real) language sql stable rows 100
   set pg_trgm.word_similarity_threshold = 0.5 as $$
   with held as materialized (select e.id, 1 + ts_rank(e.words, asked) as rank from event.event e where e.words @@ asked),
   near as (
     select e.id, word_similarity(array_to_string(spelled, ' '), e.spelling) as rank from event.event e
       where array_to_string(spelled, ' ') <% e.spelling and (select count(*) from (select from held limit 100) few) < 100
-        and (cardinality(spelled) = 1 or not exists (select from unnest(spelled) word where not word <% e.spelling)))
+        and (cardinality(spelled) = 1 or not exists (select from unnest(spelled) word where word_similarity(word, e.spelling) < 0.35)))
   select both_kinds.id, max(both_kinds.rank)::real from (select * from held union all select * from near) both_kinds group by both_kinds.id
 $$;
 
