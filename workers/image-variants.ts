@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { BlobRow } from "../db/blob.ts";
 import { countTry, discountTry, type ImageToRender, type NewVariant } from "../db/image-render.ts";
 import type { Deps } from "../deps.ts";
+import { Fault } from "../fault.ts";
 import type { Log } from "../log.ts";
 import type { Rendered, Wanted } from "./decode/task.ts";
 import type { Stored } from "./settle-blob.ts";
@@ -37,7 +38,7 @@ type Decoding = {
 
 /**
  * Decodes the file `input` of a folder. An image that ends its decoder, or the whole pod, is begun three times and no
- * more: each is counted in its row beforehand.
+ * more: each is counted in its row beforehand. What is broken off or finds no room on our disk does not count.
  */
 export async function decode(
   { db, decoder }: Pick<Deps, "db" | "decoder">,
@@ -50,6 +51,8 @@ export async function decode(
     if (tries > maxTries) return { refused: "it could not be decoded safely" };
     try {
       const ending = await decoder.decode({ folder, wanted, focus }, { urgent, signal });
+      if ("noRoom" in ending)
+        throw new Fault("storage-full", "Cannot decode the image: the disk of this pod (DATA) is full. Make room");
       if (!("died" in ending)) return ending;
     } catch (error) {
       await discountTry(db, image.id);

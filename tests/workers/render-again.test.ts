@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { symlink } from "node:fs/promises";
+import { join } from "node:path";
 import sharp from "sharp";
 import type { Deps } from "../../deps.ts";
-import { stagingKey } from "../../storage/keys.ts";
 import { handle as backfill } from "../../workers/backfill-images.ts";
 import { handle as render } from "../../workers/render-image.ts";
-import { openTestDeps, sha256 } from "../harness.ts";
+import { openTestDeps } from "../harness.ts";
 import { makePng } from "../pictures.ts";
-import { addUser } from "../storage-rows.ts";
 import { call, findLeftovers, query } from "./arrange.ts";
+import { arrangeImage } from "./arrange-image.ts";
 
 let deps: Deps;
 beforeAll(async () => {
@@ -17,15 +19,7 @@ afterAll(() => deps?.close());
 
 /** A rendered image whose sent bytes are not kept. */
 async function arrange(bytes: Uint8Array): Promise<string> {
-  const [id, ownerId] = [Bun.randomUUIDv7(), await addUser(deps.db)];
-  await query(
-    deps,
-    `insert into image.image (id, owner_id, state, name, rank, sha256, size_bytes, expires_at)
-      values ($1, $2, 'processing', 'picture.gif', 'a0', $3, $4, now() + interval '1 day')`,
-    [id, ownerId, sha256(bytes), bytes.byteLength],
-  );
-  const { signal } = new AbortController();
-  await deps.storage.write(stagingKey(id), new Blob([Buffer.from(bytes)]).stream(), { signal });
+  const { id } = await arrangeImage(deps, bytes);
   expect(await call(render, deps, { imageId: id })).toEqual({ state: "ready" });
   return id;
 }
@@ -73,3 +67,25 @@ test("an image whose sent bytes are gone is made again of its original, which st
   ]);
   expect((await findLeftovers(deps)).rows).toEqual([]);
 });
+
+test.if(existsSync("/dev/full"))(
+  "a full disk is no fault of the image: it waits for room, and no try is counted",
+  async () => {
+    const { id } = await arrangeImage(deps, makePng());
+    const { decoder } = deps;
+    /** Folders in which a file cannot be written, as long as the disk is full. */
+    const openFull = async () => {
+      const folder = await decoder.openFolder();
+      await symlink("/dev/full", join(folder.path, "thumb.webp"));
+      return folder;
+    };
+    for (let times = 0; times < 4; times++)
+      await expect(
+        call(render, { ...deps, decoder: { ...decoder, openFolder: openFull } }, { imageId: id }),
+      ).rejects.toMatchObject({ code: "storage-full" });
+    expect(await query(deps, `select state, tries from image.image where id = $1`, [id])).toEqual([
+      { state: "processing", tries: 0 },
+    ]);
+    expect(await call(render, deps, { imageId: id })).toEqual({ state: "ready" });
+  },
+);

@@ -23,9 +23,10 @@ export const Task = t.Object({
 });
 export type Task = Static<typeof Task>;
 
-/** What it has made; or why the file is refused, for its sender to read. */
+/** What it has made; or why the file is refused, for its sender to read; or that there was no room, which is nobody's fault. */
 export const Outcome = t.Union([
   t.Object({ refused: t.String() }),
+  t.Object({ noRoom: t.Literal(true) }),
   t.Object({
     width: t.Integer({ minimum: 1 }),
     height: t.Integer({ minimum: 1 }),
@@ -44,4 +45,4 @@ export const Outcome = t.Union([
   }),
 ]);
 export type Outcome = Static<typeof Outcome>;
-export type Rendered = Exclude<Outcome, { refused: string }>;
+export type Rendered = Exclude<Outcome, { refused: string } | { noRoom: true }>;
