@@ -36,12 +36,12 @@ export function organizations(api: Api) {
 }
 
 function pages(api: Api) {
-  const answer = async (row: OrganizationRow, { caller, request, status = 200 }: Answering) => {
-    const shown = await describePage(api, { row, caller });
+  const answer = async (row: OrganizationRow, { caller, request }: Answering) => {
+    const shown = await describePage(api, { row, caller, request });
     const etag = shownTag(row.revision, shown);
-    const headers = { etag, "cache-control": "private, no-cache", location: `/v1/organizations/${row.slug}` };
+    const headers = { etag, "cache-control": "private, no-cache", vary: "accept-language" };
     if (request.method === "GET" && isUnchanged(request, etag)) return new Response(null, { status: 304, headers });
-    return Response.json(shown, { status, headers });
+    return Response.json(shown, { headers });
   };
   return new Elysia({ prefix: "/v1/organizations", tags: ["organizations"] })
     .use(callers(api))
@@ -65,7 +65,7 @@ function pages(api: Api) {
         const owner = requireCaller(caller);
         return answerOnce({ db: api.db, request, caller: owner, body }, async () => {
           const row = await createOrganization(api, { caller: owner, organization: body });
-          const shown = await describePage(api, { row, caller: owner });
+          const shown = await describePage(api, { row, caller: owner, request });
           const headers = { location: `/v1/organizations/${row.slug}`, etag: shownTag(row.revision, shown) };
           return { status: 201, body: shown, headers };
         });
@@ -111,7 +111,7 @@ function pages(api: Api) {
     );
 }
 
-type Answering = { caller: Caller | null; request: Request; status?: number };
+type Answering = { caller: Caller | null; request: Request };
 
 function members(api: Api) {
   return new Elysia({ prefix: "/v1/organizations/:slug/members", tags: ["organizations"] })

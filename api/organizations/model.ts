@@ -1,5 +1,6 @@
 import { Type as t } from "@sinclair/typebox";
 import { Login } from "../accounts/model.ts";
+import { Shown } from "../language.ts";
 import { Line, Links } from "../me/model.ts";
 import { Slug, Visibility } from "../packs/model.ts";
 import { PageQuery } from "../pages.ts";
@@ -97,6 +98,7 @@ export const MemberChange = t.Object(
 /** An organization's page: some of what this caller may see, and where the rest is. */
 export const OrganizationPage = t.Object({
   ...Organization.properties,
+  shown: t.Object({ description: t.Union([Shown, t.Null()]) }, { description: "By Accept-Language" }),
   followers: t.Integer(),
   following: t.Boolean(),
   members: t.Array(Member),

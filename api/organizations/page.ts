@@ -5,6 +5,7 @@ import { listPageAlbums, listPageEvents } from "../../db/organization-things.ts"
 import { listPacks } from "../../db/pack.ts";
 import type { Db } from "../../db/query.ts";
 import { toReader } from "../caller.ts";
+import { pickText } from "../language.ts";
 import type { Caller } from "../tokens.ts";
 import { describeMember } from "./members.ts";
 import type { OrganizationPage } from "./model.ts";
@@ -16,7 +17,7 @@ const shownThings = 6;
 /** An organization's page as this caller may see it, with the beginnings of its lists. */
 export async function describePage(
   { db }: { db: Db },
-  { row, caller }: { row: OrganizationRow; caller: Caller | null },
+  { row, caller, request }: { row: OrganizationRow; caller: Caller | null; request: Request },
 ): Promise<typeof OrganizationPage.static> {
   const reader = toReader(caller);
   const things = { organizationId: row.id, reader, limit: shownThings };
@@ -28,9 +29,11 @@ export async function describePage(
     listPageEvents(db, things),
     listPageAlbums(db, things),
   ]);
+  const picked = pickText(row.description, request);
   const mine = `?organization=${row.slug}`;
   return {
     ...describeOrganization(row),
+    shown: { description: picked && { lang: picked.lang, fallback: picked.fallback } },
     ...follows,
     members: members.map(describeMember),
     packs: packs.map(({ slug, name, summary, visibility }) => ({ slug, name, summary, visibility })),

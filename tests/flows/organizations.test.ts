@@ -81,6 +81,14 @@ test("a page is made once, changed by its revision, and shown to whom it is for"
   });
   const etag = headers.get("etag") ?? "";
   expect((await users.manager.call("GET", path(slug), { headers: { "if-none-match": etag } })).status).toBe(304);
+  const shownTo = async (language: string) =>
+    (await system.call("GET", path(slug), { headers: { "accept-language": language } })).json.shown.description;
+  expect([await shownTo("ru"), await shownTo("en")]).toEqual([
+    { lang: "ru", fallback: false },
+    { lang: "ru", fallback: true },
+  ]);
+  const nul = { slug: "nul", name: "Team", description: { en: "a\u0000b" } };
+  expect((await users.owner.call("POST", "/v1/organizations", { body: nul })).status).toBe(422);
   const change = (who: Name, body: object, ifMatch?: string) =>
     users[who].call("PATCH", path(slug), { body, headers: ifMatch ? { "if-match": ifMatch } : {} });
   expect((await change("manager", { name: "Other" })).status).toBe(428);
