@@ -25,6 +25,7 @@ import { openKnownImages } from "./images/known-images.ts";
 import { jobs } from "./jobs/index.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
 import { me } from "./me/index.ts";
+import { notifications } from "./notifications/index.ts";
 import { oauth } from "./oauth/index.ts";
 import { objects } from "./objects/index.ts";
 import { oidc } from "./oidc/index.ts";
@@ -43,6 +44,7 @@ import { openTokens } from "./tokens.ts";
 import { uploads } from "./uploads/index.ts";
 import { users } from "./users/index.ts";
 import { versions } from "./versions/index.ts";
+import { webhooks } from "./webhooks/index.ts";
 
 export type RunningApi = { port: number; close: () => Promise<void> };
 type Options = { keys: Keys; host: string; port: number; features: string[] };
@@ -68,6 +70,8 @@ export const features = {
   ops,
   me,
   users,
+  notifications,
+  webhooks,
   organizations,
   community,
   avatars,
@@ -123,6 +127,8 @@ export async function makeApp(
   if (wanted("sessions")) app.use(sessions(api));
   if (wanted("me")) app.use(me(api));
   if (wanted("users")) app.use(users(api));
+  if (wanted("notifications")) app.use(notifications(api));
+  if (wanted("webhooks")) app.use(webhooks(api));
   if (wanted("organizations")) app.use(organizations(api));
   if (wanted("community")) app.use(community(api));
   if (wanted("avatars")) app.use(avatars(api));
