@@ -53,8 +53,8 @@ export function findSeenArchive(
 type NewArchive = { id: string; albumId: string; digest: string; imageIds: string[] };
 
 /**
- * Says what an archive is to hold, or finds the row that says so already. Undefined when one of the images was deleted
- * meanwhile.
+ * Says what an archive is to hold, or finds the row that says so already. Undefined when the album or one of its images
+ * was deleted meanwhile.
  */
 export async function openAlbumArchive(
   tx: Db,
@@ -62,11 +62,11 @@ export async function openAlbumArchive(
 ): Promise<string | undefined> {
   const row = await one<{ id: string }>(tx, {
     name: "album_archive_insert",
-    text: `insert into image.archive (id, album_id, digest, images) values ($1, $2, $3, $4)
+    text: `insert into image.archive (id, album_id, digest, images) select $1, id, $3, $4 from image.album where id = $2 for key share
       on conflict (album_id, digest) do update set digest = excluded.digest returning id`,
     values: [id, albumId, digest, imageIds.length],
   });
-  if (row && row.id !== id) return row.id;
+  if (row?.id !== id) return row?.id;
   const held = await run(tx, {
     name: "album_archive_insert_images",
     text: `with held as (select id from image.image where id = any ($2::uuid[]) order by id for key share)

@@ -21,12 +21,12 @@ type NewShare = {
   most: number;
 };
 
-/** 0 when the album has too many. */
+/** 0 when the album has too many, or was deleted meanwhile. */
 export function insertShare(tx: Db, share: NewShare): Promise<number> {
   return run(tx, {
     name: "share_insert",
-    text: `insert into image.share (id, album_id, token_hash, password_hash, expires_at) select $1, $2, $3, $4, $5
-      where (select count(*) from image.share where album_id = $2 and revoked_at is null) < $6`,
+    text: `insert into image.share (id, album_id, token_hash, password_hash, expires_at) select $1, a.id, $3, $4, $5 from image.album a
+      where a.id = $2 and (select count(*) from image.share where album_id = a.id and revoked_at is null) < $6 for key share of a`,
     values: [share.id, share.albumId, share.tokenHash, share.passwordHash, share.expiresAt, share.most],
   });
 }

@@ -132,6 +132,31 @@ describe("an album", () => {
   });
 });
 
+test("an album that is deleted while links, archives and images are made for it is gone with all of these", async () => {
+  for (let round = 0; round < 5; round++) {
+    const album = await makeAlbum(owner, {});
+    const path = `/v1/albums/${album.id}`;
+    const image = await uploadImage(owner, makePng(), { album: album.id });
+    const answers = await Promise.all([
+      ...Array.from({ length: 3 }, () => owner.call("POST", `${path}/shares`, { body: {} })),
+      ...Array.from({ length: 3 }, () => owner.call("POST", `${path}/archive`)),
+      ...Array.from({ length: 3 }, (_, n) =>
+        owner.call("POST", "/v1/images", {
+          body: { name: "x.png", sha256: String(n).repeat(64), size: 3, album: album.id },
+        }),
+      ),
+      owner.call("DELETE", path),
+      owner.call("PATCH", `/v1/images/${image}`, { body: { before: null } }),
+    ]);
+    expect(answers.filter(({ status }) => status >= 500).map(({ text }) => text)).toEqual([]);
+    const { json } = await owner.call("GET", "/v1/me/images?limit=100");
+    expect(
+      json.items.filter((item: any) => item.album === album.id || (item.visibility === "album" && item.album === null)),
+    ).toEqual([]);
+    expect(await statusOf(owner, path)).toBe(404);
+  }
+});
+
 describe("a pack's gallery", () => {
   let gallery: any;
   beforeAll(async () => {
