@@ -39,6 +39,7 @@ import { registrations } from "./registrations/index.ts";
 import { openRecorder } from "./request-log.ts";
 import { openRevocations, type Revocations } from "./revocations.ts";
 import { sessions } from "./sessions/index.ts";
+import { sources } from "./sources/index.ts";
 import { type Mounted, strictRequests } from "./strict-requests.ts";
 import { openTokens } from "./tokens.ts";
 import { uploads } from "./uploads/index.ts";
@@ -78,6 +79,7 @@ export const features = {
   events,
   registrations,
   calendars,
+  sources,
 };
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
@@ -134,6 +136,7 @@ export async function makeApp(
   if (wanted("avatars")) app.use(avatars(api));
   if (wanted("calendars")) app.use(calendars(api));
   if (wanted("events")) app.use(events(api));
+  if (wanted("sources")) app.use(sources(api));
   if (wanted("registrations")) app.use(registrations(api));
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));

@@ -1,12 +1,13 @@
 import type { Actor } from "./actor.ts";
-import { buildAlbumArchive } from "./build-album-archive.ts";
 import { backfillImages } from "./backfill-images.ts";
+import { buildAlbumArchive } from "./build-album-archive.ts";
 import { buildArchive } from "./build-archive.ts";
 import { deliverMail } from "./deliver-mail.ts";
 import { deliverPush } from "./deliver-push.ts";
 import { deliverTelegram } from "./deliver-telegram.ts";
 import { deliverWebhook } from "./deliver-webhook.ts";
 import { eraseUser } from "./erase-user.ts";
+import { extendEvents } from "./extend-events.ts";
 import { leaveEvents } from "./leave-events.ts";
 import { mirrorReference } from "./mirror-reference.ts";
 import { notify } from "./notify.ts";
@@ -16,8 +17,10 @@ import { renderImage } from "./render-image.ts";
 import { resendStuck } from "./resend-stuck.ts";
 import { sendMail } from "./send-mail.ts";
 import { settleSeats } from "./settle-seats.ts";
+import { startSyncs } from "./start-syncs.ts";
 import { sweepAccounts } from "./sweep-accounts.ts";
 import { sweepStorage } from "./sweep-storage.ts";
+import { syncFeed } from "./sync-feed.ts";
 import { verifyUpload } from "./verify-upload.ts";
 
 /** The cluster: every actor there is. */
@@ -38,7 +41,10 @@ export const actors: readonly Actor[] = [
   deliverPush,
   eraseUser,
   leaveEvents,
+  extendEvents,
   settleSeats,
+  startSyncs,
+  syncFeed,
   sweepStorage,
   sweepAccounts,
   resendStuck,

@@ -1,0 +1,20 @@
+import { actor, type Static, t } from "./actor.ts";
+
+export const SyncFeed = t.Object({
+  sourceId: t.String(),
+  /** Only tells what a sync would do. */
+  dryRun: t.Boolean(),
+});
+export type SyncFeed = Static<typeof SyncFeed>;
+
+/** Fetches a source's feed and takes over what it says of its events. */
+export const syncFeed = actor({
+  name: "sync-feed",
+  payload: SyncFeed,
+  subject: ({ sourceId, dryRun }) => (dryRun ? `${sourceId} dry-run` : sourceId),
+  retry: { attempts: 1, backoffMs: 5_000 },
+  concurrency: 2,
+  timeoutMs: 2 * 60_000,
+  needs: ["db", "bus", "config"],
+  handler: () => import("../workers/sync-feed.ts"),
+});
