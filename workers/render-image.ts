@@ -41,8 +41,7 @@ export const handle: Handle<RenderImage, Needs> = async ({ payload, deps, signal
   const variants = await storeVariants(deps, { folder: folder.path, made, signal, log });
   await settle(deps, { image, rendered, variants, source: arrived?.stored });
   await deps.storage.remove([stagingKey(image.id)]);
-  const settled = await findImageToRender(deps.db, image.id);
-  return settled ? toResult(settled) : { state: "gone" };
+  return findResult(deps.db, image.id);
 };
 
 type Rendering = {
@@ -94,7 +93,13 @@ async function reject(deps: Parts, { image, reason, attempt }: Rejection): Promi
   await storage.remove([stagingKey(image.id)]);
   if (attempt && doomed > 0) await removeDoomed(deps, attempt.key);
   bus.publish("images.changed", image.ownerId);
-  return { state: "rejected", reason };
+  return findResult(db, image.id);
+}
+
+/** What the image is now: another run may have settled it. */
+async function findResult(db: Parts["db"], id: string): Promise<Record<string, unknown>> {
+  const image = await findImageToRender(db, id);
+  return image ? toResult(image) : { state: "gone" };
 }
 
 function toResult({ state, reason }: ImageToRender): Record<string, unknown> {
