@@ -45,7 +45,7 @@ export async function moveThings(
   return moved.map(({ slug }) => slug);
 }
 
-/** Hides an organization for good, with its people, invitations, followers and calendars; its slug stays taken. */
+/** Hides an organization for good, with its people, invitations, followers, webhooks and sources; its slug stays taken. */
 export async function markOrganizationDeleted(tx: Db, id: string): Promise<void> {
   const values = [id];
   await run(tx, {
@@ -81,6 +81,11 @@ export async function markOrganizationDeleted(tx: Db, id: string): Promise<void>
   await run(tx, {
     name: "organization_delete_image_readers",
     text: `delete from image.reader_organization where organization_id = $1`,
+    values,
+  });
+  await run(tx, {
+    name: "organization_delete_webhooks",
+    text: `delete from notification.webhook where organization_id = $1`,
     values,
   });
   await run(tx, {
