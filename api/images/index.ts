@@ -134,7 +134,19 @@ export function images(api: Api) {
     .post("/upload", (context) => takeForm(context), {
       detail: {
         deprecated: true,
-        summary: "Send an image as the field `file` of a form (multipart/form-data): ask for an address instead",
+        summary: "Send an image in a form: ask for an address instead",
+        requestBody: {
+          required: true,
+          content: {
+            "multipart/form-data": {
+              schema: {
+                type: "object",
+                required: ["file"],
+                properties: { file: { type: "string", format: "binary" } },
+              },
+            },
+          },
+        },
         responses: describe({ 202: FormAccepted }),
       },
     });

@@ -78,13 +78,14 @@ test("operations have ids of their own, a summary, a tag, and the one descriptio
   expect(document.components.schemas.Problem.required).toContain("traceId");
 });
 
-test("bodies are JSON and nothing else, but for the forms of OAuth", () => {
+test("bodies are JSON and nothing else, but for the forms of OAuth and the one with an image", () => {
   const types = (oauth: boolean) =>
     operations()
-      .filter(({ path }) => path.startsWith("/oauth/") === oauth)
+      .filter(({ path }) => path.startsWith("/oauth/") === oauth && path !== "/v1/upload")
       .flatMap(({ operation }) => Object.keys(operation.requestBody?.content ?? {}));
   expect([...new Set(types(false))]).toEqual(["application/json"]);
   expect(types(true)).toEqual(Array(3).fill("application/x-www-form-urlencoded"));
+  expect(Object.keys(document.paths["/v1/upload"].post.requestBody.content)).toEqual(["multipart/form-data"]);
   const { schema } = document.paths["/v1/packs"].post.requestBody.content["application/json"];
   expect(schema.required).toContain("slug");
 });
