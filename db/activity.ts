@@ -15,6 +15,8 @@ export const activityKinds = [
   "token-created",
   "token-deleted",
   "published",
+  "event-registered",
+  "event-left",
   "deleted",
   "restored",
   "organization-created",

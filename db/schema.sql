@@ -1236,6 +1236,9 @@ begin
       last_position = x.last_position + (next = 'waitlisted')::integer
     where x.id = o.id;
   perform event.note_changes(array[r.id], array[r.state], reason, actor, note);
+  if actor = r.user_id and next = 'cancelled' then
+    insert into account.activity (id, user_id, kind, subject) values (event.make_id(), actor, 'event-left', e.slug);
+  end if;
   perform event.settle_seats(o.id);
   return query select r.id, r.state, next, true;
 end
@@ -1301,6 +1304,13 @@ AS $function$
   select state in ('confirmed', 'offered', 'checked-in', 'no-show')
 $function$;
 
+CREATE OR REPLACE FUNCTION event.make_id()
+ RETURNS uuid
+ LANGUAGE sql
+AS $function$
+  select (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid
+$function$;
+
 CREATE OR REPLACE FUNCTION event.note_changes(ids uuid[], from_states text[], reason text, actor uuid, note text)
  RETURNS void
  LANGUAGE sql
@@ -1309,7 +1319,7 @@ AS $function$
     select r.id, c.from_state, r.state, reason, actor, note
       from unnest(ids, from_states) with ordinality c (id, from_state, n) join event.registration r on r.id = c.id order by c.n;
   insert into outbox.fact (id, kind, payload)
-    select gen_random_uuid(), 'registration.' || case when reason = 'offer-expired' then reason when r.state = 'pending' then 'requested' else r.state end,
+    select event.make_id(), 'registration.' || case when reason = 'offer-expired' then reason when r.state = 'pending' then 'requested' else r.state end,
         jsonb_build_object('registrationId', r.id, 'userId', r.user_id, 'occurrenceId', o.id, 'eventId', o.event_id)
       from unnest(ids) c (id) join event.registration r on r.id = c.id join event.occurrence o on o.id = r.occurrence_id
       where reason <> 'undone';
@@ -1378,8 +1388,10 @@ begin
         select w.id, f.former_state, w.state, 'registered', w.user_id from written w join fresh f on f.person = w.user_id order by f.n),
     told as (
       insert into outbox.fact (id, kind, payload)
-        select gen_random_uuid(), 'registration.' || case w.state when 'pending' then 'requested' else w.state end,
+        select event.make_id(), 'registration.' || case w.state when 'pending' then 'requested' else w.state end,
           jsonb_build_object('registrationId', w.id, 'userId', w.user_id, 'occurrenceId', o.id, 'eventId', o.event_id) from written w),
+    remembered as (
+      insert into account.activity (id, user_id, kind, subject) select event.make_id(), w.user_id, 'event-registered', e.slug from written w),
     counted as (
       update event.occurrence c set taken = c.taken + s.seats, waiting = c.waiting + s.waiters, last_position = c.last_position + s.waiters
         from (select count(*) filter (where event.holds_seat(w.state)) as seats, count(*) filter (where w.state = 'waitlisted') as waiters from written w) s

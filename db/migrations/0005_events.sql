@@ -198,6 +198,11 @@ create function event.can_read(e event.event, caller uuid, caller_roles text[]) 
 $$;
 
 -- Seats: every change locks its occurrence first and acts in statements after that one, which see what was committed before ----
+-- A UUID of version 7 (RFC 9562, 5.7): its order is that of time.
+create function event.make_id() returns uuid language sql volatile as $$
+  select (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid
+$$;
+
 create function event.holds_seat(state text) returns boolean language sql immutable as $$
   select state in ('confirmed', 'offered', 'checked-in', 'no-show')
 $$;
@@ -208,7 +213,7 @@ create function event.note_changes(ids uuid[], from_states text[], reason text, 
     select r.id, c.from_state, r.state, reason, actor, note
       from unnest(ids, from_states) with ordinality c (id, from_state, n) join event.registration r on r.id = c.id order by c.n;
   insert into outbox.fact (id, kind, payload)
-    select gen_random_uuid(), 'registration.' || case when reason = 'offer-expired' then reason when r.state = 'pending' then 'requested' else r.state end,
+    select event.make_id(), 'registration.' || case when reason = 'offer-expired' then reason when r.state = 'pending' then 'requested' else r.state end,
         jsonb_build_object('registrationId', r.id, 'userId', r.user_id, 'occurrenceId', o.id, 'eventId', o.event_id)
       from unnest(ids) c (id) join event.registration r on r.id = c.id join event.occurrence o on o.id = r.occurrence_id
       where reason <> 'undone';
@@ -304,8 +309,10 @@ begin
         select w.id, f.former_state, w.state, 'registered', w.user_id from written w join fresh f on f.person = w.user_id order by f.n),
     told as (
       insert into outbox.fact (id, kind, payload)
-        select gen_random_uuid(), 'registration.' || case w.state when 'pending' then 'requested' else w.state end,
+        select event.make_id(), 'registration.' || case w.state when 'pending' then 'requested' else w.state end,
           jsonb_build_object('registrationId', w.id, 'userId', w.user_id, 'occurrenceId', o.id, 'eventId', o.event_id) from written w),
+    remembered as (
+      insert into account.activity (id, user_id, kind, subject) select event.make_id(), w.user_id, 'event-registered', e.slug from written w),
     counted as (
       update event.occurrence c set taken = c.taken + s.seats, waiting = c.waiting + s.waiters, last_position = c.last_position + s.waiters
         from (select count(*) filter (where event.holds_seat(w.state)) as seats, count(*) filter (where w.state = 'waitlisted') as waiters from written w) s
@@ -364,6 +371,9 @@ begin
       last_position = x.last_position + (next = 'waitlisted')::integer
     where x.id = o.id;
   perform event.note_changes(array[r.id], array[r.state], reason, actor, note);
+  if actor = r.user_id and next = 'cancelled' then
+    insert into account.activity (id, user_id, kind, subject) values (event.make_id(), actor, 'event-left', e.slug);
+  end if;
   perform event.settle_seats(o.id);
   return query select r.id, r.state, next, true;
 end

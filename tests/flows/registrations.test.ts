@@ -61,6 +61,8 @@ describe("seats and the waitlist", () => {
       ["confirmed", "promoted", null],
     ]);
     expect((await vera.call("GET", `${path}/${third.json.id}`)).json.place).toBe(1);
+    const activity = (await anna.call("GET", "/v1/me/activity")).json.items.slice(0, 2);
+    expect(activity.map(({ kind }: { kind: string }) => kind)).toEqual(["event-left", "event-registered"]);
     const back = await register(anna, path);
     expect([back.status, back.json.state, back.json.place]).toEqual([201, "waitlisted", 2]);
   });
