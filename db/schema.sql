@@ -432,7 +432,7 @@ create table event.occurrence (
   cancelled_at timestamp with time zone,
   drawn_at timestamp with time zone,
   constraint occurrence_pkey PRIMARY KEY (id),
-  constraint occurrence_event_id_recurs_at_key UNIQUE (event_id, recurs_at) DEFERRABLE,
+  constraint occurrence_event_id_recurs_at_key UNIQUE (event_id, recurs_at) DEFERRABLE INITIALLY DEFERRED,
   constraint occurrence_event_id_fkey FOREIGN KEY (event_id) REFERENCES event.event(id) ON DELETE CASCADE,
   constraint occurrence_capacity_check CHECK ((capacity >= 0)),
   constraint occurrence_check CHECK (((taken >= 0) AND ((capacity IS NULL) OR (taken <= capacity)))),

@@ -100,7 +100,7 @@ create table event.occurrence (
   edited boolean not null default false,            -- an exception: the event's own times and capacity no longer reach it
   cancelled_at timestamptz,
   drawn_at timestamptz,                             -- the lottery was held
-  unique (event_id, recurs_at) deferrable,          -- at the end of a statement: a series is moved in one
+  unique (event_id, recurs_at) deferrable initially deferred,  -- a series is moved in one transaction
   check (taken >= 0 and (capacity is null or taken <= capacity)),
   check (ends_at >= starts_at)
 );
