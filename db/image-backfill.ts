@@ -26,11 +26,13 @@ export function markStaleImages(db: Db, { before, limit }: { before: string; lim
   });
 }
 
-/** The fullest WebP variant: what the others are made of when the bytes that were sent are not kept any more. */
+/**
+ * The fullest WebP variant: what the others are made of when the bytes that were sent are not kept any more. By its name:
+ * of a small picture all are of one size, and the smallest of an animation stands still.
+ */
 export function findFullVariant(db: Db, imageId: string): Promise<{ name: string; key: string } | undefined> {
   return one(db, {
     name: "image_find_full_variant",
-    // By its name: of a small picture all are of one size, and the smallest of an animation stands still.
     text: `select v.name, b.key from image.variant v join blob.blob b on b.id = v.blob_id
       where v.image_id = $1 and v.format = 'webp' and v.name in ('original', '512')`,
     values: [imageId],
