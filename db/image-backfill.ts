@@ -1,5 +1,14 @@
 import { type Db, one, run } from "./query.ts";
 
+/** Lets others take an image again at once. */
+export function releaseClaim(db: Db, id: string): Promise<number> {
+  return run(db, {
+    name: "image_release_claim",
+    text: `update image.image set render_until = now() where id = $1`,
+    values: [id],
+  });
+}
+
 /**
  * Takes one ready image that an older renderer has made, so that nobody else makes it again for ten minutes; then it is
  * anybody's again. Undefined when there is none.

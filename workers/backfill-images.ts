@@ -1,4 +1,4 @@
-import { claimStaleImage, findFullVariant, markStaleImages, settleAgain } from "../db/image-backfill.ts";
+import { claimStaleImage, findFullVariant, markStaleImages, releaseClaim, settleAgain } from "../db/image-backfill.ts";
 import { findImageToRender, type ImageToRender, lockImage, putVariants } from "../db/image-render.ts";
 import type { Deps } from "../deps.ts";
 import type { Log } from "../log.ts";
@@ -33,7 +33,13 @@ export const handle: Handle<BackfillImages, Needs> = async ({ payload, deps, sig
     const id = await claimStaleImage(db, target);
     if (id === undefined) return { made };
     const image = await findImageToRender(db, id);
-    if (image) made += (await renderAgain(deps, image, { target, signal, log })) ? 1 : 0;
+    try {
+      if (image && (await renderAgain(deps, image, { target, signal, log }))) made += 1;
+    } catch (error) {
+      // What failed by itself waits until the claim ends, so that it does not keep the others waiting.
+      if (signal.aborted) await releaseClaim(db, id);
+      throw error;
+    }
   }
   return { made, more: true };
 };
