@@ -87,6 +87,7 @@ export const Config = t.Object({
   LIMIT_ORGANIZATION_MEMBERS: count(1_000),
   LIMIT_INVITATIONS_PER_MINUTE: count(30),
   LIMIT_REPORTS_PER_MINUTE: count(10),
+  LIMIT_FOLLOWS_PER_MINUTE: count(60),
   LIMIT_IMAGE_BYTES: t.Integer({ minimum: 1, maximum: 64 * 1024 ** 2, default: 32 * 1024 ** 2 }),
   LIMIT_USER_IMAGES: count(2_000),
   LIMIT_USER_IMAGE_BYTES: count(5 * 1024 ** 3),

@@ -39,8 +39,11 @@ export function community(api: Api) {
     )
     .put(
       "/v1/me/following/:kind/:id",
-      async ({ params, caller, status }) => {
-        await follow(api, { caller: requireCaller(caller), ...params });
+      async ({ params, caller, set, status }) => {
+        const signedIn = requireCaller(caller);
+        const perMinute = api.config.LIMIT_FOLLOWS_PER_MINUTE;
+        await api.rateLimits.take([{ name: "follows", perMinute, key: signedIn.userId }], set.headers);
+        await follow(api, { caller: signedIn, ...params });
         return status(204, undefined);
       },
       { params: FollowParams, detail: { summary: "Follow a pack, an organization or an organizer" } },

@@ -623,6 +623,27 @@ test("an account that owns organizations is deleted all the same: they pass on, 
   expect(left.filter(({ row }) => row.includes("Words of"))).toEqual([]);
 });
 
+test("who is concerned is told as a fact: invited, offered, joined; a link is told to nobody", async () => {
+  const slug = await arrange();
+  await users.owner.call("POST", path(slug, "/invitations"), { body: { link: true } });
+  await users.owner.call("POST", path(slug, "/invitations"), { body: { login: "heir" } });
+  await users.owner.call("POST", path(slug, "/transfer"), { body: { login: "manager" } });
+  const facts = await many<{ kind: string; userId: string }>(system.db, {
+    name: "test_organization_facts",
+    text: `select f.kind, f.payload ->> 'userId' as "userId" from outbox.fact f join organization.organization o on o.id::text = f.payload ->> 'organizationId'
+      where o.slug = $1 order by f.id`,
+    values: [slug],
+  });
+  expect(facts.map(({ kind, userId }) => `${kind} ${names.find((name) => ids[name] === userId)}`)).toEqual([
+    "organization.invited manager",
+    "organization.member-joined manager",
+    "organization.invited member",
+    "organization.member-joined member",
+    "organization.invited heir",
+    "organization.transfer-offered manager",
+  ]);
+});
+
 test("what a person did here is in his history", async () => {
   const slug = await arrange();
   await users.owner.call("DELETE", path(slug, `/members/${ids.member}`));

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { userReferences } from "../../db/erase.ts";
 import { doomHiddenUsers, hideUser } from "../../db/hidden-user.ts";
+import { insertOrganization } from "../../db/organization.ts";
+import { insertMember } from "../../db/organization-member.ts";
+import { updatePackOwner } from "../../db/pack.ts";
 import { many, one, run } from "../../db/query.ts";
+import { insertReport } from "../../db/report.ts";
 import type { Deps } from "../../deps.ts";
 import { stagingKey } from "../../storage/keys.ts";
 import { handle } from "../../workers/erase-user.ts";
@@ -97,4 +101,46 @@ test("every column that names a user is erased, or kept for a reason that is wri
     values: [],
   });
   expect(columns.map(({ name }) => name)).toEqual(Object.keys(userReferences).sort());
+});
+
+test("what he brought into an organization stays in the name of its owner, also when three runs erase him at once", async () => {
+  const { db } = deps;
+  const [userId, ownerId, heirId] = [await addUser(db), await addUser(db), await addUser(db)];
+  const make = async (owner: string, members: string[]) => {
+    const id = Bun.randomUUIDv7();
+    const page = { slug: `o-${id}`, name: "Team", description: {}, links: {}, visibility: "public" } as const;
+    await insertOrganization(db, { id, ...page, ownerId: owner });
+    for (const member of members) await insertMember(db, { organizationId: id, userId: member, role: "member" });
+    return id;
+  };
+  const [left, passed, ended] = [await make(ownerId, [userId]), await make(userId, [heirId]), await make(userId, [])];
+  const packs: string[] = [];
+  for (const organizationId of [left, passed, ended]) {
+    const id = await addPack(db, userId);
+    packs.push(id);
+    await updatePackOwner(db, { id, ownerId: userId, organizationId });
+  }
+  const report = { kind: "user", subjectId: userId, subject: userId, reason: "spam", text: "his words" } as const;
+  await insertReport(db, { id: Bun.randomUUIDv7(), reporterId: ownerId, ...report, most: 10 });
+  await hideUser(db, { id: userId, eraseAfterDays: 0 });
+  await db.transaction((tx) => doomHiddenUsers(tx, 100));
+  await Promise.all([erase(userId), erase(userId), erase(userId)]);
+  const owners = await many<{ ownerId: string; deleted: boolean }>(db, {
+    name: "test_pack_owners",
+    text: `select owner_id as "ownerId", deleted_at is not null as deleted from pack.pack where id = any ($1::uuid[]) order by id`,
+    values: [packs],
+  });
+  expect(owners).toEqual([
+    { ownerId, deleted: false },
+    { ownerId: heirId, deleted: false },
+    { ownerId: userId, deleted: true },
+  ]);
+  const remains = await one<Record<string, number>>(db, {
+    name: "test_community_left",
+    text: `select (select count(*) from organization.member where user_id = $1) as members, (select count(*) from community.report where subject_id = $1) as reports,
+      (select count(*) from organization.organization where id = $2 and deleted_at is not null and name = '') as ended,
+      (select count(*) from organization.member where organization_id = $3 and user_id = $4 and role = 'owner') as heirs`,
+    values: [userId, ended, passed, heirId],
+  });
+  expect(remains).toEqual({ members: 0, reports: 0, ended: 1, heirs: 1 });
 });
