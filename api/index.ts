@@ -35,6 +35,7 @@ import { organizations } from "./organizations/index.ts";
 import { packs } from "./packs/index.ts";
 import { problems } from "./problem.ts";
 import { openRateLimits } from "./rate-limits.ts";
+import { confirmPage } from "./registrations/confirm-page.ts";
 import { registrations } from "./registrations/index.ts";
 import { openRecorder } from "./request-log.ts";
 import { openRevocations, type Revocations } from "./revocations.ts";
@@ -137,7 +138,7 @@ export async function makeApp(
   if (wanted("calendars")) app.use(calendars(api));
   if (wanted("events")) app.use(events(api));
   if (wanted("sources")) app.use(sources(api));
-  if (wanted("registrations")) app.use(registrations(api));
+  if (wanted("registrations")) app.use(registrations(api)).use(confirmPage());
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));
   if (wanted("uploads")) app.use(uploads(api));

@@ -691,7 +691,7 @@ export const elsewhere = [
   /^POST \/v1\/auth\/oidc\/(:provider\/code|redeem)$/,
   /^POST \/v1\/me\/totp\/confirm$/,
   /^DELETE \/v1\/me\/totp$/,
-  /^GET \/(verify|reset|account-links\.js|share|share\.js|join|join\.js)$/,
+  /^GET \/(verify|reset|confirm|account-links\.js|share|share\.js|join|join\.js)$/,
   /^POST \/v1\/auth\/(email\/verify|password\/(forgot|reset))$/,
   /^DELETE \/v1\/auth\/sessions(\/current)?$/,
   /^(GET \/\.well-known\/oauth-authorization-server|POST \/oauth\/(device_authorization|token|revoke)|(GET|POST) \/device)$/,

@@ -65,7 +65,8 @@ const outcomes = [
   "failed",
 ] as const;
 
-const scriptPath = "/account-links.js";
+/** Where the script of pages with a token behind the # is: it posts forms with `data-post`, and shows how that ended. */
+export const scriptPath = "/account-links.js";
 
 /**
  * Sends the forms of these pages as JSON. The token is read from the fragment, which browsers send to nobody, and taken
@@ -78,7 +79,7 @@ if (fragment && field) { field.value = fragment; history.replaceState(null, "", 
 const say = (form, name) => {
   const place = document.querySelector("[data-outcome=" + name + "]") || document.querySelector("[data-outcome=failed]");
   for (const other of document.querySelectorAll("[data-outcome]")) other.hidden = other !== place;
-  if (["verified", "changed", "asked"].includes(name)) form.hidden = true;
+  if (name === form.dataset.done) form.hidden = true;
 };
 for (const form of document.querySelectorAll("form[data-post]")) form.addEventListener("submit", async (event) => {
   event.preventDefault();

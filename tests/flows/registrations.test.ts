@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { one, run } from "../../db/query.ts";
+import { setConfirmToken } from "../../db/registration.ts";
 import { type Call, type System, startSystem, type TestUser, waitFor } from "../harness.ts";
 import { arrangeEvent } from "../registrations/arrange.ts";
 
@@ -86,6 +87,22 @@ describe("seats and the waitlist", () => {
     expect((await boris.call("GET", `${path}/${second}`)).json.changes.at(-1).reason).toBe("offer-expired");
     expect((await step(vera, `${path}/${third}`, "confirm")).json.state).toBe("confirmed");
     expect((await step(boris, `${path}/${second}`, "confirm")).status).toBe(409);
+  });
+
+  test("a mailed link takes the seat that is offered, once and for all; its page says so in two languages", async () => {
+    const { path } = await makeEvent({ capacity: 1, confirmByLink: true, offerSeconds: 3600 });
+    const { id, state } = (await register(anna, path)).json;
+    expect(state).toBe("offered");
+    const token = "x".repeat(43);
+    const tokenHash = new Bun.CryptoHasher("sha256").update(token).digest("hex");
+    expect(await setConfirmToken(system.db, { id, tokenHash })).toBe(1);
+    const confirm = (given: string) => system.call("POST", "/v1/registrations/confirm", { body: { token: given } });
+    expect((await confirm("y".repeat(43))).status).toBe(410);
+    for (let time = 0; time < 2; time++) expect((await confirm(token)).json.state).toBe("confirmed");
+    await step(anna, `${path}/${id}`, "cancel");
+    expect((await confirm(token)).status).toBe(410);
+    const page = await system.call("GET", "/confirm", { headers: { "accept-language": "ru" } });
+    expect([page.headers.get("content-language"), page.text.includes("Занять место")]).toEqual(["ru", true]);
   });
 
   test("organizers approve and decline; who was declined cannot register again", async () => {
