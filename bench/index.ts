@@ -15,6 +15,7 @@ const names = [
   "refresh",
   "revocation",
   "photos",
+  "thumbnails",
   "registrations",
 ] as const;
 
