@@ -1,6 +1,7 @@
 import { Type as t } from "@sinclair/typebox";
 import type { Viewer } from "../../db/image.ts";
 import type { Api } from "../api.ts";
+import type { Caller } from "../tokens.ts";
 import { describeImage } from "./describe.ts";
 import { Image } from "./model.ts";
 
@@ -12,11 +13,20 @@ export const Gallery = t.Object(
 );
 export type Gallery = typeof Gallery.static;
 
-/** The first of somebody's images, as his profile shows them to this viewer. */
+const nobody: Viewer = { userId: null, roles: [], shareId: null };
+
+type Shown = { ownerId: string; caller: Caller | null; viewer: Viewer; url: string };
+
+/**
+ * The first of somebody's images, as his profile shows them to this viewer. A limited token that may read profiles and no
+ * files is shown what everybody sees.
+ */
 export async function describeGallery(
   { knownImages }: Pick<Api, "knownImages">,
-  { ownerId, viewer, url }: { ownerId: string; viewer: Viewer; url: string },
+  { ownerId, caller, viewer, url }: Shown,
 ): Promise<Gallery> {
-  const rows = await knownImages.listFirst({ ownerId, viewer, limit: galleryLimit });
-  return { items: rows.map((row) => describeImage(row, viewer)), url };
+  const limited = caller?.scopes && !caller.scopes.some((scope) => scope.startsWith("files:"));
+  const reader = limited ? nobody : viewer;
+  const rows = await knownImages.listFirst({ ownerId, viewer: reader, limit: galleryLimit });
+  return { items: rows.map((row) => describeImage(row, reader)), url };
 }

@@ -101,7 +101,7 @@ export async function showProfile(
   const viewer = { ...toReader(caller), shareId: null };
   const [avatarId = null, images] = await Promise.all([
     findShownAvatar(api.db, row.id),
-    describeGallery(api, { ownerId: row.id, viewer, url: "/v1/me/images" }),
+    describeGallery(api, { ownerId: row.id, caller, viewer, url: "/v1/me/images" }),
   ]);
   const open = describePublicProfile(row, { avatarId, images });
   return { ...open, email, emailVerified, locale, timeZone, roles, secondFactor, hasPassword };

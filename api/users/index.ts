@@ -34,7 +34,8 @@ export function users(api: Api) {
         const row = await profiles.find(params.id.toLowerCase());
         if (!row) throw new Fault("not-found", "There is no such user");
         const viewer = toViewer(api, { caller, request });
-        const images = await describeGallery(api, { ownerId: row.id, viewer, url: `/v1/users/${row.id}/images` });
+        const url = `/v1/users/${row.id}/images`;
+        const images = await describeGallery(api, { ownerId: row.id, caller, viewer, url });
         const shown = describePublicProfile(row, { ...row, images });
         const headers = { etag: shownTag(row.revision, shown), "cache-control": "private, no-cache" };
         if (isUnchanged(request, headers.etag)) return new Response(null, { status: 304, headers });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Call, type System, startSystem, type TestUser, waitFor } from "../harness.ts";
+import { type Call, openCall, type System, startSystem, type TestUser, waitFor } from "../harness.ts";
 import { makePng, uploadImage } from "../pictures.ts";
 
 let system: System;
@@ -80,6 +80,18 @@ describe("a profile", () => {
     await user.call("GET", "/v1/users/painter");
     for (const item of (await system.call("GET", "/v1/users/painter")).json.images.items)
       for (const secret of ["sha256", "size", "access", "url", "headers"]) expect(item).not.toHaveProperty(secret);
+  });
+
+  test("shows a limited token no more of images than everybody sees, unless it may read files", async () => {
+    const seenBy = async (...scopes: string[]) => {
+      const made = await user.call("POST", "/v1/me/tokens", { body: { name: "ci", scopes, expiresInDays: 1 } });
+      return idsOf((await openCall(system.url, made.json.token)("GET", "/v1/me")).json);
+    };
+    const open = idsOf((await system.call("GET", "/v1/users/painter")).json);
+    const own = idsOf((await user.call("GET", "/v1/me")).json);
+    expect(own).not.toEqual(open);
+    expect(await seenBy("account:read")).toEqual(open);
+    expect(await seenBy("account:read", "files:read")).toEqual(own);
   });
 
   test("has an ETag that changes with the images that are shown, and a revision that does not", async () => {
