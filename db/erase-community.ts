@@ -144,10 +144,21 @@ export async function eraseEvents(tx: Db, userId: string): Promise<number> {
     text: `update event.source set created_by = null where created_by = $1`,
     values: [userId],
   });
+  // With the registrations of others, which were made for him to read.
+  await run(tx, {
+    name: "erase_occurrences",
+    text: `delete from event.occurrence where event_id in (select id from event.event where owner_id = $1 and organization_id is null)`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_server_tokens",
+    text: `delete from event.server_token where event_id in (select id from event.event where owner_id = $1 and organization_id is null)`,
+    values: [userId],
+  });
   return run(tx, {
     name: "erase_events",
     text: `update event.event set deleted_at = coalesce(deleted_at, now()), revision = revision + 1, title = '{}', text = '{}', place = '{}', tags = '{}',
-        questions = '[]', source_values = null, album_id = null
+        questions = '[]', cancelled_reason = '', source_values = null, album_id = null
       where owner_id = $1 and organization_id is null and (deleted_at is null or title <> '{}')`,
     values: [userId],
   });

@@ -1,3 +1,4 @@
+import { insertActivity } from "../../db/activity.ts";
 import { type EventRow, type EventValues, findEvent, insertEvent, updateEvent } from "../../db/event.ts";
 import { pickSlug } from "../../db/event-slug.ts";
 import { settleTimes } from "../../db/event-times.ts";
@@ -101,6 +102,7 @@ async function insertNew({ db }: Events, { caller, slug: wanted, values, ...rest
       await confirmCaller(tx, caller);
       await insertEvent(tx, { ...values, ...rest, id, slug, ownerId: caller.userId });
       await settleTimes(tx, { event: { ...values, id }, before: values, now: new Date() });
+      await insertActivity(tx, { userId: caller.userId, kind: "event-created", subject: slug });
       if (rest.state === "published") await insertFact(tx, { kind: "event.published", payload: { eventId: id } });
     });
   } catch (error) {
@@ -128,6 +130,7 @@ export async function changeEvent(
     await confirmCaller(tx, caller);
     if ((await updateEvent(tx, { id: event.id, revision, values, raisesSequence, edited: fields })) === 0)
       throw changedMeanwhile(slug);
+    await insertActivity(tx, { userId: caller.userId, kind: "event-changed", subject: slug });
     const { cancelled, changed } =
       raisesSequence || fields.includes("capacity")
         ? await settleTimes(tx, { event: { ...values, id: event.id }, before: event, now: new Date() })

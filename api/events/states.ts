@@ -1,3 +1,4 @@
+import { insertActivity } from "../../db/activity.ts";
 import { cancelEvent, type EventRow, markEventDeleted, publishEvent, touchEvent } from "../../db/event.ts";
 import { resizeOccurrence } from "../../db/event-times.ts";
 import { lockOccurrence, updateOccurrence } from "../../db/occurrence.ts";
@@ -37,8 +38,9 @@ export async function callOffEvent(
   if (event.state === "draft") throw new Fault("conflict", `Cannot cancel "${slug}": it is a draft. Delete it`);
   await db.transaction(async (tx) => {
     await confirmCaller(tx, caller);
-    if ((await cancelEvent(tx, { id: event.id, reason })) > 0)
-      await insertFact(tx, { kind: "event.cancelled", payload: { eventId: event.id } });
+    if ((await cancelEvent(tx, { id: event.id, reason })) === 0) return;
+    await insertFact(tx, { kind: "event.cancelled", payload: { eventId: event.id } });
+    await insertActivity(tx, { userId: caller.userId, kind: "event-cancelled", subject: slug });
   });
   tellChanged(bus, { slug, occurrenceIds: [] });
   return getEvent({ db }, { slug, caller });
@@ -58,6 +60,7 @@ export async function deleteEvent(
         "conflict",
         `Cannot delete "${slug}": people are registered. Cancel it first, so that they hear of it`,
       );
+    await insertActivity(tx, { userId: caller.userId, kind: "event-deleted", subject: slug });
   });
   tellChanged(bus, { slug, occurrenceIds: [] });
 }
@@ -90,6 +93,7 @@ export async function changeOccurrence(
       ...(former.capacity !== settled.capacity ? ["capacity"] : []),
       ...(former.cancelledAt && !settled.cancelledAt ? ["cancelled"] : []),
     ];
+    await insertActivity(tx, { userId: caller.userId, kind: "event-changed", subject: slug });
     const ids = { eventId: event.id, occurrenceId: id };
     if (event.state === "published" && !former.cancelledAt && settled.cancelledAt)
       await insertFact(tx, { kind: "event.cancelled", payload: ids });

@@ -144,3 +144,44 @@ test("what he brought into an organization stays in the name of its owner, also 
   });
   expect(remains).toEqual({ members: 0, reports: 0, ended: 1, heirs: 1 });
 });
+
+test("events of his own leave nothing but their address; those of organizations go on", async () => {
+  const { db } = deps;
+  const [userId, guestId] = [await addUser(db), await addUser(db)];
+  const organizationId = Bun.randomUUIDv7();
+  const page = { slug: `o-${organizationId}`, name: "Team", description: {}, links: {}, visibility: "public" } as const;
+  await insertOrganization(db, { id: organizationId, ...page, ownerId: guestId });
+  const [own, shared] = [Bun.randomUUIDv7(), Bun.randomUUIDv7()];
+  for (const [id, organization] of [
+    [own, null],
+    [shared, organizationId],
+  ])
+    await run(db, {
+      name: "test_event",
+      text: `with e as (
+          insert into event.event (id, slug, owner_id, organization_id, title, text, place, starts_at, ends_at, time_zone)
+          values ($1, $2, $3, $4, '{"en":"His party"}', '{"en":"At my place"}', '{"kind":"physical","address":"his home"}', now(), now(), 'UTC') returning id),
+        o as (insert into event.occurrence (id, event_id, recurs_at, starts_at, ends_at, taken) select $1, id, now(), now() + '1 day', now() + '1 day', 1 from e returning id)
+        insert into event.registration (id, occurrence_id, user_id, state, answers) select $1, id, $5, 'confirmed', '{"nick":"guest"}' from o`,
+      values: [id, `e-${id}`, userId, organization, guestId],
+    });
+  await hideUser(db, { id: userId, eraseAfterDays: 0 });
+  await db.transaction((tx) => doomHiddenUsers(tx, 100));
+  await Promise.all([erase(userId), erase(userId)]);
+  const left = await many<Record<string, unknown>>(db, {
+    name: "test_events_left",
+    text: `select e.title || e.text || e.place as words, e.deleted_at is not null as deleted, (select count(*) from event.occurrence o where o.event_id = e.id) as occurrences,
+        (select count(*) from event.registration r where r.user_id = $2 and r.id = e.id) as registrations
+      from event.event e where e.id = any ($1::uuid[]) order by e.id`,
+    values: [[own, shared], guestId],
+  });
+  expect(left).toEqual([
+    { words: {}, deleted: true, occurrences: 0, registrations: 0 },
+    {
+      words: { en: "At my place", kind: "physical", address: "his home" },
+      deleted: false,
+      occurrences: 1,
+      registrations: 1,
+    },
+  ]);
+});
