@@ -25,8 +25,8 @@ export type Narrow = {
 // $1 and $2 are the reader: id, roles. $3 and $4 are from and to, $5 is whether seats must be left. Occurrences that are under way
 // at $3 count, and so does one that begins then and takes no time.
 //
-// The planner cannot know how far it has to walk, and would rather sort everything: `offset 0` and the scalar subqueries make it
-// look up each event on the way. Who may see an event is event.can_read; for public ones, which are most, its first lines are
+// The planner cannot know how far it has to walk, and would rather sort everything: `offset 0`, the scalar subqueries and `case`
+// (which it does not take for a filter that leaves little) make it look up each event on the way. Who may see an event is event.can_read; for public ones, which are most, its first lines are
 // repeated, since calling it takes longer than everything else. A test compares the two.
 const readable = `case when e.visibility = 'public'
     then e.deleted_at is null and (e.organization_id is not null or (select u.deleted_at is null from account."user" u where u.id = e.owner_id))
@@ -35,8 +35,8 @@ const listed = `cross join lateral (select e.id from event.event e where e.id = 
     and e.visibility <> 'unlisted' and ${readable} offset 0) e`;
 const inRange = `p.event_id = o.event_id and p.cancelled_at is null and (p.ends_at > $3 or p.starts_at >= $3) and p.starts_at < $4
     and (not $5 or p.capacity is null or (p.taken < p.capacity and p.waiting = 0))`;
-const first = `o.id = (select p.id from event.occurrence p where ${inRange} order by p.starts_at, p.id limit 1)`;
-const last = `o.id = (select p.id from event.occurrence p where ${inRange} order by p.starts_at desc, p.id desc limit 1)`;
+const first = `case when o.id = (select p.id from event.occurrence p where ${inRange} order by p.starts_at, p.id limit 1) then true end`;
+const last = `case when o.id = (select p.id from event.occurrence p where ${inRange} order by p.starts_at desc, p.id desc limit 1) then true end`;
 const underWay = `under_way as materialized (select * from event.occurrence o where tstzrange(o.starts_at, o.ends_at) @> $3::timestamptz)`;
 const key = `o.event_id as "eventId", o.id as "occurrenceId", o.starts_at as "startsAt", 0 as rank`;
 

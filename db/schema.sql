@@ -412,11 +412,11 @@ CREATE INDEX event_owner_id ON event.event USING btree (owner_id);
 CREATE INDEX event_pack_id ON event.event USING btree (pack_id);
 CREATE INDEX event_source_id ON event.event USING btree (source_id);
 CREATE UNIQUE INDEX event_source_uid ON event.event USING btree (source_id, source_uid) WHERE (source_id IS NOT NULL);
-CREATE INDEX event_spelling ON event.event USING gin (spelling gin_trgm_ops);
+CREATE INDEX event_spelling ON event.event USING gin (spelling gin_trgm_ops) WITH (fastupdate=off);
 CREATE INDEX event_starts_at ON event.event USING btree (starts_at, id) WHERE ((deleted_at IS NULL) AND (state <> 'draft'::text));
-CREATE INDEX event_tags ON event.event USING gin (tags);
+CREATE INDEX event_tags ON event.event USING gin (tags) WITH (fastupdate=off);
 CREATE INDEX event_version_id ON event.event USING btree (version_id);
-CREATE INDEX event_words ON event.event USING gin (words);
+CREATE INDEX event_words ON event.event USING gin (words) WITH (fastupdate=off);
 
 create table event.occurrence (
   id uuid not null,
@@ -808,6 +808,7 @@ CREATE INDEX mute_event_id ON notification.mute USING btree (event_id);
 create table notification.notification (
   id uuid not null,
   fact_id uuid not null,
+  fact_at timestamp with time zone not null,
   user_id uuid,
   kind text not null,
   reason text not null,
@@ -829,6 +830,7 @@ create table notification.notification (
   constraint notification_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
 );
 CREATE INDEX notification_created_at ON notification.notification USING btree (created_at);
+CREATE INDEX notification_group ON notification.notification USING btree (user_id, group_key);
 CREATE INDEX notification_unread ON notification.notification USING btree (user_id, id DESC) WHERE (shown AND (read_at IS NULL));
 CREATE INDEX notification_user_id ON notification.notification USING btree (user_id, id DESC);
 

@@ -73,14 +73,15 @@ create table event.event (
   spelling text generated always as (event.spell(coalesce(title ->> 'ru', '') || ' ' || coalesce(title ->> 'en', ''))) stored,
   check (ends_at >= starts_at)
 );
-create index event_words on event.event using gin (words);
-create index event_spelling on event.event using gin (spelling gin_trgm_ops);
+-- No lists of what is to be indexed later: every search would read them through.
+create index event_words on event.event using gin (words) with (fastupdate = off);
+create index event_spelling on event.event using gin (spelling gin_trgm_ops) with (fastupdate = off);
 create index event_owner_id on event.event (owner_id);
 create index event_organization_id on event.event (organization_id);
 create index event_pack_id on event.event (pack_id);
 create index event_version_id on event.event (version_id);
 create index event_album_id on event.event (album_id);
-create index event_tags on event.event using gin (tags);
+create index event_tags on event.event using gin (tags) with (fastupdate = off);
 create index event_starts_at on event.event (starts_at, id) where deleted_at is null and state <> 'draft';
 create index event_endless on event.event (id) where rrule is not null and ends_last_at is null and deleted_at is null and state <> 'cancelled';
 create index event_source_id on event.event (source_id);
