@@ -58,9 +58,9 @@ const send = (body: Buffer, headers: Record<string, string> = {}, by = user) =>
 function sendRaw(
   headers: Record<string, string>,
   pieces: Buffer[],
-  { dies }: { dies?: Promise<unknown> } = {},
+  { dies, url = system.url }: { dies?: Promise<unknown>; url?: string } = {},
 ): Promise<string> {
-  const { hostname, port, host } = new URL(system.url);
+  const { hostname, port, host } = new URL(url);
   const lines = Object.entries({
     Host: host,
     Authorization: `Bearer ${user.token}`,
@@ -229,6 +229,24 @@ describe("a form that is refused leaves nothing", () => {
     expect(await sendRaw({ "Content-Length": String(body.length) }, [half], { dies: admitted })).toBe("");
     await admitted;
     await waitFor(async () => Bun.deepEquals(await look(), before), "nothing to be left");
+  });
+
+  test("as the fifth of one user that is on its way to one process: it waits for the others", async () => {
+    const before = await look();
+    const [url = ""] = system.apiUrls;
+    const body = form(file(random(limit - 1)));
+    const half = body.subarray(0, body.length / 2);
+    const enough = Promise.withResolvers<void>();
+    const others = Array.from({ length: 4 }, () =>
+      sendRaw({ "Content-Length": String(body.length) }, [half], { dies: enough.promise, url }),
+    );
+    await waitFor(async () => (await look()).charged === before.charged + 4, "four to be admitted");
+    const fifth = await sendRaw({ "Content-Length": String(body.length) }, [body], { url });
+    expect(fifth).toMatch(/^HTTP\/1.1 429/);
+    enough.resolve();
+    await Promise.all(others);
+    await waitFor(async () => Bun.deepEquals(await look(), before), "nothing to be left");
+    expect(await sendRaw({ "Content-Length": String(body.length) }, [body], { url })).toMatch(/^HTTP\/1.1 202/);
   });
 
   test("by a user whose quota has room for one: of eight at once, over two processes, one is taken", async () => {
