@@ -138,6 +138,12 @@ async function clusterEnvironment(): Promise<Record<string, string>> {
   };
 }
 
+/**
+ * What is lost is noticed and sent again at once: for files that kill pods or lose messages. Each system that is in such a
+ * hurry keeps a tenth of a core busy, so that others are not.
+ */
+export const hurry = { RESEND_EVERY_SECONDS: "1", LOCK_SECONDS: "2" };
+
 /** Settings of one system under test, as environment variables: its own database, objects and secrets; quick timings. */
 export async function testEnvironment(extra: Record<string, string> = {}): Promise<Record<string, string>> {
   const secrets = {
@@ -152,8 +158,8 @@ export async function testEnvironment(extra: Record<string, string> = {}): Promi
     LIMIT_SIGN_INS_PER_ACCOUNT: "100000",
     LIMIT_ALBUM_ARCHIVES_PER_MINUTE: "100000",
     RESEND_AFTER_SECONDS: "3",
-    RESEND_EVERY_SECONDS: "1",
-    LOCK_SECONDS: "2",
+    RESEND_EVERY_SECONDS: "3",
+    LOCK_SECONDS: "5",
     // One file tests AVIF; in all others it would only take the time of two cores.
     IMAGE_AVIF: "off",
   };
@@ -204,6 +210,7 @@ export type System = {
 
 type SystemOptions = {
   environment?: Record<string, string>;
+  /** One on embedded parts and two on cluster parts when not given; 0 where nobody waits for a job. Each takes a second to start. */
   pods?: number;
   /** API processes: one on embedded parts and two on cluster parts when not given. */
   apis?: number;
@@ -213,10 +220,10 @@ type SystemOptions = {
   logFile?: string;
 };
 
-/** Starts a whole system as processes: one API and two pods on embedded parts; two of each and the gateway on cluster parts. */
+/** Starts a whole system as processes: one API and one pod on embedded parts; two of each and the gateway on cluster parts. */
 export async function startSystem({
   environment: extra = {},
-  pods: podCount = 2,
+  pods: podCount = parts === "cluster" ? 2 : 1,
   apis: apiCount = parts === "cluster" ? 2 : 1,
   reshape = () => ({}),
   logFile,

@@ -1,7 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { codeAt, stepAt } from "../../api/accounts/totp.ts";
 import { userReferences } from "../../db/erase.ts";
-import { openCall, publishPack, type System, sha256, startSystem, type TestUser, upload, waitFor } from "../harness.ts";
+import {
+  hurry,
+  openCall,
+  publishPack,
+  type System,
+  sha256,
+  startSystem,
+  type TestUser,
+  upload,
+  waitFor,
+} from "../harness.ts";
 
 const password = "a long test password";
 let system: System;
@@ -10,7 +20,8 @@ let friend: TestUser;
 
 beforeAll(async () => {
   system = await startSystem({
-    environment: { SWEEP_GRACE_SECONDS: "0", SWEEP_DOOMED_SECONDS: "0", LIMIT_SIGN_INS_PER_ACCOUNT: "10" },
+    pods: 2,
+    environment: { ...hurry, SWEEP_GRACE_SECONDS: "0", SWEEP_DOOMED_SECONDS: "0", LIMIT_SIGN_INS_PER_ACCOUNT: "10" },
   });
   admin = await system.signUp("admin", ["admin"]);
   friend = await system.signUp("friend");

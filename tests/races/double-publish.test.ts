@@ -23,7 +23,7 @@ let author: TestUser;
 let files: { path: string; sha256: string; size: number; side: string }[];
 
 beforeAll(async () => {
-  system = await startSystem();
+  system = await startSystem({ pods: 2 });
   author = await system.signUp("author");
   files = [];
   for (const path of ["a", "b"])

@@ -2,7 +2,17 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readConfig } from "../../config.ts";
 import { type Db, one, run } from "../../db/query.ts";
 import { type Deps, openDeps } from "../../deps.ts";
-import { long, openCall, type System, sha256, startSystem, type TestUser, testLog, waitFor } from "../harness.ts";
+import {
+  hurry,
+  long,
+  openCall,
+  type System,
+  sha256,
+  startSystem,
+  type TestUser,
+  testLog,
+  waitFor,
+} from "../harness.ts";
 import { count, listKeys, runSweep } from "../storage-rows.ts";
 import { meet } from "./meet.ts";
 
@@ -14,7 +24,7 @@ let deps: Deps;
 let users: TestUser[];
 
 beforeAll(async () => {
-  system = await startSystem();
+  system = await startSystem({ pods: 2, environment: hurry });
   const config = readConfig({ environment: system.environment });
   deps = await openDeps({ config, log: testLog, name: "test", publicUrl: () => system.url });
   users = [];

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Db, many, one, run } from "../../db/query.ts";
 import { changeCapacity, changeRegistration, registerAll, settleSeats } from "../../db/seats.ts";
 import type { Deps } from "../../deps.ts";
-import { long, openCall, openTestDeps, parts, type System, startSystem, waitFor } from "../harness.ts";
+import { hurry, long, openCall, openTestDeps, parts, type System, startSystem, waitFor } from "../harness.ts";
 import { arrangeEvent, arrangePeople, arrangeTokens } from "../registrations/arrange.ts";
 
 const applicant = (userId: string) => ({ userId, registrationId: Bun.randomUUIDv7(), answers: {} });
@@ -24,7 +24,7 @@ describe("a rush over three API processes", () => {
   const [rush, seats] = [1_000, 100];
   let system: System;
   beforeAll(async () => {
-    system = await startSystem({ apis: 3, pods: 2 });
+    system = await startSystem({ apis: 3, pods: 2, environment: hurry });
   });
   afterAll(() => system?.stop());
 

@@ -2,7 +2,17 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { readConfig } from "../../config.ts";
 import { type Deps, openDeps } from "../../deps.ts";
-import { long, type System, sha256, startSystem, type TestUser, testLog, waitFor, waitForJob } from "../harness.ts";
+import {
+  hurry,
+  long,
+  type System,
+  sha256,
+  startSystem,
+  type TestUser,
+  testLog,
+  waitFor,
+  waitForJob,
+} from "../harness.ts";
 import { arrangeVersion, findLeftovers, query } from "./arrange.ts";
 import { type ByteServer, sendBytes, startByteServer } from "./byte-server.ts";
 
@@ -14,7 +24,7 @@ const rounds = long ? 10 : 1;
 
 beforeAll(async () => {
   host = await startByteServer(() => undefined);
-  const environment = { MIRROR_HOSTS: "127.0.0.1", OUTBOUND_ALLOW: `127.0.0.1:${host.port}` };
+  const environment = { ...hurry, MIRROR_HOSTS: "127.0.0.1", OUTBOUND_ALLOW: `127.0.0.1:${host.port}` };
   system = await startSystem({ environment, pods: 1 });
   author = await system.signUp("author", ["admin"]);
   const config = readConfig({ environment: system.environment });

@@ -13,6 +13,7 @@ import { stagingKey } from "../../storage/keys.ts";
 import { openPod } from "../../workers/pod.ts";
 import {
   createTestFolder,
+  hurry,
   long,
   openTestDeps,
   parts,
@@ -32,7 +33,7 @@ let deps: Deps;
 let ownerId: string;
 
 beforeAll(async () => {
-  system = await startSystem({ pods: 0 });
+  system = await startSystem({ pods: 0, environment: hurry });
   const config = readConfig({ environment: system.environment });
   deps = await openDeps({ config, log: testLog, name: "test", publicUrl: () => system.url });
   ownerId = await addUser(deps.db);
@@ -335,7 +336,7 @@ test("work that does not end is handed back when the pod stops, and another pod 
 }, 90_000);
 
 test("a pod whose idle worker hears nothing says so; one whose queue is paused does not", async () => {
-  const own = await openTestDeps();
+  const own = await openTestDeps(hurry);
   const heard: string[] = [];
   const pod = await openPod(own, {
     names: ["verify-upload", "build-archive"],
