@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createTestFolder, openCall, type System, startSystem, waitFor } from "../harness.ts";
 import { startVaultStandIn } from "../vault-stand-in.ts";
 
-/** Three API processes that read their signing keys from one file. */
+/** Three API processes that read their signing keys from one file. No part that a cluster does otherwise has a share in it. */
 let system: System;
 let file: string;
 const sunduk = join(import.meta.dir, "..", "..", "cli", "index.ts");
