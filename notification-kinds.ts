@@ -21,6 +21,8 @@ export type KindDeclaration = {
   critical: boolean;
   /** Waits for further changes, which take its place. */
   waits: boolean;
+  /** Of a group only the newest is true: an older one that comes late is not told. */
+  newestOnly: boolean;
   /** What a newer one of the same group takes the place of, while it waits to be sent. */
   group: (subject: Subject) => string;
 };
@@ -29,8 +31,8 @@ const ringing: readonly Medium[] = ["inbox", "telegram", "push"];
 const kind = (
   on: readonly Medium[],
   group: (subject: Subject) => string,
-  { critical = false, waits = false } = {},
-): KindDeclaration => ({ on, critical, waits, group });
+  { critical = false, waits = false, newestOnly = false } = {},
+): KindDeclaration => ({ on, critical, waits, newestOnly, group });
 
 const pack = ({ packId }: Subject) => `pack:${packId}`;
 const event = ({ eventId }: Subject) => `event:${eventId}`;
@@ -45,13 +47,13 @@ export const kinds = {
   "event.published": kind(ringing, ({ eventId }) => `event-new:${eventId}`),
   "event.changed": kind(media, event, { waits: true }),
   "event.cancelled": kind(media, event, { critical: true }),
-  "registration.requested": kind(["inbox"], registration),
-  "registration.confirmed": kind(media, registration),
-  "registration.waitlisted": kind(["inbox", "mail"], registration),
-  "registration.offered": kind(media, registration),
-  "registration.declined": kind(media, registration),
-  "registration.cancelled": kind(media, registration),
-  "registration.offer-expired": kind(media, registration),
+  "registration.requested": kind(["inbox"], registration, { newestOnly: true }),
+  "registration.confirmed": kind(media, registration, { newestOnly: true }),
+  "registration.waitlisted": kind(["inbox", "mail"], registration, { newestOnly: true }),
+  "registration.offered": kind(media, registration, { newestOnly: true }),
+  "registration.declined": kind(media, registration, { newestOnly: true }),
+  "registration.cancelled": kind(media, registration, { newestOnly: true }),
+  "registration.offer-expired": kind(media, registration, { newestOnly: true }),
   "registration.to-approve": kind(["inbox", "mail"], ({ eventId }) => `to-approve:${eventId}`),
   "organization.invited": kind(media, alone),
   "organization.transfer-offered": kind(media, alone),

@@ -25,6 +25,7 @@ type Texts = Record<Kind, (words: Words) => Told>;
 
 const told = (title: string, ...lines: string[]): Told => ({ title, body: lines.filter(Boolean).join("\n") });
 
+/** What people hear of when it is changed; of anything else only programs do. */
 const fieldNames: Record<string, [ru: string, en: string]> = {
   title: ["название", "title"],
   text: ["описание", "description"],
@@ -32,16 +33,13 @@ const fieldNames: Record<string, [ru: string, en: string]> = {
   startsAt: ["начало", "start"],
   endsAt: ["конец", "end"],
   timeZone: ["часовой пояс", "time zone"],
-  capacity: ["число мест", "seats"],
-  opensAt: ["начало записи", "start of registration"],
-  closesBeforeSeconds: ["конец записи", "end of registration"],
+  rrule: ["повторение", "recurrence"],
   pack: ["сборка", "pack"],
   version: ["версия сборки", "version of the pack"],
-  tags: ["метки", "tags"],
-  questions: ["вопросы", "questions"],
-  recurrence: ["повторение", "recurrence"],
-  rrule: ["повторение", "recurrence"],
+  cancelled: ["всё-таки состоится", "it takes place after all"],
 };
+
+export const isToldField = (field: string) => Object.hasOwn(fieldNames, field);
 
 /** Names of fields for people, those that are told; anything else is "more". */
 function listFields(fields: readonly string[], language: Language): string {

@@ -39,18 +39,29 @@ export type Replaced = {
   fields: string[];
 };
 
+type Replacing = {
+  userIds: string[];
+  targetIds: string[];
+  groupKey: string;
+  /** Of facts up to then; null: whenever they were stated. */
+  before: Date | null;
+  /** Whether it may take the place of what is critical. */
+  critical: boolean;
+};
+
 /** Settles what waits for people in a group as replaced; what a run has in hand goes out. Programs are told of everything. */
 export function replaceWaiting(
   tx: Db,
-  { userIds, targetIds, groupKey }: { userIds: string[]; targetIds: string[]; groupKey: string },
+  { userIds, targetIds, groupKey, before, critical }: Replacing,
 ): Promise<Replaced[]> {
   return many<Replaced>(tx, {
     name: "delivery_replace",
     text: `update notification.delivery d set state = 'skipped', why = 'replaced', settled_at = now() from notification.notification n
       where d.state = 'queued' and (d.user_id = any ($1::uuid[]) or d.target_id = any ($2::uuid[])) and d.group_key = $3 and d.medium <> 'webhook'
         and (d.claimed_until is null or d.claimed_until < clock_timestamp()) and n.id = d.notification_id
+        and ($4::timestamptz is null or n.fact_at <= $4) and (not n.critical or $5)
       returning d.user_id as "userId", d.medium, d.target_id as "targetId", d.due_at as "dueAt", d.digest, n.fields`,
-    values: [userIds, targetIds, groupKey],
+    values: [userIds, targetIds, groupKey, before, critical],
   });
 }
 

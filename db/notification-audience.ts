@@ -61,6 +61,7 @@ export function listRegistrants(
     text: `select distinct on (r.user_id) r.user_id as "userId", r.id as "registrationId", o.id as "occurrenceId"
       from event.occurrence o join event.registration r on r.occurrence_id = o.id
       where o.event_id = $1 and ($2::uuid is null or o.id = $2) and o.ends_at > now() and (o.cancelled_at is null or $3)
+        and ($3 or exists (select from event.event e where e.id = $1 and e.state = 'published'))
         and r.state in ('pending', 'confirmed', 'waitlisted', 'offered', 'checked-in') and r.user_id > $4
       order by r.user_id, o.starts_at limit $5`,
     values: [eventId, occurrenceId, cancelled, after, limit],

@@ -5,6 +5,7 @@ import { type Db, many, one, run } from "./query.ts";
 export type NewNotification = {
   id: string;
   factId: string;
+  factAt: Date;
   /** Null: told to an organization by its webhooks. */
   userId: string | null;
   kind: string;
@@ -33,6 +34,8 @@ export type Recipient = {
   digest: "off" | "daily" | "weekly";
   digestDueAt: Date | null;
   muted: boolean;
+  /** Something newer of the same group was told before: facts come in no order. */
+  overtaken: boolean;
   /** What he chose about this kind. */
   chosen: Partial<Record<Medium, boolean>>;
   hasMail: boolean;
@@ -44,6 +47,7 @@ export type Recipient = {
 const row = (notification: Partial<NewNotification>) => ({
   id: notification.id,
   fact_id: notification.factId,
+  fact_at: notification.factAt,
   user_id: notification.userId,
   kind: notification.kind,
   reason: notification.reason,
@@ -70,6 +74,7 @@ export function listRecipients(
     text: `select n.user_id as "userId", n.registration_id as "registrationId", n.occurrence_id as "occurrenceId", u.time_zone as "timeZone",
         s.quiet_from as "quietFrom", s.quiet_to as "quietTo", coalesce(s.digest, 'off') as digest, s.digest_due_at as "digestDueAt",
         exists (select from notification.mute m where m.user_id = n.user_id and m.event_id = n.event_id) as muted,
+        exists (select from notification.notification x where x.user_id = n.user_id and x.group_key = n.group_key and x.fact_at > n.fact_at) as overtaken,
         coalesce((select jsonb_object_agg(p.medium, p.enabled) from notification.preference p where p.user_id = n.user_id and p.kind = $2), '{}') as chosen,
         u.email is not null and u.email_verified_at is not null as "hasMail",
         exists (select from notification.telegram_chat c where c.user_id = n.user_id and c.chat_id is not null) as "hasTelegram",
@@ -91,9 +96,9 @@ export function insertNotifications(
 ): Promise<{ id: string; userId: string | null }[]> {
   return many(tx, {
     name: "notification_insert",
-    text: `insert into notification.notification (id, fact_id, user_id, kind, reason, group_key, critical, pack_id, version_id, event_id, occurrence_id,
+    text: `insert into notification.notification (id, fact_id, fact_at, user_id, kind, reason, group_key, critical, pack_id, version_id, event_id, occurrence_id,
         registration_id, organization_id, subject_id, fields, shown)
-      select id, fact_id, user_id, kind, reason, group_key, critical, pack_id, version_id, event_id, occurrence_id, registration_id, organization_id,
+      select id, fact_id, fact_at, user_id, kind, reason, group_key, critical, pack_id, version_id, event_id, occurrence_id, registration_id, organization_id,
         subject_id, fields, shown from jsonb_populate_recordset(null::notification.notification, $1::jsonb)
       on conflict do nothing returning id, user_id as "userId"`,
     values: [JSON.stringify(notifications.map(row))],

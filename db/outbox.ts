@@ -33,10 +33,10 @@ export function listDueFacts(db: Db, limit: number): Promise<FactRow[]> {
 }
 
 /** A fact by its id, told or not. */
-export function findFact(db: Db, id: string): Promise<FactRow | undefined> {
-  return one<FactRow>(db, {
+export function findFact(db: Db, id: string): Promise<(FactRow & { statedAt: Date }) | undefined> {
+  return one<FactRow & { statedAt: Date }>(db, {
     name: "fact_find",
-    text: `select id, kind, payload from outbox.fact where id = $1`,
+    text: `select id, kind, payload, created_at as "statedAt" from outbox.fact where id = $1`,
     values: [id],
   });
 }

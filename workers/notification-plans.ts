@@ -15,6 +15,7 @@ import {
 import type { Db } from "../db/query.ts";
 import type { Fact, FactKind } from "../facts.ts";
 import { isKind, type Kind, type Subject } from "../notification-kinds.ts";
+import { isToldField } from "../notification-texts.ts";
 
 /** One way in which a fact concerns people: who, why, and what about. */
 export type Plan = {
@@ -23,6 +24,8 @@ export type Plan = {
   reason: "follow" | "registered" | "organizer" | "manager" | "invited" | "admin" | "reporter";
   subject: Subject;
   fields: readonly string[];
+  /** When it is another than its kind says. */
+  groupKey?: string | undefined;
   /** Those concerned, in the order of user ids, after one. */
   list: (page: Page) => Promise<Candidate[]>;
 };
@@ -69,8 +72,11 @@ export async function planNotifications(db: Db, fact: Fact): Promise<Plan[]> {
       const { eventId, occurrenceId } = payload;
       const asked = { eventId, occurrenceId: occurrenceId ?? null, cancelled: kind === "event.cancelled" };
       const list = (page: Page) => listRegistrants(db, { ...asked, ...page });
-      const fields = fact.kind === "event.changed" ? fact.payload.fields : [];
-      return [{ kind, reason: "registered", subject: { eventId }, fields, list }];
+      const fields = fact.kind === "event.changed" ? fact.payload.fields.filter(isToldField) : [];
+      if (kind === "event.changed" && fields.length === 0) return [];
+      // What is said of one occurrence does not take the place of what is said of the series.
+      const groupKey = occurrenceId === undefined ? undefined : `occurrence:${occurrenceId}`;
+      return [{ kind, reason: "registered", subject: { eventId }, fields, list, groupKey }];
     }
     case "organization.invited":
       return [planInvited(kind, { ...payload, subjectId: payload.invitationId })];

@@ -35,8 +35,17 @@ export function decide(recipient: Recipient, { notification, replaced, waitSecon
     digest: false,
     ...way,
   });
+  const isLate = recipient.overtaken && isKind(notification.kind) && kinds[notification.kind].newestOnly;
   const skipReason = (medium: Medium): string | undefined =>
-    critical ? undefined : muted ? "muted" : isOn(recipient, notification.kind, medium) ? undefined : "preference";
+    critical
+      ? undefined
+      : isLate
+        ? "overtaken"
+        : muted
+          ? "muted"
+          : isOn(recipient, notification.kind, medium)
+            ? undefined
+            : "preference";
   const dueOf = (medium: NewDelivery["medium"], targetId: string | null = null): Date =>
     collectedUntil({ medium, targetId, userId, replaced, waitSeconds, at });
   const rings = (medium: "mail" | "telegram" | "push", targetId: string | null = null): Partial<NewDelivery> => {
@@ -58,6 +67,7 @@ export function decide(recipient: Recipient, { notification, replaced, waitSecon
     ...subscriptions.map((id) => add("push", rings("push", id))),
     ...webhooks.map(({ id, format }) => {
       if (muted && !critical) return add(formatMedium(format), { targetId: id, state: "skipped", why: "muted" });
+      if (isLate && format === "discord") return add("discord", { targetId: id, state: "skipped", why: "overtaken" });
       const medium = formatMedium(format);
       return add(medium, { targetId: id, dueAt: medium === "discord" ? dueOf(medium, id) : at });
     }),

@@ -35,26 +35,26 @@ export const handle: Handle<Notify, "db" | "bus" | "mailbox" | "config"> = async
   }
   const notifying = { ...deps, signal };
   let told = 0;
-  for (const plan of await planNotifications(deps.db, row)) told += await tellPlan(notifying, row.id, plan);
+  for (const plan of await planNotifications(deps.db, row)) told += await tellPlan(notifying, row, plan);
   const organization = await planOrganization(deps.db, row);
   if (organization) await tellOrganization(notifying, row, organization);
   return { told };
 };
 
-type FactWithId = Fact & { id: string };
+type FactWithId = Fact & { id: string; statedAt: Date };
 
-function isFact(row: { id: string; kind: string; payload: unknown }): row is FactWithId {
+function isFact(row: { id: string; kind: string; payload: unknown; statedAt: Date }): row is FactWithId {
   return isFactKind(row.kind) && Value.Check(facts[row.kind], row.payload);
 }
 
 /** One plan, page by page of its audience; each page is one transaction of a few statements, however many people it has. */
-async function tellPlan(notifying: Notifying, factId: string, plan: Plan): Promise<number> {
+async function tellPlan(notifying: Notifying, fact: FactWithId, plan: Plan): Promise<number> {
   let told = 0;
   let after = first;
   for (;;) {
     notifying.signal.throwIfAborted();
     const page = await plan.list({ after, limit: peopleAtOnce });
-    if (page.length > 0) told += await tellPage(notifying, { factId, plan, page });
+    if (page.length > 0) told += await tellPage(notifying, { fact, plan, page });
     const last = page.at(-1);
     if (!last || page.length < peopleAtOnce) return told;
     after = last.userId;
@@ -63,30 +63,36 @@ async function tellPlan(notifying: Notifying, factId: string, plan: Plan): Promi
 
 async function tellPage(
   { db, bus, mailbox, config }: Notifying,
-  { factId, plan, page }: { factId: string; plan: Plan; page: Candidate[] },
+  { fact, plan, page }: { fact: FactWithId; plan: Plan; page: Candidate[] },
 ): Promise<number> {
   const { kind, reason, subject } = plan;
-  const { critical, waits, group } = kinds[kind];
+  const { critical, waits } = kinds[kind];
+  const group = (about: Subject) => plan.groupKey ?? kinds[kind].group(about);
   const decided = await db.transaction(async (tx) => {
     const groups = new Set(page.map((candidate) => group({ ...subject, ...placeOf(candidate) })));
     for (const key of [...groups].sort()) await lockGroup(tx, key);
     const drafts = page.map((candidate) =>
-      draft({ factId, kind, reason, subject: { ...subject, ...placeOf(candidate) }, userId: candidate.userId }),
+      draft({ fact, kind, reason, subject: { ...subject, ...placeOf(candidate) }, userId: candidate.userId }),
     );
-    const already = await listTold(tx, { factId, kind, userIds: page.map(({ userId }) => userId) });
+    const already = await listTold(tx, { factId: fact.id, kind, userIds: page.map(({ userId }) => userId) });
     const told = new Set(already.map(({ userId }) => userId));
     const recipients = (await listRecipients(tx, { drafts, kind })).filter(({ userId }) => !told.has(userId));
     const userIds = recipients.map(({ userId }) => userId);
     const decisions: Decision[] = [];
     for (const groupKey of groups) {
-      const targetIds = recipients.flatMap(({ webhooks }) => webhooks.map(({ id }) => id));
-      const replaced = await replaceWaiting(tx, { userIds, targetIds, groupKey });
+      const replaced = await replaceWaiting(tx, {
+        userIds,
+        targetIds: [],
+        groupKey,
+        before: waits ? null : fact.statedAt,
+        critical,
+      });
       const seconds = waits ? config.COALESCE_SECONDS : 0;
       const hidden = waits ? await hideReplaced(tx, { userIds, groupKey, kind, withinSeconds: seconds }) : [];
       for (const recipient of recipients) {
         const own = { ...subject, ...placeOf(recipient) };
         if (group(own) !== groupKey) continue;
-        const notification = draft({ factId, kind, reason, subject: own, userId: recipient.userId });
+        const notification = { ...draft({ fact, kind, reason, subject: own, userId: recipient.userId }), groupKey };
         const before = [...replaced, ...hidden].filter(({ userId }) => userId === recipient.userId);
         notification.fields = [...new Set([...before.flatMap(({ fields }) => fields), ...plan.fields])];
         const waitSeconds = critical ? 0 : seconds;
@@ -112,11 +118,17 @@ async function tellOrganization(
     const webhooks = await listOrganizationWebhooks(tx, { organizationId, kind });
     if (webhooks.length === 0) return [];
     const own = { ...subject, organizationId };
-    const notification = draft({ factId: fact.id, kind, reason: "organization", subject: own, userId: null });
+    const notification = draft({ fact, kind, reason: "organization", subject: own, userId: null });
     await lockGroup(tx, notification.groupKey);
     if ((await listTold(tx, { factId: fact.id, kind, userIds: [] })).length > 0) return [];
     const targetIds = webhooks.map(({ id }) => id);
-    const replaced = await replaceWaiting(tx, { userIds: [], targetIds, groupKey: notification.groupKey });
+    const replaced = await replaceWaiting(tx, {
+      userIds: [],
+      targetIds,
+      groupKey: notification.groupKey,
+      before: kinds[kind].waits ? null : fact.statedAt,
+      critical: notification.critical,
+    });
     notification.fields = [...new Set([...replaced.flatMap(({ fields }) => fields), ...fields])];
     const waitSeconds = kinds[kind].waits ? config.COALESCE_SECONDS : 0;
     const decision = decideOrganization(webhooks, { notification, replaced, waitSeconds, at: new Date() });
@@ -163,13 +175,14 @@ const placeOf = ({ registrationId, occurrenceId }: Pick<Candidate, "registration
   ...(occurrenceId !== null && { occurrenceId }),
 });
 
-type Draft = { factId: string; kind: Kind; reason: string; subject: Subject; userId: string | null };
+type Draft = { fact: FactWithId; kind: Kind; reason: string; subject: Subject; userId: string | null };
 
-function draft({ factId, kind, reason, subject, userId }: Draft): NewNotification {
+function draft({ fact, kind, reason, subject, userId }: Draft): NewNotification {
   const { critical, group } = kinds[kind];
   return {
     id: Bun.randomUUIDv7(),
-    factId,
+    factId: fact.id,
+    factAt: fact.statedAt,
     userId,
     kind,
     reason,

@@ -15,7 +15,6 @@ import {
   NotificationParams,
   NotificationPreferences,
   NotificationPreferencesChange,
-  OneClick,
   Read,
   Reading,
   UnsubscribeParams,
@@ -144,6 +143,10 @@ function unsubscribeRoutes({ db, config }: Api) {
         await unsubscribe({ db }, named);
         return donePage(request);
       },
-      { params: UnsubscribeParams, body: OneClick, detail: { summary: "Unsubscribes with one click (RFC 8058)" } },
+      // The body says List-Unsubscribe=One-Click in one of two forms (RFC 8058, 3.2); the address says all that there is to know.
+      {
+        params: UnsubscribeParams,
+        detail: { summary: "Unsubscribes with one click (RFC 8058)" },
+      },
     );
 }

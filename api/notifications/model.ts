@@ -105,9 +105,6 @@ export type NotificationPreferencesChange = typeof NotificationPreferencesChange
 
 export const MuteParams = t.Object({ slug: t.String({ maxLength: 100 }) });
 export const UnsubscribeParams = t.Object({ token: t.String({ maxLength: 200 }) });
-/** RFC 8058, 3.2: the body of the one click. */
-export const OneClick = t.Optional(t.Object({ "List-Unsubscribe": t.Optional(t.String({ maxLength: 100 })) }));
-
 export const NewPushSubscription = t.Object(
   {
     ...Subscription.properties,

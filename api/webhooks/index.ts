@@ -80,10 +80,10 @@ type Whose = {
 };
 
 function routes(api: Api, { prefix, whose, named, ofWhom }: Whose) {
-  const ownerOf = ({ caller, params }: { caller: Caller | null; params: { slug?: string } }) =>
-    ofWhom(requireCaller(caller), params.slug ?? "");
+  const ownerOf = ({ caller, params }: { caller: Caller | null; params: { slug?: string } | undefined }) =>
+    ofWhom(requireCaller(caller), params?.slug ?? "");
   const show = (row: WebhookRow) => describeWebhook(row, openNotificationSeal(api.config));
-  const all = t.Unsafe<{ slug?: string }>(named.all);
+  const all = t.Unsafe<{ slug?: string } | undefined>(named.all);
   const one = t.Unsafe<{ slug?: string; id: string }>(named.one);
   const delivery = t.Unsafe<{ slug?: string; id: string; delivery: string }>(named.delivery);
   return new Elysia({ prefix })
@@ -101,7 +101,7 @@ function routes(api: Api, { prefix, whose, named, ofWhom }: Whose) {
       async ({ body, caller, params, set, status }) => {
         // No Idempotency-Key: an answer that is kept for being repeated would keep the secret.
         const made = await createWebhook(api, { owner: await ownerOf({ caller, params }), webhook: body });
-        set.headers.location = `${prefix.replace(":slug", params.slug ?? "")}/${made.id}`;
+        set.headers.location = `${prefix.replace(":slug", params?.slug ?? "")}/${made.id}`;
         return status(201, made);
       },
       {

@@ -52,7 +52,7 @@ export const Webhooks = t.Object({ items: t.Array(Webhook) });
 
 /** What an address names: one of an organization names that too. */
 export const params = {
-  ofPerson: { all: t.Object({}), one: t.Object({ id: Id }), delivery: t.Object({ id: Id, delivery: Id }) },
+  ofPerson: { all: t.Unknown(), one: t.Object({ id: Id }), delivery: t.Object({ id: Id, delivery: Id }) },
   ofOrganization: {
     all: t.Object({ slug: Slug }),
     one: t.Object({ slug: Slug, id: Id }),

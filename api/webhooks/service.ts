@@ -124,7 +124,9 @@ export async function testWebhook({ db, mailbox }: Hooks, { owner, id }: Asked):
   await db.transaction(async (tx) => {
     await owner.lock(tx);
     const about = { ...nothing, organizationId, subjectId: null, fields: [] };
-    await insertNotifications(tx, [{ id: notificationId, factId: notificationId, userId, ...asked, ...about }]);
+    await insertNotifications(tx, [
+      { id: notificationId, factId: notificationId, factAt: new Date(), userId, ...asked, ...about },
+    ]);
     const way = { userId, medium: format === "discord" ? ("discord" as const) : ("webhook" as const), targetId: id };
     const due = { state: "queued" as const, why: null, dueAt: new Date(), digest: false };
     await insertDeliveries(tx, [{ id: deliveryId, notificationId, groupKey: asked.groupKey, ...way, ...due }]);

@@ -4,6 +4,7 @@ create schema notification;
 create table notification.notification (
   id uuid primary key,
   fact_id uuid not null,                            -- facts are forgotten before this is
+  fact_at timestamptz not null,                     -- facts are told in no order
   user_id uuid references account."user" (id) on delete cascade,       -- null: told to an organization, by its webhooks
   kind text not null,
   reason text not null,                             -- why this person: see notification.may_tell
@@ -23,6 +24,7 @@ create table notification.notification (
   unique nulls not distinct (fact_id, user_id, kind)
 );
 create index notification_user_id on notification.notification (user_id, id desc);
+create index notification_group on notification.notification (user_id, group_key);
 create index notification_unread on notification.notification (user_id, id desc) where shown and read_at is null;
 create index notification_created_at on notification.notification (created_at);
 

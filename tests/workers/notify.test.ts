@@ -306,6 +306,37 @@ describe("how somebody is told", () => {
     expect(new Set(left.map(({ kind }) => kind))).toEqual(new Set(["event.cancelled"]));
   });
 
+  test("facts come in no order: what is older does not take the place of what is newer, nor a change that of a cancellation", async () => {
+    const { person, event, confirm, change, cancel } = await arrange();
+    await query(
+      deps,
+      `insert into notification.settings (user_id, quiet_from, quiet_to) values ($1, '00:00', '23:59')`,
+      [person.id],
+    );
+    await confirm();
+    await query(deps, `update notification.notification set fact_at = now() + interval '1 minute' where user_id = $1`, [
+      person.id,
+    ]);
+    const [{ id: registrationId }] = await query(deps, `select id from event.registration where user_id = $1`, [
+      person.id,
+    ]);
+    const payload = { registrationId, occurrenceId: event.occurrenceId, eventId: event.id, userId: person.id };
+    await tellFact(deps, { kind: "registration.waitlisted", payload });
+    const late = (await listLog(deps, person.id)).filter(({ kind }) => kind === "registration.waitlisted");
+    expect(late.map(({ why }) => why)).toEqual(["overtaken", "overtaken", "overtaken", "overtaken"]);
+    expect((await listShown(deps, person.id)).map(({ kind }) => kind)).toEqual(["registration.confirmed"]);
+    expect((await listLog(deps, person.id)).filter(({ why }) => why === "replaced")).toEqual([]);
+
+    await cancel();
+    await change("startsAt"); // stated before, told after
+    const left = (await listLog(deps, person.id)).filter(
+      ({ kind, state }) => kind === "event.cancelled" && state === "queued",
+    );
+    expect(left).toHaveLength(3);
+    await query(deps, `update event.event set state = 'cancelled' where id = $1`, [event.id]);
+    expect((await change("place")).told).toBe(0);
+  });
+
   test("without a proved address a mail is skipped, and the log says why", async () => {
     const { person, confirm } = await arrange({ email: false });
     await confirm();
