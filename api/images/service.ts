@@ -100,7 +100,7 @@ export async function changeImage(
   if (!isMoveOnly && revision() !== row.revision) throw changedMeanwhile(row.name);
   const albumId = album === undefined ? row.albumId : album;
   // Out of its album it is shown to nobody who saw it there.
-  const left = album === null && row.visibility === "album" ? "private" : row.visibility;
+  const left = albumId === null && row.visibility === "album" ? "private" : row.visibility;
   const visibility = requireAlbum(plain.visibility ?? left, albumId);
   await db.transaction(async (tx) => {
     if (album != null) await requireOpenAlbum(tx, { caller, id: album });

@@ -252,6 +252,17 @@ describe("changes", () => {
     ).toBe(422);
   });
 
+  test("are possible when its album went and left it behind: it is private then", async () => {
+    const { json: album } = await owner.call("POST", "/v1/albums", {
+      body: { title: "Castles", visibility: "public" },
+    });
+    const { json: image } = await open(owner, makePng(), { album: album.id });
+    expect([image.visibility, image.album]).toEqual(["album", album.id]);
+    await query("drop_album", `delete from image.album where id = $1`, [album.id]);
+    expect((await patch(owner, image.id, { after: null })).status).toBe(200);
+    expect(await change(image.id, { caption: "alone" })).toMatchObject({ visibility: "private", album: null });
+  });
+
   test("of the readers let in the members of an organization, as long as they are", async () => {
     const slug = `readers-${Bun.randomUUIDv7().slice(-12)}`;
     await owner.call("POST", "/v1/organizations", { body: { slug, name: "Readers", visibility: "private" } });
