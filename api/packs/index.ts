@@ -10,6 +10,7 @@ import { isUnchanged, readRevision, requireRevision, shownTag } from "../etag.ts
 import { answerOnce } from "../idempotency.ts";
 import { linkNext } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
+import type { Caller } from "../tokens.ts";
 import { setAccess } from "./access.ts";
 import {
   DeletePack,
@@ -17,7 +18,6 @@ import {
   MemberParams,
   Members,
   NewPack,
-  Pack,
   PackChange,
   PackPage,
   PackQuery,
@@ -58,20 +58,17 @@ export function packs(api: Api) {
         const owner = requireCaller(caller);
         return answerOnce({ db: api.db, request, caller: owner, body }, async () => {
           const pack = await createPack(api, { caller: owner, ...body });
-          const shown = describePack(pack);
+          const shown = await showPage(pack, owner);
           const headers = { location: `/v1/packs/${pack.slug}`, etag: shownTag(pack.revision, shown) };
           return { status: 201, body: shown, headers };
         });
       },
-      { body: NewPack, detail: { summary: "Create a pack", responses: describe({ 201: Pack }) } },
+      { body: NewPack, detail: { summary: "Create a pack", responses: describe({ 201: PackPage }) } },
     )
     .get(
       "/:slug",
-      async ({ params, caller, request }) => {
-        const pack = await getPack(api, { slug: params.slug, caller });
-        const subject = { packId: pack.id };
-        return answer(pack, request, await countFollows(api.db, { subject, userId: caller?.userId ?? null }));
-      },
+      async ({ params, caller, request }) =>
+        answer(await getPack(api, { slug: params.slug, caller }), { caller, request }),
       {
         params: SlugParams,
         detail: { summary: "A pack's page", responses: describe({ 200: PackPage }) },
@@ -80,16 +77,14 @@ export function packs(api: Api) {
     .patch(
       "/:slug",
       async ({ params, body, caller, request }) => {
-        const revision = requireRevision(request);
-        return answer(
-          await changePack(api, { caller: requireCaller(caller), slug: params.slug, revision, change: body }),
-          request,
-        );
+        const changing = { slug: params.slug, revision: requireRevision(request), change: body };
+        const pack = await changePack(api, { caller: requireCaller(caller), ...changing });
+        return answer(pack, { caller, request });
       },
       {
         params: SlugParams,
         body: PackChange,
-        detail: { summary: "Change a pack's page (If-Match)", responses: describe({ 200: Pack }) },
+        detail: { summary: "Change a pack's page (If-Match)", responses: describe({ 200: PackPage }) },
       },
     )
     .delete(
@@ -203,15 +198,18 @@ export function packs(api: Api) {
       items: await listMembers(api.db, pack.id),
     };
   }
-}
 
-function answer(pack: PackRow, request: Request, more: object = {}): Response {
-  const shown = { ...describePack(pack), ...more };
-  const etag = shownTag(pack.revision, shown);
-  const headers = {
-    etag,
-    "cache-control": pack.visibility === "public" && pack.role === null ? "public, no-cache" : "private, no-cache",
-  };
-  if (request.method === "GET" && isUnchanged(request, etag)) return new Response(null, { status: 304, headers });
-  return Response.json(shown, { headers });
+  async function showPage(pack: PackRow, caller: Caller | null) {
+    const asked = { subject: { packId: pack.id }, userId: caller?.userId ?? null };
+    return { ...describePack(pack), ...(await countFollows(api.db, asked)) };
+  }
+
+  async function answer(pack: PackRow, { caller, request }: { caller: Caller | null; request: Request }) {
+    const shown = await showPage(pack, caller);
+    const etag = shownTag(pack.revision, shown);
+    const isPublic = pack.visibility === "public" && caller === null;
+    const headers = { etag, "cache-control": isPublic ? "public, no-cache" : "private, no-cache" };
+    if (request.method === "GET" && isUnchanged(request, etag)) return new Response(null, { status: 304, headers });
+    return Response.json(shown, { headers });
+  }
 }

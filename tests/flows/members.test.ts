@@ -39,9 +39,17 @@ test("who owned a pack and handed it over is nobody in it, whatever he was befor
     return from.call("PATCH", path, { headers: { "if-match": etag }, body: { owner: to.login } });
   };
   expect((await hand(owner, friend)).status).toBe(200);
-  expect((await friend.call("GET", `${path}/members`)).json).toEqual({ owner: friend.login, items: [] });
+  expect((await friend.call("GET", `${path}/members`)).json).toEqual({
+    owner: friend.login,
+    organization: null,
+    items: [],
+  });
   expect((await owner.call("GET", path)).status).toBe(404);
   expect((await hand(friend, owner)).status).toBe(200);
   expect((await friend.call("GET", path)).status).toBe(404);
-  expect((await owner.call("GET", `${path}/members`)).json).toEqual({ owner: owner.login, items: [] });
+  expect((await owner.call("GET", `${path}/members`)).json).toEqual({
+    owner: owner.login,
+    organization: null,
+    items: [],
+  });
 });
