@@ -99,7 +99,7 @@ export function listShownImages(
           or exists (select from image.reader_user r where r.image_id = i.id and r.user_id = $2)
           or exists (select from image.reader_role r where r.image_id = i.id and r.role = any ($3::text[]))
           or exists (select from image.reader_organization r join organization.member m on m.organization_id = r.organization_id
-            where r.image_id = i.id and m.user_id = $2)
+            join organization.organization o on o.id = r.organization_id and o.deleted_at is null where r.image_id = i.id and m.user_id = $2)
           or (i.visibility = 'album' and exists (select from image.album a
             where a.id = i.album_id and a.visibility in ('public', 'page') and image.can_view_album(a, $2, $3, null))))
         and image.can_view(i, $2, $3, null)

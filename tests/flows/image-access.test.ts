@@ -34,6 +34,7 @@ let bus: Bus;
 let users: Record<string, TestUser>;
 let userIds: Record<string, string>;
 let packId = "";
+let guildId = "";
 let folder = "";
 const images: { id: string; sha256: string }[] = [];
 const albums: { id: string; shareId: string; token: string; grant: string }[] = [];
@@ -54,6 +55,12 @@ beforeAll(async () => {
   if (!ann) throw new Error("nobody signed up");
   await ann.call("POST", "/v1/packs", { body: { slug: "castle", name: "Castle" } });
   packId = (await query(`select id from pack.pack`))[0].id;
+  await ann.call("POST", "/v1/organizations", { body: { slug: "guild", name: "Guild" } });
+  guildId = (await query(`select id from organization.organization`))[0].id;
+  await query(`insert into organization.member (organization_id, user_id, role) values ($1, $2, 'member')`, [
+    guildId,
+    userIds.member,
+  ]);
   for (let n = 0; n < imageCount; n++) {
     const id = await uploadImage(ann, makePng(), { name: `image-${n}.png` });
     images.push({ id, sha256: (await ann.call("GET", `/v1/images/${id}`)).json.sha256 });
@@ -85,11 +92,13 @@ type ImageState = {
   album: number | null;
   users: boolean;
   roles: boolean;
+  guild: boolean;
   blocked: boolean;
 };
 type AlbumState = {
   owner: Owner;
-  gallery: boolean;
+  /** Whose gallery it is. */
+  page: "pack" | "guild" | null;
   visibility: "private" | "page" | "unlisted" | "public";
   link: "good" | "revoked" | "expired";
 };
@@ -97,6 +106,8 @@ type World = {
   images: ImageState[];
   albums: AlbumState[];
   pack: { owner: Owner; visibility: "private" | "unlisted" | "public"; deleted: boolean; reader: boolean };
+  /** An organization of the first owner and one member. */
+  guild: { visibility: "private" | "unlisted" | "public"; deleted: boolean };
   hidden: Record<Owner, boolean>;
   disabled: Record<Owner, boolean>;
   /** Whose archive is asked for. */
@@ -114,6 +125,7 @@ const world: fc.Arbitrary<World> = fc.record({
       album: fc.oneof(fc.constant(null), fc.nat(albumCount - 1), fc.nat(albumCount - 1), fc.nat(albumCount - 1)),
       users: fc.boolean(),
       roles: fc.boolean(),
+      guild: fc.boolean(),
       blocked: seldom,
     }),
     { minLength: imageCount, maxLength: imageCount },
@@ -121,7 +133,7 @@ const world: fc.Arbitrary<World> = fc.record({
   albums: fc.array(
     fc.record({
       owner,
-      gallery: fc.boolean(),
+      page: fc.constantFrom<AlbumState["page"][]>(null, null, "pack", "pack", "guild"),
       visibility: fc.constantFrom<AlbumState["visibility"][]>("private", "page", "unlisted", "public"),
       link: fc.constantFrom<AlbumState["link"][]>("good", "good", "revoked", "expired"),
     }),
@@ -133,13 +145,17 @@ const world: fc.Arbitrary<World> = fc.record({
     deleted: seldom,
     reader: fc.boolean(),
   }),
+  guild: fc.record({
+    visibility: fc.constantFrom<World["guild"]["visibility"][]>("private", "unlisted", "public"),
+    deleted: seldom,
+  }),
   hidden: fc.record({ ann: seldom, bob: seldom }),
   disabled: fc.record({ ann: seldom, bob: seldom }),
   packed: fc.nat(albumCount - 1),
 });
 
 /** Makes it so, behind the API's back. */
-async function arrange({ images: shown, albums: shownAlbums, pack, hidden, disabled }: World): Promise<void> {
+async function arrange({ images: shown, albums: shownAlbums, pack, guild, hidden, disabled }: World): Promise<void> {
   const rows = shown.map((image, n) => ({
     ...image,
     id: images[n]?.id,
@@ -148,10 +164,11 @@ async function arrange({ images: shown, albums: shownAlbums, pack, hidden, disab
     album: image.album === null ? null : albums[image.album]?.id,
   }));
   const albumRows = shownAlbums.map((album, n) => ({ ...album, ...albums[n], owner: userIds[album.owner] }));
-  const asImages = `jsonb_to_recordset($1::jsonb) v (id uuid, owner uuid, state text, visibility text, album uuid, users boolean, roles boolean, blocked boolean, sha256 text)`;
+  const asImages = `jsonb_to_recordset($1::jsonb) v (id uuid, owner uuid, state text, visibility text, album uuid, users boolean, roles boolean, guild boolean, blocked boolean, sha256 text)`;
   const json = [JSON.stringify(rows)];
   await query(`delete from image.reader_user`);
   await query(`delete from image.reader_role`);
+  await query(`delete from image.reader_organization`);
   await query(`delete from blob.blocked`);
   await query(`delete from pack.reader_user`);
   await query(`delete from pack.member`);
@@ -171,9 +188,14 @@ async function arrange({ images: shown, albums: shownAlbums, pack, hidden, disab
   if (pack.reader)
     await query(`insert into pack.reader_user (pack_id, user_id) values ($1, $2)`, [packId, userIds.guest]);
   await query(
-    `update image.album a set owner_id = v.owner, pack_id = case when v.gallery then $2::uuid end, visibility = v.visibility
-      from jsonb_to_recordset($1::jsonb) v (id uuid, owner uuid, gallery boolean, visibility text) where a.id = v.id`,
-    [JSON.stringify(albumRows), packId],
+    `update image.album a set owner_id = v.owner, pack_id = case v.page when 'pack' then $2::uuid end,
+        organization_id = case v.page when 'guild' then $3::uuid end, visibility = v.visibility
+      from jsonb_to_recordset($1::jsonb) v (id uuid, owner uuid, page text, visibility text) where a.id = v.id`,
+    [JSON.stringify(albumRows), packId, guildId],
+  );
+  await query(
+    `update organization.organization set visibility = $2, deleted_at = case when $3 then now() end where id = $1`,
+    [guildId, guild.visibility, guild.deleted],
   );
   await query(
     `update image.share s set revoked_at = case v.link when 'revoked' then now() end, expires_at = case v.link when 'expired' then now() - interval '1 second' end
@@ -191,6 +213,10 @@ async function arrange({ images: shown, albums: shownAlbums, pack, hidden, disab
   await query(
     `insert into image.reader_role (image_id, role) select v.id, 'friend' from ${asImages} where v.roles`,
     json,
+  );
+  await query(
+    `insert into image.reader_organization (image_id, organization_id) select v.id, $2::uuid from ${asImages} where v.guild`,
+    [...json, guildId],
   );
   await query(
     `insert into blob.blocked (sha256, reason) select v.sha256, 'test' from ${asImages} where v.blocked`,
@@ -222,8 +248,14 @@ function roleInPack({ pack, hidden }: World, { user }: Viewer): "editor" | "memb
   return pack.visibility !== "private" || (user === "guest" && pack.reader) ? "reader" : null;
 }
 
+function roleInGuild({ guild }: World, { user }: Viewer): "editor" | "member" | "reader" | null {
+  if (guild.deleted) return null;
+  if (user === "ann" || user === "admin") return "editor";
+  return user === "member" ? "member" : guild.visibility === "private" ? null : "reader";
+}
+
 function roleIn(world: World, { album, viewer }: { album: AlbumState; viewer: Viewer }) {
-  if (album.gallery) return roleInPack(world, viewer);
+  if (album.page !== null) return (album.page === "pack" ? roleInPack : roleInGuild)(world, viewer);
   if (world.hidden[album.owner]) return null;
   return viewer.user === album.owner || viewer.user === "admin" ? "editor" : "reader";
 }
@@ -234,7 +266,7 @@ function canViewAlbum(world: World, { n, viewer }: { n: number; viewer: Viewer }
   const role = roleIn(world, { album, viewer });
   const isThere = roleIn(world, { album, viewer: { user: "admin", share: null } }) !== null;
   if (isThere && viewer.share === n && album.link === "good") return true;
-  if (role === "reader") return album.visibility === "page" ? album.gallery : album.visibility !== "private";
+  if (role === "reader") return album.visibility === "page" ? album.page !== null : album.visibility !== "private";
   return role !== null;
 }
 
@@ -242,13 +274,16 @@ function canView(world: World, { n, viewer }: { n: number; viewer: Viewer }): bo
   const image = world.images[n];
   if (!image || image.blocked || world.hidden[image.owner]) return false;
   if (viewer.user === image.owner || viewer.user === "admin") return true;
-  if (image.state !== "ready" || image.visibility === "private") return isNamed(image, viewer);
+  if (image.state !== "ready" || image.visibility === "private") return isNamed(world, { image, viewer });
   if (image.visibility !== "album") return true;
-  return isNamed(image, viewer) || (image.album !== null && canViewAlbum(world, { n: image.album, viewer }));
+  return isNamed(world, { image, viewer }) || (image.album !== null && canViewAlbum(world, { n: image.album, viewer }));
 }
 
-const isNamed = (image: ImageState, { user }: Viewer) =>
-  image.state === "ready" && ((image.users && user === "guest") || (image.roles && user === "friend"));
+function isNamed({ guild }: World, { image, viewer: { user } }: { image: ImageState; viewer: Viewer }): boolean {
+  if (image.state !== "ready") return false;
+  if (user === "ann" || user === "member") return image.guild && !guild.deleted;
+  return (image.users && user === "guest") || (image.roles && user === "friend");
+}
 
 // What is told, and to whom ------------------------------------------------------------------------------------------------
 const viewers: Viewer[] = [
@@ -281,21 +316,21 @@ function expectedOf(world: World, viewer: Viewer): Record<string, unknown> {
     const isAway = world.hidden[name] || world.disabled[name];
     const listed = numbers(world.albums).filter((n) => {
       const album = world.albums[n];
-      if (!album || album.owner !== name || album.gallery || !canViewAlbum(world, { n, viewer })) return false;
+      if (!album || album.owner !== name || album.page !== null || !canViewAlbum(world, { n, viewer })) return false;
       return album.visibility === "public" || roleIn(world, { album, viewer }) === "editor";
     });
     told[`albums of ${name}`] = isAway ? 404 : listed;
     for (const place of ["images", "profile"])
       told[`${place} of ${name}`] = isAway ? 404 : listedImages(world, { name, viewer });
   }
-  const role = roleInPack(world, viewer);
-  told.galleries =
-    role === null
-      ? 404
-      : numbers(world.albums).filter((n) => {
-          const album = world.albums[n];
-          return album?.gallery && (role !== "reader" || album.visibility === "page" || album.visibility === "public");
-        });
+  for (const page of ["pack", "guild"] as const) {
+    const role = (page === "pack" ? roleInPack : roleInGuild)(world, viewer);
+    const listed = numbers(world.albums).filter((n) => {
+      const album = world.albums[n];
+      return album?.page === page && (role !== "reader" || ["page", "public"].includes(album.visibility));
+    });
+    told[`galleries of the ${page}`] = role === null ? 404 : listed;
+  }
   told.archive = canViewAlbum(world, { n: world.packed, viewer }) ? imagesIn(world, world.packed, viewer) : 404;
   return told;
 }
@@ -305,7 +340,12 @@ function listedImages(world: World, { name, viewer }: { name: Owner; viewer: Vie
   return numbers(world.images).filter((n) => {
     const image = world.images[n];
     if (!image || image.owner !== name || image.state !== "ready" || !canView(world, { n, viewer })) return false;
-    if (viewer.user === name || viewer.user === "admin" || image.visibility === "public" || isNamed(image, viewer))
+    if (
+      viewer.user === name ||
+      viewer.user === "admin" ||
+      image.visibility === "public" ||
+      isNamed(world, { image, viewer })
+    )
       return true;
     if (image.visibility !== "album" || image.album === null) return false;
     const { visibility } = world.albums[image.album] ?? {};
@@ -341,7 +381,8 @@ async function toldTo(world: World, viewer: Viewer): Promise<Record<string, unkn
       list(`images of album ${n}`, `/v1/albums/${id}/images`, images),
     ]),
     listsOf(call).then((lists) => void Object.assign(told, lists)),
-    list("galleries", "/v1/packs/castle/albums", albums),
+    list("galleries of the pack", "/v1/packs/castle/albums", albums),
+    list("galleries of the guild", "/v1/organizations/guild/albums", albums),
     fetchArchive(call, albums[world.packed]?.id ?? "").then((found) => {
       told.archive = found;
     }),
