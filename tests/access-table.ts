@@ -664,7 +664,7 @@ export const general: Record<string, Omit<Route, "names">> = {
   "GET /v1/ops/reports": { request: () => ({ path: "/v1/ops/reports" }), expected: ofAdmins(200) },
   "POST /v1/ops/images/render": {
     request: () => ({ path: "/v1/ops/images/render", body: { which: "missing" } }),
-    expected: ofAdmins(202),
+    expected: { ...ofAdmins(202), operator: 202 },
   },
   "PATCH /v1/ops/reports/:id": {
     request: () => ({ path: `/v1/ops/reports/${someId}`, body: { state: "dismissed", answer: "x" } }),
