@@ -17,6 +17,7 @@ const names = [
   "photos",
   "thumbnails",
   "registrations",
+  "events",
 ] as const;
 
 const loadBench = async (name: (typeof names)[number]): Promise<Bench> => (await import(`./${name}.ts`)).bench;

@@ -18,14 +18,17 @@ let pages: number;
 
 beforeAll(async () => {
   deps = await openTestDeps();
-  await seedEvents(deps.db, count);
+  await deps.db.transaction(async (tx) => {
+    await tx.query({ name: "", text: "set local statement_timeout = 0", values: [] });
+    await seedEvents(tx, count);
+  });
   const { rows } = await deps.db.query({
     name: "test_pages",
     text: `select relpages as pages from pg_class where oid = 'event.event'::regclass`,
     values: [],
   });
   pages = (rows as { pages: number }[])[0]?.pages ?? 0;
-});
+}, 600_000);
 afterAll(() => deps?.close());
 
 type Plan = { "Node Type": string; "Relation Name"?: string; Plans?: Plan[] };
