@@ -73,12 +73,12 @@ test("old addresses refuse what the new ones refuse, in the same words, and shar
   expect((await system.call("PATCH", "/me/update", { body: { roles: ["admin"] } })).status).toBe(422);
 
   const statuses: number[] = [];
-  for (let index = 0; index < 110 && statuses.at(-1) !== 429; index++) {
+  for (let index = 0; index < 190 && statuses.at(-1) !== 429; index++) {
     const path = index % 2 === 0 ? "/v1/token" : "/v1/auth/login";
     statuses.push((await system.call("POST", path, { body: { login: "taken", password: "wrong" } })).status);
   }
   expect(statuses.at(-1)).toBe(429);
-  expect(statuses.length).toBeLessThan(110);
+  expect(statuses.length).toBeLessThan(190); // with a limit for each it would take 200; a slow machine gives some back meanwhile
 });
 
 test("the OpenAPI document marks old addresses as deprecated", async () => {
