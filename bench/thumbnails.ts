@@ -36,7 +36,7 @@ export const bench: Bench = {
       const work = (path: string) =>
         decoder.decode({ folder: path, wanted, focus: { x: 0.5, y: 0.5 } }, { urgent: true, signal });
       const endings = await Promise.all(tasks.map(work));
-      const failed = endings.find((ending) => !("made" in ending));
+      const failed = endings.find((ending) => !(ending && "made" in ending));
       if (failed) throw new Error(`Cannot measure: ${JSON.stringify(failed)}`);
     };
     const theirs = async () => {

@@ -10,12 +10,17 @@ import { type DecoderProcess, type Ending, startDecoderProcess } from "./decoder
 export type Decoder = {
   /** A folder for one image and what is made of it; gone when disposed of. */
   openFolder: () => Promise<AsyncDisposable & { path: string }>;
-  /** Waits for its turn: what is `urgent` goes before everything that is not. Throws the signal's reason. */
-  decode: (task: Omit<Task, "maxPixels">, options: { urgent: boolean; signal: AbortSignal }) => Promise<Ending>;
+  /**
+   * Waits for its turn: what is `urgent` goes before everything that is not. `begin` is asked just before the image is
+   * decoded; undefined when it says no. Throws the signal's reason.
+   */
+  decode: (task: Omit<Task, "maxPixels">, options: Turn) => Promise<Ending | undefined>;
   /** The processes of this moment. */
   pids: () => number[];
   close: () => Promise<void>;
 };
+
+type Turn = { urgent: boolean; signal: AbortSignal; begin?: () => Promise<boolean> };
 
 /** As many as `render-image` takes at once; back-fill is one at a time, so that one is always left for what is new. */
 const slotCount = 2;
@@ -55,7 +60,7 @@ export function openDecoder({ config, log }: { config: Config; log: Log }): Deco
       const path = await mkdtemp(join(own, "image-"));
       return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
     },
-    decode: async (task, { urgent, signal }) => {
+    decode: async (task, { urgent, signal, begin }) => {
       await prepare();
       const slot = await take(urgent);
       clearTimeout(slot.idle);
@@ -63,6 +68,7 @@ export function openDecoder({ config, log }: { config: Config; log: Log }): Deco
         signal.throwIfAborted();
         if (!slot.process?.alive())
           slot.process = startDecoderProcess({ folder: own, memoryBytes: config.IMAGE_MEMORY_BYTES, timeoutMs });
+        if (begin && !(await begin())) return undefined;
         const ending = await slot.process.run({ ...task, maxPixels: config.IMAGE_MAX_PIXELS }, signal);
         signal.throwIfAborted();
         if ("died" in ending) log.warn({ died: ending.died }, "a decoder ended in the middle of an image");

@@ -46,18 +46,23 @@ export async function decode(
 ): Promise<Rendered | { refused: string } | undefined> {
   const focus = { x: image.focusX, y: image.focusY };
   for (;;) {
-    const tries = await countTry(db, image.id);
-    if (tries === undefined) return undefined;
-    if (tries > maxTries) return { refused: "it could not be decoded safely" };
+    let tries: number | undefined;
+    let begun = false;
+    const begin = async () => {
+      tries = await countTry(db, image.id);
+      begun = tries !== undefined && tries <= maxTries;
+      return begun;
+    };
     try {
-      const ending = await decoder.decode({ folder, wanted, focus }, { urgent, signal });
-      if ("noRoom" in ending)
+      const ending = await decoder.decode({ folder, wanted, focus }, { urgent, signal, begin });
+      if (ending && "noRoom" in ending)
         throw new Fault("storage-full", "Cannot decode the image: the disk of this pod (DATA) is full. Make room");
-      if (!("died" in ending)) return ending;
+      if (ending && !("died" in ending)) return ending;
     } catch (error) {
-      await discountTry(db, image.id);
+      if (begun) await discountTry(db, image.id);
       throw error;
     }
+    if (!begun) return tries === undefined ? undefined : { refused: "it could not be decoded safely" };
   }
 }
 

@@ -60,7 +60,7 @@ export async function readVariants(
 }
 
 /** A picture that takes seconds to encode: time to kill something. */
-export function makeSlowImage(side = 2_400): Promise<Buffer> {
+export function makeSlowImage(side = 2_000): Promise<Buffer> {
   return sharp({
     create: {
       width: side,

@@ -10,7 +10,7 @@ import { handle } from "../../workers/render-image.ts";
 import { type System, startSystem, testEnvironment, testLog, waitFor } from "../harness.ts";
 import { makePng } from "../pictures.ts";
 import { call, findLeftovers, query } from "./arrange.ts";
-import { arrangeImage, makeSlowImage, readVariants, renderBytes } from "./arrange-image.ts";
+import { arrangeImage, makeBitPng, makeSlowImage, readVariants, renderBytes } from "./arrange-image.ts";
 
 let environment: Record<string, string>;
 let deps: Deps;
@@ -75,7 +75,8 @@ test("one that has taken its whole pod with it three times is not begun again", 
 test("U3 a decoder that takes more memory than it may is ended, and the image rejected", async () => {
   const limitMiB = 128;
   const narrow = await open({ IMAGE_MEMORY_BYTES: String(limitMiB * 1024 ** 2) });
-  const { id } = await arrangeImage(narrow, await makeSlowImage(5_000));
+  // Small to send, and 49 megapixels to encode.
+  const { id } = await arrangeImage(narrow, makeBitPng({ width: 7_000, height: 7_000 }));
   let peakMiB = 0;
   const watch = setInterval(async () => {
     for (const pid of narrow.decoder.pids()) {
@@ -151,7 +152,7 @@ test("a pod killed while it decodes: another renders the image, and no decoder i
     pod?.kill("SIGKILL");
     await pod?.exited;
     system.startPod();
-    await waitFor(async () => (await look()).state === "ready", "another pod to render it");
+    await waitFor(async () => (await look()).state === "ready", "another pod to render it", 60_000);
     const parent = join(system.environment.DATA ?? "", "decoding");
     expect((await readdir(parent)).filter((name) => name.startsWith(`${pod?.pid}-`))).toEqual([]);
     await waitFor(async () => (await listDecodersIn(parent, pod?.pid ?? 0)).length === 0, "its decoder to end");

@@ -35,8 +35,8 @@ export async function render(task: Task): Promise<Outcome> {
   } catch (error) {
     // What went wrong on our side of the work is not the file's fault.
     if (!(error instanceof Error)) throw error;
-    if (error.message.includes("unable to encode")) return { refused: "it has more detail than WebP can hold" };
     if (/no space left on device/i.test(error.message)) return { noRoom: true };
+    if (error.message.includes("unable to encode")) return { refused: "it has more detail than WebP can hold" };
     if (/write|space|memory|save/i.test(error.message)) throw error;
     return { refused: `it is damaged: it cannot be decoded as ${nameOf(found.kind)}` };
   }
