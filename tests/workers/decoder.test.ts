@@ -126,6 +126,15 @@ test("two processes render the same image at the same time: one set of variants,
   }
 });
 
+test("a decoder is told none of our secrets", async () => {
+  await renderBytes(deps, makePng());
+  const [pid = 0] = deps.decoder.pids();
+  const told = await readFile(`/proc/${pid}/environ`, "utf8");
+  expect(told).toContain("TMPDIR=");
+  const secrets = [environment.DATABASE_URL, environment.TOKEN_SECRET, environment.SIGNING_KEY];
+  for (const secret of secrets) expect(told).not.toContain(secret ?? "?");
+});
+
 test("a process that starts removes what those before it have left, and nothing of those that run", async () => {
   const parent = join(environment.DATA ?? "", "decoding");
   const dead = join(parent, `999999999-${Date.now()}-left`);
