@@ -135,6 +135,24 @@ export function shareOrganization(tx: Db, slug: string): Promise<{ id: string } 
   });
 }
 
+/** The same by id, where this reader owns or manages it. */
+export async function shareManagedOrganization(
+  tx: Db,
+  { id, reader }: { id: string; reader: Reader },
+): Promise<boolean> {
+  await run(tx, {
+    name: "organization_share_by_id",
+    text: `select id from organization.organization where id = $1 for share`,
+    values: [id],
+  });
+  const row = await one<{ role: OrganizationRole | null }>(tx, {
+    name: "organization_find_role",
+    text: `select organization.role_of($1, $2, $3) as role`,
+    values: [id, reader.userId, reader.roles],
+  });
+  return row?.role === "owner" || row?.role === "manager";
+}
+
 export type OrganizationChange = {
   name?: string;
   description?: Words;

@@ -2,7 +2,7 @@ import { insertActivity } from "../../db/activity.ts";
 import { type EventRow, type EventValues, findEvent, insertEvent, updateEvent } from "../../db/event.ts";
 import { pickSlug } from "../../db/event-slug.ts";
 import { settleTimes } from "../../db/event-times.ts";
-import { findOrganization } from "../../db/organization.ts";
+import { findOrganization, shareManagedOrganization } from "../../db/organization.ts";
 import { insertFact, insertFacts } from "../../db/outbox.ts";
 import { type Db, isDuplicate } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
@@ -100,6 +100,10 @@ async function insertNew({ db }: Events, { caller, slug: wanted, values, ...rest
   try {
     await db.transaction(async (tx) => {
       await confirmCaller(tx, caller);
+      // Deleted at this moment, or managed by him no more: then it gets nothing.
+      const { organizationId: ownerId } = rest;
+      if (ownerId !== null && !(await shareManagedOrganization(tx, { id: ownerId, reader: toReader(caller) })))
+        throw new Fault("conflict", `Cannot create "${slug}": the organization has changed at this moment`);
       await insertEvent(tx, { ...values, ...rest, id, slug, ownerId: caller.userId });
       await settleTimes(tx, { event: { ...values, id }, before: values, now: new Date() });
       await insertActivity(tx, { userId: caller.userId, kind: "event-created", subject: slug });
