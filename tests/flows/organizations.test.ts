@@ -272,7 +272,11 @@ describe("invitations", () => {
 
   test("a link lets in as many as it says, is told once, and kept as a hash", async () => {
     const slug = await arrange();
-    const made = await users.manager.call("POST", path(slug, "/invitations"), { body: { link: true, maxUses: 1 } });
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+    const made = await users.manager.call("POST", path(slug, "/invitations"), {
+      body: { link: true, maxUses: 1, expiresAt },
+    });
+    expect(made.json.expiresAt).toBe(expiresAt);
     const token = made.json.link.split("#")[1];
     expect(made.json.link).toMatch(/\/join#[\w-]{43}$/);
     const rows = await many<{ row: string }>(system.db, {
@@ -301,6 +305,7 @@ describe("invitations", () => {
     [{ login: "heir", maxUses: 2 }, 422],
     [{ link: true, expiresAt: "2020-01-01T00:00:00Z" }, 422],
     [{ link: true, expiresAt: "2999-01-01T00:00:00Z" }, 422],
+    [{ link: true, expiresAt: "soon" }, 422],
     [{ link: true, role: "owner" }, 422],
     [{ link: true, maxUses: 0 }, 422],
   ])("what makes no sense is refused: %j", async (body, status) => {
