@@ -74,7 +74,7 @@ export function openMailbox({ queues, actors, log }: { queues: Queues; actors: r
     if (hints.has(name)) return;
     const send = () => {
       hints.delete(name);
-      void add(name, { tick: 0 }, { attempts: 1, removeOnComplete: true, removeOnFail: true });
+      void add(name, { tick: Date.now() }, { attempts: 1, removeOnComplete: true, removeOnFail: true });
     };
     hints.set(name, setTimeout(send, gatherHintsMs));
   };
