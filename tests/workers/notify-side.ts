@@ -61,20 +61,23 @@ export async function arrangeEvent(
 /** Registers people and forgets the facts of it. */
 export async function arrangeRegistrations(deps: Deps, occurrenceId: string, people: { id: string }[]) {
   const applicants = people.map(({ id }) => ({ userId: id, registrationId: Bun.randomUUIDv7(), answers: {} }));
-  const registered = await registerAll(deps.db, { occurrenceId, applicants });
-  await query(deps, `update outbox.fact set relayed_at = now() where relayed_at is null`, []);
+  // In one transaction: pods that run beside are never told.
+  const registered = await deps.db.transaction(async (tx) => {
+    const answers = await registerAll(tx, { occurrenceId, applicants });
+    await query({ db: tx } as Pick<Deps, "db">, `update outbox.fact set relayed_at = now() where relayed_at is null`);
+    return answers;
+  });
   return registered.map(({ id }) => id ?? "");
 }
 
 /** States a fact and lets the actor tell it. */
 export async function tellFact(deps: Deps, fact: Fact): Promise<{ factId: string; told: unknown }> {
-  await insertFact(deps.db, fact);
-  const [{ id }] = (await query(
-    deps,
-    `select id from outbox.fact where kind = $1 order by created_at desc, id desc limit 1`,
-    [fact.kind],
-  )) as [{ id: string }];
-  await query(deps, `update outbox.fact set relayed_at = now() where id = $1`, [id]);
+  const id = await deps.db.transaction(async (tx) => {
+    await insertFact(tx, fact);
+    const text = `update outbox.fact set relayed_at = now() where relayed_at is null returning id`;
+    const [row] = await query<{ id: string }>({ db: tx } as Pick<Deps, "db">, text);
+    return row?.id ?? "";
+  });
   return { factId: id, told: (await call(notify, deps, { factId: id }))?.told };
 }
 
