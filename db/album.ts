@@ -13,9 +13,10 @@ export type AlbumRow = {
   /** Whether it is the gallery of a pack, an organization or an event: that page's people decide about it. */
   hasPage: boolean;
   packId: string | null;
-  /** These two are null also when the viewer may not see the page: he has a link to the album. */
+  /** These three are null also when the viewer may not see the page: he has a link to the album. */
   packSlug: string | null;
   organizationSlug: string | null;
+  eventSlug: string | null;
   title: string;
   description: string;
   visibility: AlbumVisibility;
@@ -31,12 +32,13 @@ export type AlbumRow = {
 
 // $1 to $3 are the viewer: id, roles, share link.
 const columns = `a.id, a.owner_id as "ownerId", case when u.deleted_at is null then u.login end as "ownerLogin",
-  num_nonnulls(a.pack_id, a.event_id, a.organization_id) > 0 as "hasPage", a.pack_id as "packId", p.slug as "packSlug", o.slug as "organizationSlug", a.title, a.description, a.visibility,
+  num_nonnulls(a.pack_id, a.event_id, a.organization_id) > 0 as "hasPage", a.pack_id as "packId", p.slug as "packSlug", o.slug as "organizationSlug", e.slug as "eventSlug", a.title, a.description, a.visibility,
   a.revision, image.role_of(a, $1, $2) as role, c.id as "coverId", c.alt as "coverAlt", c.placeholder as "coverPlaceholder",
   a.created_at as "createdAt", a.updated_at as "updatedAt"`;
 
 const joined = `image.album a join account."user" u on u.id = a.owner_id left join pack.pack p on p.id = a.pack_id and pack.can_read(p, $1, $2)
   left join organization.organization o on o.id = a.organization_id and organization.can_read(o, $1, $2)
+  left join event.event e on e.id = a.event_id and event.can_read(e, $1, $2)
   left join lateral (select i.id, i.alt, i.placeholder from image.image i
     where i.album_id = a.id and i.state = 'ready' and image.can_view(i, $1, $2, $3) order by i.rank, i.id limit 1) c on true`;
 
@@ -93,11 +95,26 @@ export function listOrganizationGalleries(
   });
 }
 
+/** An event's galleries in the same way. */
+export function listEventGalleries(
+  db: Db,
+  { eventId, viewer, before, limit }: Page & { eventId: string },
+): Promise<AlbumRow[]> {
+  return many<AlbumRow>(db, {
+    name: "album_list_of_event",
+    text: `select ${columns} from ${joined} where a.event_id = $4 and ($5::uuid is null or a.id < $5)
+        and (a.visibility in ('page', 'public') or image.role_of(a, $1, $2) in ('editor', 'member')) and image.can_view_album(a, $1, $2, $3)
+      order by a.id desc limit $6`,
+    values: [viewer.userId, viewer.roles, viewer.shareId, eventId, before, limit],
+  });
+}
+
 type NewAlbum = {
   id: string;
   ownerId: string;
   packId: string | null;
   organizationId: string | null;
+  eventId: string | null;
   title: string;
   description: string;
   visibility: AlbumVisibility;
@@ -109,7 +126,7 @@ type NewAlbum = {
 export function insertAlbum(tx: Db, album: NewAlbum): Promise<number> {
   return run(tx, {
     name: "album_insert",
-    text: `insert into image.album (id, owner_id, pack_id, title, description, visibility, organization_id) select $1, $2, $3, $4, $5, $6, $8
+    text: `insert into image.album (id, owner_id, pack_id, title, description, visibility, organization_id, event_id) select $1, $2, $3, $4, $5, $6, $8, $9
       where (select count(*) from image.album where owner_id = $2) < $7`,
     values: [
       album.id,
@@ -120,6 +137,7 @@ export function insertAlbum(tx: Db, album: NewAlbum): Promise<number> {
       album.visibility,
       album.most,
       album.organizationId,
+      album.eventId,
     ],
   });
 }

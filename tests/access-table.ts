@@ -532,6 +532,7 @@ export const general: Record<string, Omit<Route, "names">> = {
     }),
     expected: signedIn(404),
   },
+  "GET /v1/events/:slug/albums": { request: noEvent("/albums"), expected: everybody(404) },
   "GET /v1/events/:slug/availability": { request: noEvent("/availability"), expected: everybody(404) },
   // Organizations that are not there; flows/organizations has those that are.
   "GET /v1/organizations": { request: () => ({ path: "/v1/organizations" }), expected: everybody(200) },

@@ -29,6 +29,7 @@ import {
   getAlbum,
   getEditableAlbum,
   listImages,
+  listOfEvent,
   listOfOrganization,
   listOfOwner,
   listOfPack,
@@ -61,7 +62,7 @@ function ownAlbums(api: Api) {
       {
         body: NewAlbum,
         detail: {
-          summary: "Make an album, or a gallery of a pack or an organization",
+          summary: "Make an album, or a gallery of a pack, an organization or an event",
           responses: describe({ 201: Album }),
         },
       },
@@ -115,6 +116,20 @@ function ownAlbums(api: Api) {
         query: ListQuery,
         response: { 200: Albums },
         detail: { summary: "An organization's galleries, as they are listed to the caller" },
+      },
+    )
+    .get(
+      "/events/:slug/albums",
+      async ({ params, query, caller, viewer, request, set }) => {
+        const page = await listOfEvent(api, { slug: params.slug, caller, viewer, ...query });
+        Object.assign(set.headers, linkNext(request, page.nextCursor));
+        return page;
+      },
+      {
+        params: SlugParams,
+        query: ListQuery,
+        response: { 200: Albums },
+        detail: { summary: "An event's galleries, as they are listed to the caller" },
       },
     )
     .get(

@@ -14,7 +14,7 @@ const orNull = <Schema extends ReturnType<typeof t.String>>(schema: Schema) => t
 
 export const AlbumVisibility = t.Union(
   [t.Literal("private"), t.Literal("page"), t.Literal("unlisted"), t.Literal("public")],
-  { description: "page: whoever may see the pack or organization whose gallery it is" },
+  { description: "page: whoever may see the pack, organization or event whose gallery it is" },
 );
 export const AlbumParams = t.Object({ id: Id });
 export const ShareParams = t.Object({ id: Id, share: Id });
@@ -27,6 +27,7 @@ export const NewAlbum = t.Object(
     visibility: t.Optional(AlbumVisibility),
     pack: t.Optional({ ...Slug, description: "Makes it a gallery of this pack: for its owner and maintainers" }),
     organization: t.Optional({ ...Slug, description: "Makes it a gallery of this organization: for its managers" }),
+    event: t.Optional({ ...Slug, description: "Makes it a gallery of this event: for those who run it" }),
   },
   strict,
 );
@@ -58,6 +59,7 @@ export const Album = t.Object({
   owner: orNull(t.String({ description: "Who made it; null while the account is hidden" })),
   pack: orNull(t.String()),
   organization: orNull(t.String()),
+  event: orNull(t.String()),
   role: t.Union([t.Literal("editor"), t.Literal("member"), t.Literal("reader")], {
     description: "The caller's: an editor changes it and puts images in; a member works on the page; a reader looks",
   }),

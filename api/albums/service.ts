@@ -6,6 +6,7 @@ import {
   insertAlbum,
   listAlbumOwners,
   listAlbumsOf,
+  listEventGalleries,
   listGalleries,
   listOrganizationGalleries,
   listOwnAlbumImages,
@@ -19,6 +20,7 @@ import type { Db } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { toReader } from "../caller.ts";
+import { getEvent, getOwnEvent } from "../events/service.ts";
 import type { Image } from "../images/model.ts";
 import { describePage, readPlace } from "../images/service.ts";
 import { getOrganization, shareOrganizationAs } from "../organizations/standing.ts";
@@ -45,27 +47,37 @@ export async function getAlbum(db: Db, { id, viewer }: { id: string; viewer: Vie
 export async function getEditableAlbum(db: Db, asked: { id: string; viewer: Viewer }): Promise<AlbumRow> {
   const row = await getAlbum(db, asked);
   if (row.role === "editor") return row;
-  const page = row.packSlug ?? row.organizationSlug;
+  const page = row.packSlug ?? row.organizationSlug ?? row.eventSlug;
   const whose = page === null ? `belongs to ${row.ownerLogin}` : `is for those who look after "${page}"`;
   throw new Fault("not-allowed", `Not allowed: this album ${whose}`);
 }
 
-/** Makes an album of the caller's own, or a gallery of a pack that he owns or maintains, or of an organization that he manages. */
+/** Makes an album of the caller's own, or a gallery of a pack that he owns or maintains, of an organization that he manages, or of an event that he runs. */
 export async function createAlbum(
   { db }: Pick<Albums, "db">,
-  { caller, title, description = "", visibility = "private", pack: slug, organization }: NewAlbum & { caller: Caller },
+  {
+    caller,
+    title,
+    description = "",
+    visibility = "private",
+    pack: slug,
+    organization,
+    event,
+  }: NewAlbum & { caller: Caller },
 ): Promise<AlbumRow> {
-  if (slug !== undefined && organization !== undefined)
+  const pages = [slug, organization, event].filter((page) => page !== undefined);
+  if (pages.length > 1)
     throw new Fault("invalid", "Cannot make the album: it is the gallery of one page", {
-      errors: [{ pointer: "/organization", detail: "goes with no pack" }],
+      errors: [{ pointer: event === undefined ? "/organization" : "/event", detail: "goes with no other page" }],
     });
-  requirePage(visibility, { hasPage: slug !== undefined || organization !== undefined });
+  requirePage(visibility, { hasPage: pages.length > 0 });
   const pack = slug === undefined ? null : await getPackAs({ db }, { slug, caller, role: "maintainer" });
+  const eventId = event === undefined ? null : (await getOwnEvent({ db }, { slug: event, caller })).id;
   const id = Bun.randomUUIDv7();
   const album = { id, ownerId: caller.userId, packId: pack?.id ?? null, title, description, visibility };
   const count = await db.transaction(async (tx) => {
     const page = organization && (await shareOrganizationAs(tx, { slug: organization, caller, role: "manager" }));
-    return insertAlbum(tx, { ...album, organizationId: page ? page.id : null, most: mostAlbums });
+    return insertAlbum(tx, { ...album, eventId, organizationId: page ? page.id : null, most: mostAlbums });
   });
   if (count === 0) throw new Fault("quota-exceeded", `Cannot make an album: you have ${mostAlbums} already`);
   return getAlbum(db, { id, viewer: ownViewer(caller) });
@@ -145,6 +157,15 @@ export async function listOfOrganization(
   return describeAlbums(listing, (page) => listOrganizationGalleries(db, { organizationId, ...page }));
 }
 
+/** The galleries of an event that are shown to this viewer, newest first. */
+export async function listOfEvent(
+  { db }: Pick<Albums, "db">,
+  { slug, caller, ...listing }: Listing & { slug: string; caller: Caller | null },
+): Promise<Page<Album>> {
+  const { id: eventId } = await getEvent({ db }, { slug, caller });
+  return describeAlbums(listing, (page) => listEventGalleries(db, { eventId, ...page }));
+}
+
 /** An album as the API shows it. */
 export function describeAlbum(row: AlbumRow): Album {
   const { id, title, description, visibility, coverId, coverAlt, coverPlaceholder } = row;
@@ -156,6 +177,7 @@ export function describeAlbum(row: AlbumRow): Album {
     owner: row.ownerLogin,
     pack: row.packSlug,
     organization: row.organizationSlug,
+    event: row.eventSlug,
     role: row.role ?? "reader",
     cover:
       coverId === null
@@ -181,7 +203,7 @@ async function describeAlbums(
 function requirePage(visibility: string, { hasPage }: { hasPage: boolean }): void {
   if (visibility === "page" && !hasPage)
     throw new Fault("invalid", "Cannot show the album to whoever sees its page: it is no page's gallery", {
-      errors: [{ pointer: "/visibility", detail: "needs a pack or an organization" }],
+      errors: [{ pointer: "/visibility", detail: "needs a pack, an organization or an event" }],
     });
 }
 

@@ -517,3 +517,20 @@ test("the events of somebody who deletes his account vanish at once, and come ba
   expect((await system.call("POST", "/v1/auth/undelete", { body: back })).status).toBe(200);
   expect(await asked()).toEqual([200, 1, true]);
 });
+
+test("an event has galleries of its own, which its organizers fill and whoever sees it looks at", async () => {
+  const { slug } = await create({ organization: team, visibility: "members" }, manager);
+  const gallery = { title: "Photos", event: slug, visibility: "page" };
+  expect((await stranger.call("POST", "/v1/albums", { body: gallery })).status).toBe(404);
+  expect((await member.call("POST", "/v1/albums", { body: gallery })).status).toBe(403);
+  expect((await manager.call("POST", "/v1/albums", { body: { ...gallery, organization: team } })).status).toBe(422);
+  const made = await manager.call("POST", "/v1/albums", { body: gallery });
+  expect([made.status, made.json.event, made.json.role]).toEqual([201, slug, "editor"]);
+  expect((await member.call("GET", `/v1/albums/${made.json.id}`)).json).toMatchObject({ event: slug, role: "reader" });
+  expect((await stranger.call("GET", `/v1/albums/${made.json.id}`)).status).toBe(404);
+  const listed = await member.call("GET", `/v1/events/${slug}/albums`);
+  expect(listed.json.items.map(({ id }: any) => id)).toEqual([made.json.id]);
+  expect((await stranger.call("GET", `/v1/events/${slug}/albums`)).status).toBe(404);
+  expect((await patch(slug, { album: made.json.id }, { user: manager })).json.album).toBe(made.json.id);
+  expect((await get(slug, member.call)).json.album).toBe(made.json.id);
+});
