@@ -40,7 +40,12 @@ export function listCalendarEvents(
 /** What somebody takes part in, date by date; what he gave up or was cancelled stays for 90 days, as cancelled. */
 export function listCalendarRegistrations(
   db: Db,
-  { userId, occurrenceId, limit }: { userId: string; occurrenceId: string | null; limit: number },
+  {
+    userId,
+    occurrenceId,
+    eventId,
+    limit,
+  }: { userId: string; occurrenceId: string | null; eventId: string | null; limit: number },
 ): Promise<CalendarRow[]> {
   return many<CalendarRow>(db, {
     name: "calendar_list_registrations",
@@ -51,10 +56,10 @@ export function listCalendarRegistrations(
         r.created_at as "createdAt", greatest(e.updated_at, r.updated_at) as "updatedAt", '[]'::jsonb as exceptions
       from event.registration r join event.occurrence o on o.id = r.occurrence_id join event.event e on e.id = o.event_id
       join account."user" u on u.id = r.user_id
-      where r.user_id = $1 and u.deleted_at is null and ($2::uuid is null or o.id = $2) and o.ends_at > now() - interval '90 days'
+      where r.user_id = $1 and u.deleted_at is null and ($2::uuid is null or o.id = $2) and ($4::uuid is null or e.id = $4) and o.ends_at > now() - interval '90 days'
         and (e.deleted_at is null or r.state <> 'cancelled')
       order by r.id desc limit $3`,
-    values: [userId, occurrenceId, limit],
+    values: [userId, occurrenceId, limit, eventId],
   });
 }
 

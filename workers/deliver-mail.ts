@@ -12,7 +12,8 @@ import type { DeliverMail } from "../queues/deliver-mail.ts";
 import { makeToken } from "./compose-mail.ts";
 import { composeDigest, composeOne, type NotificationLetter } from "./compose-notification.ts";
 import { drain, type Outcome } from "./deliver.ts";
-import { refusalOf, sendLetter } from "./letter.ts";
+import { makeInvitation } from "./invitation.ts";
+import { type Letter, refusalOf, sendLetter } from "./letter.ts";
 
 type Mailing = Pick<Deps, "db" | "config"> & { signal: AbortSignal; log: Log };
 
@@ -39,7 +40,15 @@ async function mailOne(mailing: Mailing, { id, userId, notificationId }: Claimed
   if (!named) return { state: "skipped", why: "not to be told any more" };
   const base = config.PUBLIC_URL ?? "";
   const link = base === "" ? undefined : await makeConfirmLink(db, { named, base });
-  return post(mailing, { id, reader, base, letter: composeOne(named, { userId, reader, base, config, link }) });
+  const calendar = await makeInvitation(db, named, {
+    userId,
+    email: reader.email,
+    language: reader.locale,
+    base,
+    from: config.MAIL_FROM ?? "",
+  });
+  const letter = composeOne(named, { userId, reader, base, config, link });
+  return post(mailing, { id, reader, base, letter: { ...letter, calendar } });
 }
 
 /** The link that takes an offered seat: made when it is sent, and only its hash is kept. */
@@ -54,7 +63,12 @@ async function makeConfirmLink(
   return kept > 0 ? `${base}/confirm#${token}` : undefined;
 }
 
-type Posting = { id: string; reader: NotificationReader; base: string; letter: NotificationLetter };
+type Posting = {
+  id: string;
+  reader: NotificationReader;
+  base: string;
+  letter: NotificationLetter & Pick<Letter, "calendar">;
+};
 
 async function post({ config, signal, log }: Mailing, { id, reader, base, letter }: Posting): Promise<Outcome> {
   try {

@@ -41,7 +41,12 @@ export function calendars(api: Api) {
         const token = file.endsWith(".ics") ? file.slice(0, -4) : "";
         const found = token.length === tokenLength ? await useCalendar(api.db, hash(token)) : undefined;
         if (!found) throw new Fault("not-found", "There is no such calendar: its address was replaced or ended");
-        const rows = await listCalendarRegistrations(api.db, { userId: found.userId, occurrenceId: null, limit: most });
+        const rows = await listCalendarRegistrations(api.db, {
+          userId: found.userId,
+          occurrenceId: null,
+          eventId: null,
+          limit: most,
+        });
         return answer(rows, {
           request,
           language: language ?? found.locale,

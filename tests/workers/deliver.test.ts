@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import ICAL from "ical.js";
 import type { Deps } from "../../deps.ts";
 import { actors } from "../../queues/index.ts";
 import { handle as deliverMail } from "../../workers/deliver-mail.ts";
@@ -51,6 +52,37 @@ const look = async (id: string) =>
       id,
     ])
   )[0];
+
+test("a mail about a seat brings its date for calendars, and takes it out again when it is cancelled", async () => {
+  const { person, event } = await arrangeMail();
+  await run();
+  const [invitation] = mailsTo(person);
+  const confirmed = readCalendar(invitation?.raw ?? "");
+  expect(confirmed).toMatchObject({ method: "REQUEST", status: "CONFIRMED", uid: event.occurrenceId });
+  await query(deps, `update event.event set state = 'cancelled', sequence = sequence + 1 where id = $1`, [event.id]);
+  await tellFact(deps, { kind: "event.cancelled", payload: { eventId: event.id } });
+  await run();
+  const cancelled = readCalendar(mailsTo(person)[1]?.raw ?? "");
+  expect(cancelled).toMatchObject({ method: "CANCEL", status: "CANCELLED", uid: event.occurrenceId });
+  expect(cancelled.sequence).toBeGreaterThan(confirmed.sequence);
+});
+
+/** The calendar among the parts of a mail. */
+function readCalendar(raw: string) {
+  const encoded = /content-type: text\/calendar.*?content-transfer-encoding: base64\r\n\r\n([\w+/=\r\n]+)/is.exec(
+    raw,
+  )?.[1];
+  const plain = /content-type: text\/calendar.*?\r\n\r\n(BEGIN:VCALENDAR.*?END:VCALENDAR)/is.exec(raw)?.[1];
+  const text = plain ?? Buffer.from(encoded ?? "", "base64").toString();
+  const calendar = new ICAL.Component(ICAL.parse(text));
+  const event = calendar.getFirstSubcomponent("vevent");
+  return {
+    method: calendar.getFirstPropertyValue("method"),
+    status: event?.getFirstPropertyValue("status"),
+    uid: event?.getFirstPropertyValue("uid"),
+    sequence: Number(event?.getFirstPropertyValue("sequence")),
+  };
+}
 
 describe("a delivery", () => {
   test("goes out once, however many runs there are at the same time", async () => {
