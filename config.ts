@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { parse as parseToml } from "smol-toml";
-import { findClientProblems, hideSecret, OauthClient, ServiceClient } from "./clients.ts";
-import { findProviderProblems, Provider } from "./providers.ts";
+import { hideSecret, OauthClient, ServiceClient } from "./clients.ts";
+import { findContradictions } from "./config-contradictions.ts";
+import { Provider } from "./providers.ts";
 
 const seconds = (fallback: number) => t.Integer({ minimum: 1, default: fallback });
 const count = (fallback: number, maximum = Number.MAX_SAFE_INTEGER) =>
@@ -53,6 +54,19 @@ export const Config = t.Object({
     minimum: 0,
     description: "Changes of an event within this time are told as one",
   }),
+  BACKUP_TO: optional("Where backups are kept: a folder, or s3://bucket/folder; `backups` in DATA when not set"),
+  BACKUP_EVERY_HOURS: t.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 24 * 366,
+    description: "0: backups are made by hand",
+  }),
+  BACKUP_KEEP: count(7, 10_000),
+  BACKUP_KEY: optional("Passphrase that backups are encrypted with; what is encrypted is lost without it"),
+  BACKUP_BEFORE_MIGRATION: t.Union([t.Literal("on"), t.Literal("off")], { default: "on" }),
+  BACKUP_S3_ENDPOINT: optional("S3 server of backups, when it is another one than the objects'"),
+  BACKUP_S3_ACCESS_KEY: optional("Access key of the S3 server of backups"),
+  BACKUP_S3_SECRET_KEY: optional("Secret key of the S3 server of backups"),
   METRICS_TOKEN: optional("Bearer token for /metrics; loopback only when not set"),
   TRUSTED_PROXIES: t.Array(t.String(), {
     default: [],
@@ -62,6 +76,15 @@ export const Config = t.Object({
     ["debug", "info", "warn", "error", "silent"].map((level) => t.Literal(level)),
     { default: "info" },
   ),
+  LOG_COLLECT: t.Union(
+    ["debug", "info", "warn", "error", "off"].map((level) => t.Literal(level)),
+    { default: "info", description: "What is kept centrally, besides standard error: lines of this level and above" },
+  ),
+  LOGS_FOLDER: optional("Folder of the collected logs; DATA/logs when not set"),
+  LOGS_KEEP_DAYS: count(14, 3650),
+  LOGS_MAX_BYTES: count(1024 ** 3),
+  LOGS_EVERY_SECONDS: seconds(10),
+  SLOW_QUERY_MS: count(500),
   REGISTRATION: t.Union([t.Literal("open"), t.Literal("invite"), t.Literal("closed")], { default: "open" }),
   SMTP_URL: optional(
     "Server that mails leave by: smtps://user:password@host:port or smtp://…; without it none are sent",
@@ -179,33 +202,10 @@ export function readConfig({ environment, file }: Sources): Config {
     problems.push(`${[name, ...place].join("/")}: ${error.message.toLowerCase()}${found}`);
   }
   if (problems.length === 0 && Value.Check(Config, completed)) {
-    problems.push(...contradictions(completed));
+    problems.push(...findContradictions(completed));
     if (problems.length === 0) return { ...completed, SERVICE_CLIENTS: completed.SERVICE_CLIENTS.map(hideSecret) };
   }
   throw new ConfigError(`Cannot start: the configuration is wrong\n${problems.map((line) => `  ${line}`).join("\n")}`);
-}
-
-function contradictions(config: Config): string[] {
-  const problems: string[] = [];
-  if (config.S3_ENDPOINT && !(config.S3_ACCESS_KEY && config.S3_SECRET_KEY)) {
-    problems.push("S3_ENDPOINT: S3_ACCESS_KEY and S3_SECRET_KEY are needed with it");
-  }
-  for (const name of ["PUBLIC_URL", "PUBLIC_URL_ALIASES", "S3_ENDPOINT", "S3_PUBLIC_ENDPOINT"] as const) {
-    for (const value of [config[name] ?? []].flat())
-      if (!/^https?:\/\/[^/?#@\s]+$/.test(value))
-        problems.push(`${name}: must look like https://host or http://host:port, found ${value}`);
-  }
-  problems.push(...findClientProblems(config.OAUTH_CLIENTS, config.SERVICE_CLIENTS));
-  problems.push(...findProviderProblems(config.OIDC_PROVIDERS));
-  // These hold passwords: what was found is not repeated.
-  if (config.DATABASE_URL && !/^postgres(ql)?:\/\/./.test(config.DATABASE_URL))
-    problems.push("DATABASE_URL: must look like postgres://user:password@host:port/database");
-  if (config.REDIS_URL && !/^rediss?:\/\/./.test(config.REDIS_URL))
-    problems.push("REDIS_URL: must look like redis://host:port");
-  if (config.SMTP_URL && !(/^smtps?:\/\/[^/]/.test(config.SMTP_URL) && URL.canParse(config.SMTP_URL)))
-    problems.push("SMTP_URL: must look like smtps://user:password@host:port or smtp://host:port");
-  if (config.SMTP_URL && !config.MAIL_FROM) problems.push("MAIL_FROM: is needed with SMTP_URL");
-  return problems;
 }
 
 function names(): Name[] {
