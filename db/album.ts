@@ -3,7 +3,7 @@ import { type Db, many, one, run } from "./query.ts";
 
 export type AlbumVisibility = "private" | "page" | "unlisted" | "public";
 /** What the viewer is to an album; null: of its page he sees nothing else, and this by a share link. */
-export type AlbumRole = "editor" | "member" | "reader" | null;
+export type AlbumRole = "editor" | "contributor" | "member" | "reader" | null;
 
 export type AlbumRow = {
   id: string;
@@ -42,6 +42,8 @@ const joined = `image.album a join account."user" u on u.id = a.owner_id left jo
   left join lateral (select i.id, i.alt, i.placeholder from image.image i
     where i.album_id = a.id and i.state = 'ready' and image.can_view(i, $1, $2, $3) order by i.rank, i.id limit 1) c on true`;
 
+const listed = `(a.visibility in ('page', 'public') or image.role_of(a, $1, $2) <> 'reader') and image.can_view_album(a, $1, $2, $3)`;
+
 /** An album that this viewer may see. */
 export function findAlbum(db: Db, { id, viewer }: { id: string; viewer: Viewer }): Promise<AlbumRow | undefined> {
   return one<AlbumRow>(db, {
@@ -67,7 +69,7 @@ export function listAlbumsOf(
   });
 }
 
-/** A pack's galleries, newest first: all of them for its members, for others those that are not only for who has the address. */
+/** A pack's galleries, newest first: all of them for who has a part in it, for others those that are not only for who has the address. */
 export function listGalleries(
   db: Db,
   { packId, viewer, before, limit }: Page & { packId: string },
@@ -75,8 +77,7 @@ export function listGalleries(
   return many<AlbumRow>(db, {
     name: "album_list_of_pack",
     text: `select ${columns} from ${joined} where a.pack_id = $4 and ($5::uuid is null or a.id < $5)
-        and (a.visibility in ('page', 'public') or image.role_of(a, $1, $2) in ('editor', 'member')) and image.can_view_album(a, $1, $2, $3)
-      order by a.id desc limit $6`,
+        and ${listed} order by a.id desc limit $6`,
     values: [viewer.userId, viewer.roles, viewer.shareId, packId, before, limit],
   });
 }
@@ -89,8 +90,7 @@ export function listOrganizationGalleries(
   return many<AlbumRow>(db, {
     name: "album_list_of_organization",
     text: `select ${columns} from ${joined} where a.organization_id = $4 and ($5::uuid is null or a.id < $5)
-        and (a.visibility in ('page', 'public') or image.role_of(a, $1, $2) in ('editor', 'member')) and image.can_view_album(a, $1, $2, $3)
-      order by a.id desc limit $6`,
+        and ${listed} order by a.id desc limit $6`,
     values: [viewer.userId, viewer.roles, viewer.shareId, organizationId, before, limit],
   });
 }
@@ -103,8 +103,7 @@ export function listEventGalleries(
   return many<AlbumRow>(db, {
     name: "album_list_of_event",
     text: `select ${columns} from ${joined} where a.event_id = $4 and ($5::uuid is null or a.id < $5)
-        and (a.visibility in ('page', 'public') or image.role_of(a, $1, $2) in ('editor', 'member')) and image.can_view_album(a, $1, $2, $3)
-      order by a.id desc limit $6`,
+        and ${listed} order by a.id desc limit $6`,
     values: [viewer.userId, viewer.roles, viewer.shareId, eventId, before, limit],
   });
 }
@@ -196,6 +195,23 @@ export async function listOwnAlbumImages(tx: Db, { id, ownerId }: { id: string; 
     values: [id, ownerId],
   });
   return rows.map((row) => row.id);
+}
+
+/**
+ * Takes one image out of an album, anybody's or this owner's own; who alone sees it from now on, when it was shown because
+ * of the album. Undefined when there is no such image in it.
+ */
+export function releaseAlbumImage(
+  db: Db,
+  { id, imageId, ownerId }: { id: string; imageId: string; ownerId: string | null },
+): Promise<{ ownerId: string } | undefined> {
+  return one<{ ownerId: string }>(db, {
+    name: "album_release_image",
+    text: `update image.image set album_id = null, visibility = case visibility when 'album' then 'private' else visibility end,
+        revision = revision + 1, updated_at = now()
+      where id = $2 and album_id = $1 and ($3::uuid is null or owner_id = $3) returning owner_id as "ownerId"`,
+    values: [id, imageId, ownerId],
+  });
 }
 
 /** Takes all images out of an album. Those that were shown because of it are private from now on. */

@@ -26,6 +26,22 @@ export function findLinkedAlbum(
   });
 }
 
+export type PageAlbum = { id: string; title: string; visibility: string };
+
+/** Galleries of an event that this reader may see and that are not only for who has the address, newest first. */
+export function listPageAlbums(
+  db: Db,
+  { eventId, reader, limit }: { eventId: string; reader: Reader; limit: number },
+): Promise<PageAlbum[]> {
+  return many<PageAlbum>(db, {
+    name: "event_list_albums",
+    text: `select a.id, a.title, a.visibility from image.album a where a.event_id = $3 and image.can_view_album(a, $1, $2, null)
+        and (a.visibility in ('page', 'public') or image.role_of(a, $1, $2) <> 'reader')
+      order by a.id desc limit $4`,
+    values: [reader.userId, reader.roles, eventId, limit],
+  });
+}
+
 export type OwnRegistration = {
   id: string;
   occurrenceId: string;

@@ -137,7 +137,7 @@ export function lockOpenAlbum(
 ): Promise<{ id: string } | undefined> {
   return one<{ id: string }>(tx, {
     name: "image_lock_album",
-    text: `select a.id from image.album a where a.id = $1 and image.role_of(a, $2, $3) = 'editor' for share of a`,
+    text: `select a.id from image.album a where a.id = $1 and image.role_of(a, $2, $3) in ('editor', 'contributor') for share of a`,
     values: [id, reader.userId, reader.roles],
   });
 }

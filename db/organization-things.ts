@@ -118,7 +118,7 @@ export function listPageAlbums(db: Db, { organizationId, reader, limit }: Shown)
   return many<PageAlbum>(db, {
     name: "things_list_albums",
     text: `select a.id, a.title, a.visibility from image.album a where a.organization_id = $3 and image.can_view_album(a, $1, $2, null)
-        and (a.visibility in ('page', 'public') or image.role_of(a, $1, $2) in ('editor', 'member'))
+        and (a.visibility in ('page', 'public') or image.role_of(a, $1, $2) <> 'reader')
       order by a.id desc limit $4`,
     values: [reader.userId, reader.roles, organizationId, limit],
   });

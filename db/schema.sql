@@ -1541,6 +1541,7 @@ CREATE OR REPLACE FUNCTION image.can_view_album(a image.album, caller uuid, call
 AS $function$
   select case image.role_of(a, caller, caller_roles)
       when 'editor' then true
+      when 'contributor' then true
       when 'member' then true
       when 'reader' then a.visibility in ('unlisted', 'public') or (a.visibility = 'page' and num_nonnulls(a.pack_id, a.event_id, a.organization_id) > 0)
       else false
@@ -1560,11 +1561,13 @@ AS $function$
           when pack.role_of(p, caller, caller_roles) is not null then 'member' else 'reader' end
         from pack.pack p where p.id = a.pack_id and pack.can_read(p, caller, caller_roles))
     when a.event_id is not null then (
-      select case when event.role_of(e, caller, caller_roles) is not null then 'editor' else 'reader' end
+      select case when event.role_of(e, caller, caller_roles) is not null then 'editor'
+          when a.visibility <> 'private' and exists (select from event.registration r join event.occurrence o on o.id = r.occurrence_id
+            where o.event_id = e.id and r.user_id = caller and r.state in ('confirmed', 'checked-in')) then 'contributor' else 'reader' end
         from event.event e where e.id = a.event_id and event.can_read(e, caller, caller_roles))
     when a.organization_id is not null then (
       select case when organization.role_of(o.id, caller, caller_roles) in ('owner', 'manager') then 'editor'
-          when organization.role_of(o.id, caller, caller_roles) is not null then 'member' else 'reader' end
+          when organization.role_of(o.id, caller, caller_roles) is not null then 'contributor' else 'reader' end
         from organization.organization o where o.id = a.organization_id and organization.can_read(o, caller, caller_roles))
     when exists (select from account."user" u where u.id = a.owner_id and u.deleted_at is not null) then null
     when a.owner_id = caller or 'admin' = any (caller_roles) then 'editor'

@@ -311,6 +311,12 @@ export const routes: Record<string, Route> = {
     changes: true,
     names: "albumId",
   },
+  "DELETE /v1/albums/:id/images/:image": {
+    request: ({ albumId, imageId }) => ({ path: `/v1/albums/${albumId}/images/${imageId}` }),
+    expected: from("maintainer", 204),
+    changes: true,
+    names: "albumId",
+  },
   "GET /v1/albums/:id/images": { request: album("/images"), expected: readable(200), names: "albumId" },
   // 409: there is nothing in it.
   "POST /v1/albums/:id/archive": { request: album("/archive"), expected: readable(409), names: "albumId" },

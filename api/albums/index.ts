@@ -15,6 +15,7 @@ import { askForArchive, signArchive } from "./archive.ts";
 import {
   Album,
   AlbumChange,
+  AlbumImageParams,
   AlbumParams,
   Albums,
   AskedArchive,
@@ -35,6 +36,7 @@ import {
   listOfPack,
   listOfUser,
   removeAlbum,
+  takeOut,
 } from "./service.ts";
 import { sharePage } from "./share-page.ts";
 import { shares } from "./share-routes.ts";
@@ -181,6 +183,21 @@ function ownAlbums(api: Api) {
         query: ListQuery,
         response: { 200: Images },
         detail: { summary: "The images of an album that the caller may see, in their order" },
+      },
+    )
+    .delete(
+      "/albums/:id/images/:image",
+      async ({ params: { id, image: imageId }, caller, viewer, status }) => {
+        const signedIn = requireCaller(caller);
+        await takeOut(api, { caller: signedIn, row: await getAlbum(api.db, { id, viewer }), imageId });
+        return status(204, undefined);
+      },
+      {
+        params: AlbumImageParams,
+        detail: {
+          summary: "Take an image out of an album: an editor any, everybody his own. It stays its owner's",
+          responses: { 204: { description: "" } },
+        },
       },
     )
     .post(

@@ -17,6 +17,7 @@ export const AlbumVisibility = t.Union(
   { description: "page: whoever may see the pack, organization or event whose gallery it is" },
 );
 export const AlbumParams = t.Object({ id: Id });
+export const AlbumImageParams = t.Object({ id: Id, image: Id });
 export const ShareParams = t.Object({ id: Id, share: Id });
 export const ListQuery = t.Object(PageQuery, strict);
 
@@ -60,8 +61,9 @@ export const Album = t.Object({
   pack: orNull(t.String()),
   organization: orNull(t.String()),
   event: orNull(t.String()),
-  role: t.Union([t.Literal("editor"), t.Literal("member"), t.Literal("reader")], {
-    description: "The caller's: an editor changes it and puts images in; a member works on the page; a reader looks",
+  role: t.Union([t.Literal("editor"), t.Literal("contributor"), t.Literal("member"), t.Literal("reader")], {
+    description:
+      "The caller's: an editor changes it, a contributor puts images of his own in, a member works on the page, a reader looks",
   }),
   cover: t.Union(
     [t.Object({ id: t.String(), url: t.String(), alt: t.String(), placeholder: orNull(t.String()) }), t.Null()],

@@ -11,6 +11,7 @@ import {
   listOrganizationGalleries,
   listOwnAlbumImages,
   lockAlbum,
+  releaseAlbumImage,
   releaseAlbumImages,
   updateAlbum,
 } from "../../db/album.ts";
@@ -47,9 +48,13 @@ export async function getAlbum(db: Db, { id, viewer }: { id: string; viewer: Vie
 export async function getEditableAlbum(db: Db, asked: { id: string; viewer: Viewer }): Promise<AlbumRow> {
   const row = await getAlbum(db, asked);
   if (row.role === "editor") return row;
+  throw notEditor(row);
+}
+
+function notEditor(row: AlbumRow): Fault {
   const page = row.packSlug ?? row.organizationSlug ?? row.eventSlug;
   const whose = page === null ? `belongs to ${row.ownerLogin}` : `is for those who look after "${page}"`;
-  throw new Fault("not-allowed", `Not allowed: this album ${whose}`);
+  return new Fault("not-allowed", `Not allowed: this album ${whose}`);
 }
 
 /** Makes an album of the caller's own, or a gallery of a pack that he owns or maintains, of an organization that he manages, or of an event that he runs. */
@@ -111,6 +116,22 @@ export async function removeAlbum({ db, bus }: Albums, { caller, row, revision, 
     return owners;
   });
   for (const owner of owners) bus.publish("images.changed", owner, { now: true });
+}
+
+/**
+ * Takes an image out of an album, as its editor may with any, and everybody with his own. It stays its owner's, who alone
+ * sees it when it was shown because of the album.
+ */
+export async function takeOut(
+  { db, bus }: Albums,
+  { caller, row, imageId }: { caller: Caller; row: AlbumRow; imageId: string },
+): Promise<void> {
+  const isEditor = row.role === "editor";
+  const ownerId = isEditor ? null : caller.userId;
+  const taken = await releaseAlbumImage(db, { id: row.id, imageId, ownerId });
+  if (taken) return bus.publish("images.changed", taken.ownerId, { now: true });
+  if (!isEditor) throw notEditor(row);
+  throw new Fault("not-found", "There is no such image in this album");
 }
 
 /** An album's images in the order of their ranks, as far as this viewer may see them. */

@@ -1,5 +1,5 @@
 import type { EventRow } from "../../db/event.ts";
-import type { OwnRegistration } from "../../db/event-links.ts";
+import type { OwnRegistration, PageAlbum } from "../../db/event-links.ts";
 import type { OccurrenceRow } from "../../db/occurrence.ts";
 import { showLocal } from "../../local-time.ts";
 import { pickText, type Words } from "../language.ts";
@@ -31,10 +31,10 @@ export function describeOccurrence(occurrence: OccurrenceRow, timeZone: string) 
 export const describeLink = (slug: string | null, name: string | null) =>
   slug === null ? null : { slug, name: name ?? slug };
 
-type Page = { occurrences: OccurrenceRow[]; registrations: OwnRegistration[]; request: Request };
+type Page = { occurrences: OccurrenceRow[]; registrations: OwnRegistration[]; albums: PageAlbum[]; request: Request };
 
 /** The page of an event, as this reader sees it. */
-export function describeEvent(event: EventRow, { occurrences, registrations, request }: Page) {
+export function describeEvent(event: EventRow, { occurrences, registrations, albums, request }: Page) {
   const { id, slug, state, cancelledReason, title, text, place, timeZone, rrule, capacity, opensAt } = event;
   const { closesBeforeSeconds, approval, confirmByLink, offerSeconds, visibility, tags, questions, sequence, role } =
     event;
@@ -60,6 +60,7 @@ export function describeEvent(event: EventRow, { occurrences, registrations, req
     visibility,
     pack: pack && { ...pack, version: event.versionName },
     album: event.shownAlbumId,
+    albums,
     tags,
     questions,
     organization: describeLink(event.organizationSlug, event.organizationName),

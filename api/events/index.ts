@@ -1,9 +1,9 @@
 import { Elysia } from "elysia";
 import type { EventRow } from "../../db/event.ts";
-import { listOwnRegistrations } from "../../db/event-links.ts";
+import { listOwnRegistrations, listPageAlbums } from "../../db/event-links.ts";
 import { listOccurrences } from "../../db/occurrence.ts";
 import type { Api } from "../api.ts";
-import { callers, requireCaller } from "../caller.ts";
+import { callers, requireCaller, toReader } from "../caller.ts";
 import { describe } from "../describe.ts";
 import { isUnchanged, readRevision, requireRevision, shownTag } from "../etag.ts";
 import { answerOnce } from "../idempotency.ts";
@@ -34,12 +34,13 @@ import { callOffEvent, changeOccurrence, deleteEvent, showEvent } from "./states
 
 /** How many occurrences the page of an event shows. */
 const shownOccurrences = 10;
+const shownAlbums = 6;
 
 /** Events: their pages, when they take place, and what is left of their seats. */
 export function events(api: Api) {
   const availabilities = openAvailabilities(api);
   const describePage = async (event: EventRow, { caller, request }: { caller: Caller | null; request: Request }) => {
-    const [occurrences, registrations] = await Promise.all([
+    const [occurrences, registrations, albums] = await Promise.all([
       listOccurrences(api.db, {
         eventId: event.id,
         from: event.rrule === null ? null : new Date(),
@@ -48,8 +49,9 @@ export function events(api: Api) {
         limit: shownOccurrences,
       }),
       caller ? listOwnRegistrations(api.db, { eventId: event.id, userId: caller.userId }) : [],
+      listPageAlbums(api.db, { eventId: event.id, reader: toReader(caller), limit: shownAlbums }),
     ]);
-    return describeEvent(event, { occurrences, registrations, request });
+    return describeEvent(event, { occurrences, registrations, albums, request });
   };
   const answer = async (event: EventRow, asking: { caller: Caller | null; request: Request }): Promise<Response> => {
     const shown = await describePage(event, asking);

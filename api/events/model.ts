@@ -48,7 +48,7 @@ export const Place = t.Union([
   ),
 ]);
 
-const Key = t.String({ pattern: "^[a-z][a-z0-9-]{0,31}$" });
+const Key = t.String({ pattern: "^(?!(?:constructor|prototype)$)[a-z][a-z0-9-]{0,31}$" });
 /** What people are asked when they register. */
 export const Question = t.Object(
   {
@@ -153,7 +153,10 @@ export const Event = t.Object({
   offerSeconds: t.Integer(),
   visibility: Visibility,
   pack: orNull(t.Object({ slug: t.String(), name: t.String(), version: orNull(t.String()) })),
-  album: orNull(t.String()),
+  album: orNull(t.String({ description: "An album that its organizer has put in front" })),
+  albums: t.Array(t.Object({ id: t.String(), title: t.String(), visibility: t.String() }), {
+    description: "Its galleries, the latest six; all of them at /albums",
+  }),
   tags: t.Array(t.String()),
   questions: t.Array(Question),
   organization: orNull(Linked),

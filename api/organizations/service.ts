@@ -77,16 +77,18 @@ type Changing = { caller: Caller; slug: string; revision: number; change: Organi
 
 /** Changes the page; only the owner shows it to others or hides it. */
 export async function changeOrganization(
-  { db }: Pick<Parts, "db">,
+  { db, bus }: Parts,
   { caller, slug, revision, change }: Changing,
 ): Promise<OrganizationRow> {
-  return db.transaction(async (tx) => {
+  const changed = await db.transaction(async (tx) => {
     const role = change.visibility === undefined ? "manager" : "owner";
     const row = await lockOrganizationAs(tx, { slug, caller, role });
     if ((await updateOrganization(tx, { id: row.id, revision, change })) === 0) throw changedMeanwhile(slug);
     await insertActivity(tx, { userId: caller.userId, kind: "organization-changed", subject: slug });
     return (await findOrganization(tx, { slug, reader: toReader(caller) })) ?? row;
   });
+  bus.publish("organization.changed", slug, { now: true });
+  return changed;
 }
 
 type Deleting = { caller: Caller; slug: string; revision: number | undefined; body: DeleteOrganization };
@@ -124,6 +126,7 @@ export async function deleteOrganization(
     }
   });
   for (const pack of moved) bus.publish("pack.changed", pack);
+  bus.publish("organization.changed", slug, { now: true });
 }
 
 const isAny = ({ packs, events, albums }: Owned) => packs.length + events.length + albums.length > 0;

@@ -50,7 +50,7 @@ async function makeFixture(): Promise<Fixture> {
   const album = await owner.call("POST", "/v1/albums", { body: { title: "Gallery", pack: slug, visibility: "page" } });
   const share = await owner.call("POST", `/v1/albums/${album.json.id}/shares`, { body: {} });
   const image = await owner.call("POST", "/v1/images", {
-    body: { sha256: sha256(`image ${slug}`), size: 9, name: "image.png" },
+    body: { sha256: sha256(`image ${slug}`), size: 9, name: "image.png", album: album.json.id },
   });
   const { json } = await owner.call("POST", `/v1/packs/${slug}/versions/1.0.0/publish`);
   // Members' changes of the pack's page start from the first revision.
