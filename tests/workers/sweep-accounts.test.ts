@@ -48,6 +48,11 @@ async function arrange(userId: string): Promise<void> {
     lifetimeSeconds: 60,
   });
   await insertMail(db, { id: id(), kind: "verify", recipient: "a@b.example", locale: "en", params: { userId } });
+  await query(
+    deps,
+    `insert into notification.notification (id, fact_id, fact_at, user_id, kind, reason, group_key, critical, shown) values ($1, $1, now(), $2, 'test', 'asked', '', true, true)`,
+    [id(), userId],
+  );
   await insertActivity(db, { userId, kind: "signed-in" });
   const flow = { provider: "there", purpose: "sign-in", userId: null, sessionId: null, returnTo: "/" } as const;
   await insertProviderFlow(db, { ...flow, stateHash: id(), bindingHash: id() }, 600);
@@ -69,6 +74,7 @@ test("what is old is forgotten, what is not is kept", async () => {
     activity: 1,
     links: 1,
     mails: 1,
+    notifications: 1,
     invites: 1,
     invitations: 1,
   };
@@ -83,6 +89,7 @@ test("what is old is forgotten, what is not is kept", async () => {
     `update account.activity set created_at = now() - interval '366 days'`,
     `update account.mail_link set expires_at = now() - interval '8 days'`,
     `update mail.mail set created_at = now() - interval '8 days'`,
+    `update notification.notification set created_at = now() - interval '181 days'`,
     `update account.invite set expires_at = now() - interval '91 days'`,
     `update organization.invitation set expires_at = now() - interval '91 days'`,
   ])
