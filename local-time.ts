@@ -11,22 +11,24 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
+/** The name of a time zone with its letters as they are written: "europe/berlin" is "Europe/Berlin". */
+export function spellTimeZone(name: string): string {
+  return toZoned(new Date(0), name).timeZoneId;
+}
+
 /**
  * The instant that people mean: a time with an offset (RFC 3339) says it itself, one without is local in that zone. What a
  * clock change skips is moved forward by as much, and of what comes twice the first is meant (Temporal's "compatible").
  */
-export function readTime(text: string, timeZone: string): Date {
+export function readTime(text: string, timeZone: string, { pointer }: { pointer?: string } = {}): Date {
   try {
     if (/(Z|[+-]\d\d:\d\d)$/i.test(text)) return new Date(Temporal.Instant.from(text).epochMilliseconds);
     return toInstant(Temporal.PlainDateTime.from(text), timeZone);
   } catch (cause) {
-    throw new Fault(
-      "invalid",
-      `Cannot read the time "${text}": it is like 2026-12-31T19:00, with or without an offset`,
-      {
-        cause,
-      },
-    );
+    throw new Fault("invalid", `Cannot read the time "${text}": it is a date and a time, with or without an offset`, {
+      cause,
+      ...(pointer !== undefined && { errors: [{ pointer, detail: "is no time" }] }),
+    });
   }
 }
 

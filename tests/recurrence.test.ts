@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import ICAL from "ical.js";
-import { isTimeZone, readTime, showLocal } from "../local-time.ts";
+import { isTimeZone, readTime, showLocal, spellTimeZone } from "../local-time.ts";
 import { listStarts } from "../recurrence.ts";
 import { readRule } from "../recurrence-rule.ts";
 import { long } from "./harness.ts";
@@ -212,6 +212,11 @@ test("a rule that never comes costs no more than its window", () => {
 });
 
 test("time zones are names, not offsets", () => {
+  expect(["europe/berlin", "AMERICA/new_york", "utc"].map(spellTimeZone)).toEqual([
+    "Europe/Berlin",
+    "America/New_York",
+    "UTC",
+  ]);
   expect(["Europe/Moscow", "America/New_York", "UTC", "Asia/Kolkata"].filter(isTimeZone).length).toBe(4);
   expect(["", "+03:00", "Europe/Nowhere", "Moscow Time", "../etc"].filter(isTimeZone)).toEqual([]);
 });

@@ -31,7 +31,7 @@ export function openAvailabilities({ db, bus, keepMs = 1_000, most = 5_000 }: Se
   const look = (slug: string, id: string | undefined, reader = everybody) =>
     id === undefined ? findNextAvailability(db, { slug, reader }) : findAvailability(db, { slug, id, reader });
   const remember = (key: string, slug: string, id: string | undefined) => {
-    if (kept.size >= most) {
+    if (kept.size >= most || keys.size >= most) {
       kept.clear();
       keys.clear();
     }

@@ -3,7 +3,7 @@ import { findLinkedAlbum, findLinkedPack } from "../../db/event-links.ts";
 import { findLastEnd } from "../../db/event-times.ts";
 import type { Db } from "../../db/query.ts";
 import { Fault } from "../../fault.ts";
-import { isTimeZone, readTime } from "../../local-time.ts";
+import { isTimeZone, readTime, spellTimeZone } from "../../local-time.ts";
 import { toReader } from "../caller.ts";
 import type { Caller } from "../tokens.ts";
 import type { EventInput } from "./model.ts";
@@ -24,8 +24,8 @@ type Given = {
 export async function readValues(db: Db, { caller, input, former, shared }: Given): Promise<EventValues> {
   const { pack, album, startsAt, endsAt, opensAt, timeZone: zone, rrule, ...plain } = input;
   const base = former ?? fresh;
-  const timeZone = zone ?? base.timeZone;
-  if (!isTimeZone(timeZone)) throw refuse("/timeZone", `There is no time zone "${timeZone}"`);
+  if (zone !== undefined && !isTimeZone(zone)) throw refuse("/timeZone", `There is no time zone "${zone}"`);
+  const timeZone = zone === undefined ? base.timeZone : spellTimeZone(zone);
   if (former && timeZone !== former.timeZone && (startsAt === undefined || endsAt === undefined))
     throw refuse("/timeZone", "Another time zone needs startsAt and endsAt");
   const times = readTimes({ startsAt, endsAt, timeZone }, base);
@@ -36,7 +36,8 @@ export async function readValues(db: Db, { caller, input, former, shared }: Give
     ...plain,
     ...series,
     endsLastAt: findLastEnd(series, new Date()),
-    opensAt: opensAt == null ? (opensAt === null ? null : base.opensAt) : readTime(opensAt, timeZone),
+    opensAt:
+      opensAt == null ? (opensAt === null ? null : base.opensAt) : readTime(opensAt, timeZone, { pointer: "/opensAt" }),
     ...(pack !== undefined && (await readPack(db, { pack, caller }))),
     ...(album !== undefined && { albumId: album && (await readAlbum(db, { id: album, caller })) }),
   };
@@ -73,11 +74,11 @@ type Times = { startsAt?: string | undefined; endsAt?: string | undefined; timeZ
 
 /** Start and end; an event whose start alone is moved stays as long as it was. */
 export function readTimes({ startsAt, endsAt, timeZone }: Times, former: { startsAt: Date; endsAt: Date }) {
-  const start = startsAt === undefined ? former.startsAt : readTime(startsAt, timeZone);
+  const start = startsAt === undefined ? former.startsAt : readTime(startsAt, timeZone, { pointer: "/startsAt" });
   const lengthMs = former.endsAt.getTime() - former.startsAt.getTime();
   const end =
     endsAt !== undefined
-      ? readTime(endsAt, timeZone)
+      ? readTime(endsAt, timeZone, { pointer: "/endsAt" })
       : startsAt === undefined
         ? former.endsAt
         : new Date(start.getTime() + lengthMs);

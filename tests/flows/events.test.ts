@@ -146,6 +146,12 @@ const wrong: [why: string, change: object, pointer: string][] = [
   ["an offset for a zone", { timeZone: "+03:00" }, "/timeZone"],
   ["an end before the start", { endsAt: "2126-03-01T18:00" }, "/endsAt"],
   ["a time that is none", { startsAt: "tomorrow" }, "/startsAt"],
+  ["a day that is none", { startsAt: "2126-02-30T19:00" }, "/startsAt"],
+  [
+    "a question with a name that is taken",
+    { questions: [{ id: "constructor", label: { en: "A" }, kind: "text", required: true }] },
+    "/questions/0/id",
+  ],
   ["a rule that is none", { rrule: "FREQ=SECONDLY" }, "/rrule"],
   ["a place that is none", { place: { kind: "moon" } }, "/place/kind"],
   ["a place with members of another", { place: { kind: "online", address: "x" } }, "/place/address"],
