@@ -217,6 +217,14 @@ create table api.rate (
 );
 CREATE INDEX rate_arrival_at ON api.rate USING btree (arrival_at);
 
+create table backup.restore (
+  id uuid not null,
+  name text not null,
+  made_at timestamp with time zone not null,
+  restored_at timestamp with time zone not null default now(),
+  constraint restore_pkey PRIMARY KEY (id)
+);
+
 create table blob.attempt (
   id uuid not null,
   key text not null,

@@ -23,6 +23,16 @@ export async function holdBackups(tx: Db): Promise<boolean> {
   return row?.free ?? false;
 }
 
+/** Whether the database was restored so lately that what its tables do not name may still be newer than they are. */
+export async function isRestored(db: Db, withinSeconds: number): Promise<boolean> {
+  const row = await one<{ restored: boolean }>(db, {
+    name: "sweep_is_restored",
+    text: `select exists (select from backup.restore where restored_at > now() - make_interval(secs => $1)) as restored`,
+    values: [withinSeconds],
+  });
+  return row?.restored ?? false;
+}
+
 /** Every column that names a blob. A test compares them with the foreign keys that there are. */
 export const blobReferences = [
   "blob.upload.blob_id",

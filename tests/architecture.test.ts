@@ -11,12 +11,13 @@ const folderOf = (path: string) => (path.includes("/") ? path.slice(0, path.inde
 /** What each folder may import besides itself. */
 const arrows: Record<string, string[]> = {
   api: ["queues", "db", "storage", "root"],
-  workers: ["queues", "db", "storage", "root"],
+  workers: ["queues", "db", "storage", "backup", "root"],
   queues: ["root"],
   db: ["root"],
   storage: ["root"],
+  backup: ["db", "storage", "root"],
   gateway: [],
-  cli: ["api", "workers", "queues", "db", "storage", "root"],
+  cli: ["api", "workers", "queues", "db", "storage", "backup", "root"],
   root: [],
 };
 
@@ -89,6 +90,7 @@ const packages: [name: RegExp, places: RegExp][] = [
   [/^bullmq$/, /^(queues\/|workers\/)/],
   [/^minio$/, /^storage\/s3(-[a-z]+)?\.ts$/],
   [/^pg$/, /^(db|queues)\//],
+  [/^pg-copy-streams$/, /^db\//],
   [/^ioredis$/, /^(db|queues)\//],
   [/^prom-client$/, /^api\//],
   [/^pino$/, /^log\.ts$/],

@@ -56,10 +56,10 @@ async function copyMigrations(): Promise<string> {
 
 test("a migration that was edited after it had been applied is refused by its name", async () => {
   const folder = await copyMigrations();
-  await migrate(url, folder);
+  await migrate(url, { folder });
   const path = join(folder, "0001_start.sql");
   await writeFile(path, `${await readFile(path, "utf8")}\ncreate table public.late ();\n`);
-  await expect(migrate(url, folder)).rejects.toThrow(/^Cannot migrate: 0001_start\.sql was edited/);
+  await expect(migrate(url, { folder })).rejects.toThrow(/^Cannot migrate: 0001_start\.sql was edited/);
   const tables = await listTables(open(url));
   expect(tables.map(({ name }) => name)).not.toContain("late");
 });
@@ -68,13 +68,13 @@ test("a migration that fails leaves nothing behind, and the one before it stays"
   const folder = await copyMigrations();
   const path = join(folder, "9999_next.sql");
   await writeFile(path, "create table public.half ();\nselect 1 / 0;\n");
-  await expect(migrate(url, folder)).rejects.toThrow(/division by zero/);
+  await expect(migrate(url, { folder })).rejects.toThrow(/division by zero/);
   const db = open(url);
   const names = (await listTables(db)).map(({ name }) => name);
   expect(names).toContain("pack.version");
   expect(names).not.toContain("half");
   await writeFile(path, "create table public.half ();\n");
-  expect(await migrate(url, folder)).toEqual(["9999_next.sql"]);
+  expect(await migrate(url, { folder })).toEqual(["9999_next.sql"]);
 });
 
 test("db/schema.sql is what a fresh database holds: else run `bun run schema`", async () => {

@@ -1,5 +1,5 @@
 import { deleteOldKeys } from "../db/idempotency.ts";
-import { holdBackups } from "../db/sweep.ts";
+import { holdBackups, isRestored } from "../db/sweep.ts";
 import { Fault } from "../fault.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { SweepStorage } from "../queues/sweep-storage.ts";
@@ -40,8 +40,8 @@ const steps: Step[] = [
 ];
 
 /**
- * Cleans in steps, each of which may be killed anywhere and run again, also beside another run. While a backup is under way
- * it does nothing. Where too much would go at once a step takes nothing, and the run fails when the others are done.
+ * Cleans in steps, each of which may be killed anywhere and run again, also beside another run. While a backup is under way, and for a day
+ * after a restore, it does nothing. Where too much would go at once a step takes nothing, and the run fails when the others are done.
  */
 export const handle: Handle<SweepStorage, "db" | "storage" | "config"> = async ({
   payload,
@@ -52,11 +52,13 @@ export const handle: Handle<SweepStorage, "db" | "storage" | "config"> = async (
 }) => {
   const { db, storage, config } = deps;
   if (!(await db.transaction(holdBackups))) return { paused: "a backup runs" };
+  const rules = readSweepRules(config);
+  if (!payload.force && (await isRestored(db, rules.orphanSeconds))) return { paused: "the database was restored" };
   const blown: { what: string; fuse: Fuse }[] = [];
   const sweep: Sweep = {
     db,
     storage,
-    rules: readSweepRules(config),
+    rules,
     force: payload.force ?? false,
     signal,
     log,
