@@ -1,6 +1,10 @@
+import { Value } from "@sinclair/typebox/value";
 import { Elysia, t } from "elysia";
+import type { Db } from "../db/query.ts";
+import { Fault } from "../fault.ts";
 import { Register, SignIn } from "./accounts/model.ts";
 import { Deletion, ProfileChange } from "./me/model.ts";
+import { findShownProfile } from "./users/service.ts";
 
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
 type Alias = {
@@ -9,9 +13,13 @@ type Alias = {
   body?: typeof Register | typeof SignIn | typeof ProfileChange | typeof Deletion;
   /** Those clients know nothing of revisions: whatever the thing is now, it is changed. */
   unconditional?: boolean;
+  /** Which part of the old path names the user whose the thing has to be: the new path does not. */
+  owner?: string;
   /** What the last part of the old path ends in, and the new one does not. */
   extension?: string;
 };
+
+const Owned = t.Object({ owner: t.String() });
 
 /** Addresses of the services that Sunduk replaces, and what they mean here. */
 const aliases: Alias[] = [
@@ -29,10 +37,11 @@ const aliases: Alias[] = [
   { from: ["GET", "/me/photos"], to: ["GET", "/v1/me/images"] },
   { from: ["GET", "/me/photos/:id"], to: ["GET", "/v1/images/:id"] },
   { from: ["DELETE", "/me/photos/:id"], to: ["DELETE", "/v1/images/:id"] },
-  { from: ["GET", "/users/:id/photos/:photo"], to: ["GET", "/v1/images/:photo"] },
+  { from: ["GET", "/users/:id/photos/:photo"], to: ["GET", "/v1/images/:photo"], owner: ":id" },
 ];
 
 type Again = {
+  db: Db;
   /** Answers a request as the app does. */
   handle: (request: Request) => Response | Promise<Response>;
   /** Notes who is at the other end, which a request that comes from here cannot tell. */
@@ -46,9 +55,9 @@ export const deprecatedSince = "@1763596800";
  * Answers old addresses as the new ones do, limits and refusals included: each request is handed to the app once more,
  * as what it means. `Link: rel="successor-version"` (RFC 5829) and `Deprecation` (RFC 9745) tell their clients.
  */
-export function oldAddresses({ handle, setPeer }: Again) {
+export function oldAddresses({ db, handle, setPeer }: Again) {
   const app = new Elysia({ tags: ["aliases"] });
-  for (const { from, to, body, unconditional, extension } of aliases) {
+  for (const { from, to, body, unconditional, owner, extension } of aliases) {
     const [method, path] = from;
     const [newMethod, newPath] = to;
     app.route(
@@ -56,9 +65,11 @@ export function oldAddresses({ handle, setPeer }: Again) {
       path,
       async ({ request, body: given, server }) => {
         const { pathname, search } = new URL(request.url);
-        const target = fillPath(newPath, readParts(path, extension ? removeEnd(pathname, extension) : pathname));
+        const parts = readParts(path, extension ? removeEnd(pathname, extension) : pathname);
+        const target = fillPath(newPath, parts);
         const headers = new Headers(request.headers);
         headers.delete("content-length");
+        if (owner !== undefined) headers.delete("if-none-match"); // whose it is stands in the body
         if (unconditional && !headers.has("if-match")) headers.set("if-match", "*");
         const asked = new Request(`http://localhost${target}${search}`, {
           method: newMethod,
@@ -68,6 +79,7 @@ export function oldAddresses({ handle, setPeer }: Again) {
         });
         setPeer(asked, server?.requestIP(request)?.address);
         const answer = await handle(asked);
+        if (owner !== undefined && answer.ok) await requireOwner(db, { answer, name: parts.get(owner) ?? "" });
         const told = new Response(answer.body, answer);
         told.headers.set("deprecation", deprecatedSince);
         told.headers.append("link", `<${target}>; rel="successor-version"`);
@@ -80,6 +92,14 @@ export function oldAddresses({ handle, setPeer }: Again) {
     );
   }
   return app;
+}
+
+/** 404, as for what is not there, unless the thing that is answered belongs to that user. */
+async function requireOwner(db: Db, { answer, name }: { answer: Response; name: string }): Promise<void> {
+  const told: unknown = await answer.clone().json();
+  const user = await findShownProfile(db, name);
+  if (!Value.Check(Owned, told) || told.owner !== user?.login)
+    throw new Fault("not-found", "There is no such image that you may see");
 }
 
 /** What stands in a path for each `:name` of its pattern, as it was sent. */

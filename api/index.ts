@@ -149,7 +149,9 @@ export async function makeApp(
   if (wanted("jobs")) app.use(jobs(api));
   if (wanted("ops")) app.use(ops(api));
   if (names.length === 0)
-    app.use(oldAddresses({ handle: app.handle, setPeer: (request, peer) => peers.set(request, peer ?? "") }));
+    app.use(
+      oldAddresses({ db: api.db, handle: app.handle, setPeer: (request, peer) => peers.set(request, peer ?? "") }),
+    );
   app.use(openapi(deps.config, () => app));
   mounted.routes = app.routes;
   return app;

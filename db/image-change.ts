@@ -184,6 +184,18 @@ export async function replaceImageAccess(
   });
 }
 
+/** An image of this owner, also one that nobody sees because its bytes are blocked. */
+export function findOwnImage(
+  db: Db,
+  { id, ownerId }: { id: string; ownerId: string },
+): Promise<{ name: string; ownerId: string } | undefined> {
+  return one<{ name: string; ownerId: string }>(db, {
+    name: "image_find_own",
+    text: `select name, owner_id as "ownerId" from image.image where id = $1 and owner_id = $2`,
+    values: [id, ownerId],
+  });
+}
+
 /**
  * Deletes an image, at any revision when none is given, with every archive that holds it, and gives its owner the room
  * back. 0 when it has another revision. Its bytes are left to the sweep.

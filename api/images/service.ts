@@ -8,7 +8,7 @@ import {
   listShownImages,
   type Viewer,
 } from "../../db/image.ts";
-import { deleteImage, lockOpenAlbum, replaceImageAccess, updateImage } from "../../db/image-change.ts";
+import { deleteImage, findOwnImage, lockOpenAlbum, replaceImageAccess, updateImage } from "../../db/image-change.ts";
 import type { Db } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
@@ -116,12 +116,12 @@ export async function changeImage(
   bus.publish("images.changed", row.ownerId, { now: true });
 }
 
-/** Deletes an image, and every archive that holds it. */
+/** Deletes an image, and every archive that holds it. Its owner deletes also what he does not see: its bytes are blocked. */
 export async function removeImage(
   { db, bus }: Pick<ImagesDeps, "db" | "bus">,
   { caller, id, revision }: { caller: Caller; id: string; revision: number | undefined },
 ): Promise<void> {
-  const row = await getOwn(db, { caller, id });
+  const row = (await findOwnImage(db, { id, ownerId: caller.userId })) ?? (await getOwn(db, { caller, id }));
   if ((await db.transaction((tx) => deleteImage(tx, { id, revision }))) === 0) throw changedMeanwhile(row.name);
   bus.publish("images.changed", row.ownerId, { now: true });
 }

@@ -116,8 +116,20 @@ describe("a form with an image", () => {
       expect(found.headers.get("link")).toContain(`</v1/images/${told.id}>; rel="successor-version"`);
     }
 
-    // The old addresses let in whom the new ones do, and nobody else.
+    // The old addresses let in whom the new ones do, and nobody else; a user's have no other's images.
     const stranger = await system.signUp();
+    const tag = { "if-none-match": (await user.call("GET", `/v1/images/${told.id}`)).headers.get("etag") ?? "" };
+    for (const headers of [{}, tag])
+      for (const [name, status] of [
+        [image.owner.toUpperCase(), 200],
+        [(await user.call("GET", "/v1/me")).json.id, 200],
+        [stranger.login, 404],
+        ["nobody-at-all", 404],
+        ["%zz", 404],
+      ]) {
+        const found = await user.call("GET", `/users/${name}/photos/${told.id}`, { headers });
+        expect([name, found.status]).toEqual([name, status]);
+      }
     for (const { call } of [stranger, system])
       for (const path of [told.url, `/users/${user.login}/photos/${told.id}`])
         expect((await call("GET", path)).status).toBe(404);

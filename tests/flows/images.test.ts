@@ -189,6 +189,16 @@ describe("an image", () => {
     expect((await owner.call("GET", "/v1/me/images?limit=100")).text).not.toContain(id);
     const refused = await open(owner, bytes);
     expect([refused.status, refused.json.detail]).toEqual([403, expect.stringContaining("known bad")]);
+    // Its owner gets the room back that it takes.
+    const before = await charged(owner.login);
+    for (const { call } of [admin, other, system])
+      expect([401, 404]).toContain((await call("DELETE", `/v1/images/${id}`)).status);
+    expect((await owner.call("DELETE", `/v1/images/${id}`, { headers: { "if-match": '"77"' } })).status).toBe(412);
+    expect((await owner.call("DELETE", `/v1/images/${id}`)).status).toBe(204);
+    expect(await charged(owner.login)).toEqual({
+      images: before.images - 1,
+      bytes: before.bytes - bytes.byteLength,
+    });
   });
 
   test.each([
