@@ -165,14 +165,15 @@ export function updateEvent(tx: Db, { id, revision, values, raisesSequence, edit
   });
 }
 
-/** Notes that an event's occurrences were changed, and locks it, when the revision is still that one. */
+/** Notes that occurrences were changed by hand, and locks the event, when the revision is still that one; a source touches moved ones no more. */
 export function touchEvent(
   tx: Db,
   { id, revision, raisesSequence }: Pick<Change, "id" | "revision" | "raisesSequence">,
 ): Promise<number> {
   return run(tx, {
     name: "event_touch",
-    text: `update event.event set revision = revision + 1, updated_at = now(), sequence = sequence + case when $3 then 1 else 0 end
+    text: `update event.event set revision = revision + 1, updated_at = now(), sequence = sequence + case when $3 then 1 else 0 end,
+        edited = case when $3 and source_id is not null then array(select distinct unnest(edited || 'exceptions'::text) order by 1) else edited end
       where id = $1 and revision = $2 and deleted_at is null`,
     values: [id, revision, raisesSequence],
   });

@@ -506,6 +506,9 @@ test("fields changed by hand are noted on an event that came from a source", asy
   const { json } = await patch(slug, { startsAt: "2126-05-01T10:00" }, { user: manager });
   expect([json.source, json.edited]).toEqual(["Elsewhere", ["endsAt", "startsAt", "title"]]);
   expect((await get(slug, system.call)).json.edited).toEqual([]);
+  const path = `/occurrences/${json.occurrences[0].id}`;
+  expect((await patch(slug, { capacity: 7 }, { user: manager, path })).json.edited).not.toContain("exceptions");
+  expect((await patch(slug, { cancelled: true }, { user: manager, path })).json.edited).toContain("exceptions");
 });
 
 test("the events of somebody who deletes his account vanish at once, and come back with him", async () => {
