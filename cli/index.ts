@@ -27,15 +27,28 @@ const commandFiles: Record<string, string> = {
   "pack yank": "./pack/show.ts",
 };
 
-/** Runs one command line (without the program's name) and answers its exit code; SIGINT aborts it once, then ends it. */
+/** Signals that ask a command to stop, with the exit codes by which a shell knows them. */
+const interruptions = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+type Interruption = keyof typeof interruptions;
+
+/**
+ * Runs one command line (without the program's name) and answers its exit code. A signal aborts it, so that it clears up
+ * after itself; a second Ctrl-C ends it at once.
+ */
 export async function run(argv: string[]): Promise<number> {
   const text = messagesOf(readerLanguage(process.env));
   const interruption = new AbortController();
-  const interrupt = () => {
-    if (interruption.signal.aborted) process.exit(130);
+  let exitCode: number = interruptions.SIGINT;
+  const interrupt = (signal: Interruption) => {
+    if (interruption.signal.aborted && signal === "SIGINT") process.exit(exitCode);
+    if (!interruption.signal.aborted) exitCode = interruptions[signal];
     interruption.abort(new DOMException("interrupted", "AbortError"));
   };
-  process.on("SIGINT", interrupt);
+  const listeners = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) => {
+    const listener = () => interrupt(signal);
+    process.on(signal, listener);
+    return () => process.off(signal, listener);
+  });
   try {
     if (argv[0] === "--version") {
       process.stdout.write(`sunduk ${manifest.version}\n`);
@@ -53,11 +66,11 @@ export async function run(argv: string[]): Promise<number> {
   } catch (error) {
     if (interruption.signal.aborted) {
       process.stderr.write(`sunduk: ${text.interrupted}\n`);
-      return 130;
+      return exitCode;
     }
     return tellFailure(error, argv.includes("--json"));
   } finally {
-    process.off("SIGINT", interrupt);
+    for (const stopListening of listeners) stopListening();
   }
 }
 

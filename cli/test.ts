@@ -6,10 +6,14 @@ import type { Output } from "./output.ts";
 type Totals = { passed: number; failed: number; skipped: number };
 type Part = "embedded" | "cluster";
 
-const usage = "test [embedded|cluster] [--long]";
+const usage = "test [embedded|cluster] [FILE] [--long]";
+const graceMs = 3_000;
 const root = join(import.meta.dir, "..");
 /** What runs again on the cluster parts: everything that goes through queues, storage and the gateway. */
-const clusterTests = ["tests/flows", "tests/races", "tests/workers", "tests/api/login.test.ts"];
+const filesOf: Record<Part, string[]> = {
+  embedded: ["tests"],
+  cluster: ["tests/flows", "tests/races", "tests/workers", "tests/api/login.test.ts"],
+};
 
 /** Runs the tests on embedded parts, and the flows again on cluster parts where their programs are installed. */
 export const command = defineCommand({
@@ -17,8 +21,8 @@ export const command = defineCommand({
   usage,
   summary: "Run every test on the embedded parts, then the flows on the cluster parts",
   options: { long: { type: "boolean" } },
-  positionals: ["PARTS?"],
-  async run({ values, positionals: [chosen], output, signal }) {
+  positionals: ["PARTS?", "FILE?"],
+  async run({ values, positionals: [chosen, file], output, signal }) {
     const wanted = readParts(chosen);
     const { findServices } = await import("../tests/services/cluster.ts");
     const { startTestRun } = await import("../tests/test-run.ts");
@@ -29,13 +33,16 @@ export const command = defineCommand({
     const skippedParts: string[] = [];
     try {
       for (const part of wanted) {
+        signal.throwIfAborted();
         if (part === "cluster" && missing.length > 0) {
           skippedParts.push(output.text.clusterSkipped(missing.join(", ")));
           totals.skipped += 1;
           continue;
         }
         output.say(output.text.testing(part));
-        add(totals, await runTests(part, { shared: await run.environment(part), long, signal, output }));
+        const shared = await run.environment(part);
+        signal.throwIfAborted();
+        add(totals, await runTests(file ? [file] : filesOf[part], { shared, long, signal, output }));
       }
     } finally {
       await run.stop();
@@ -56,7 +63,7 @@ function readParts(chosen: string | undefined): Part[] {
 type Settings = { shared: Record<string, string>; long: boolean; signal: AbortSignal; output: Output };
 
 /** One run of `bun test`. A run that prints no summary has failed, whatever its exit code says. */
-async function runTests(part: Part, { shared, long, signal, output }: Settings): Promise<Totals> {
+async function runTests(files: string[], { shared, long, signal, output }: Settings): Promise<Totals> {
   const child = Bun.spawn(
     [
       process.execPath,
@@ -64,7 +71,7 @@ async function runTests(part: Part, { shared, long, signal, output }: Settings):
       "--parallel=3", // two cores are busy with three: a file often waits
       "--timings=tests/timings.json", // the slowest files first
       "--timeout=120000",
-      ...(part === "cluster" ? clusterTests : ["tests"]),
+      ...files,
     ],
     {
       cwd: root,
@@ -72,16 +79,37 @@ async function runTests(part: Part, { shared, long, signal, output }: Settings):
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
+      detached: true, // a group of its own: what tests have started is ended with them
     },
   );
-  signal.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });
-  const [, told] = await Promise.all([echo(child.stdout, output), echo(child.stderr, output), child.exited]);
-  if (signal.aborted) throw new Fault("unavailable", "Run the tests: interrupted");
+  const interrupted = Promise.withResolvers<never>();
+  const interrupt = () =>
+    void endGroup(child).then(() => interrupted.reject(new Fault("unavailable", "Run the tests: interrupted")));
+  signal.addEventListener("abort", interrupt, { once: true });
+  const ended = Promise.all([echo(child.stdout, output), echo(child.stderr, output), child.exited]);
+  const [, told] = await Promise.race([ended, interrupted.promise]);
+  signal.removeEventListener("abort", interrupt);
+  signal.throwIfAborted();
   const number = (word: string) => Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(told)?.[1] ?? 0);
   const totals = { passed: number("pass"), failed: number("fail"), skipped: number("skip") };
   const complete = /^Ran \d+ tests? across \d+ files?/m.test(told);
   if (!complete || (child.exitCode !== 0 && totals.failed === 0)) totals.failed += 1;
   return totals;
+}
+
+/** Ends a process and all that it has started, by force what does not leave within 3 s. */
+async function endGroup(child: Bun.Subprocess): Promise<void> {
+  const send = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(-child.pid, signal);
+    } catch {
+      // all of them are gone
+    }
+  };
+  send("SIGTERM");
+  await Promise.race([child.exited, Bun.sleep(graceMs)]);
+  send("SIGKILL");
+  await child.exited;
 }
 
 /** Passes a stream on as it comes, and answers with all of it, without colours. */

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, statfs } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, statfs } from "node:fs/promises";
 import { freemem, tmpdir } from "node:os";
 import { join } from "node:path";
 import { startTestPostgres } from "./harness.ts";
@@ -18,6 +18,7 @@ export async function startTestRun({ long }: { long: boolean }): Promise<TestRun
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(!long && (await hasRoomInMemory()) ? memory : tmpdir(), "sunduk-test-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
+  stack.defer(() => endProcessesIn(folder));
   const temporary = join(folder, "tmp");
   await mkdir(temporary);
   await chmod(folder, 0o755); // PostgreSQL started by root runs as somebody else
@@ -46,4 +47,18 @@ async function hasRoomInMemory(): Promise<boolean> {
   if (kind !== "tmpfs" || /\b(ro|noexec)\b/.test(options)) return false;
   const { bavail, bsize } = await statfs(memory);
   return Math.min(bavail * bsize, freemem()) >= leastBytes;
+}
+
+/** Ends what tests that were interrupted have left running in the folder of the run: databases of their own, mostly. Linux only. */
+async function endProcessesIn(folder: string): Promise<void> {
+  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
+  const places = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")));
+  for (const [index, pid] of pids.entries()) {
+    if (!places[index]?.startsWith(`${folder}/`) || pid === process.pid) continue;
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // gone meanwhile
+    }
+  }
 }
