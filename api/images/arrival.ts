@@ -36,7 +36,10 @@ export async function openImage(
     rest.access ? undefined : findWaitingImage(db, asked),
   ]);
   if (blocked) throw blockedImage(blocked.reason);
-  if (unfinished) return showImage(images, { id: unfinished.id, viewer });
+  if (unfinished) {
+    if (asked.albumId !== null) await requireOpenAlbum(db, { caller, id: asked.albumId });
+    return showImage(images, { id: unfinished.id, viewer });
+  }
   const expiresSeconds = config.UPLOAD_EXPIRES_SECONDS;
   const id = await admitImage(images, { caller, sha256, sizeBytes: size, expiresSeconds, ...rest });
   return showImage(images, { id, viewer });

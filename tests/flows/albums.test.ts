@@ -213,6 +213,117 @@ describe("a pack's gallery", () => {
   });
 });
 
+describe("a gallery of an organization", () => {
+  const slug = "builders";
+  const page = `/v1/organizations/${slug}`;
+  const [roleOf, imagesOf] = [
+    async (by: Caller, id: string) => (await by.call("GET", `/v1/albums/${id}`)).json.role,
+    (by: Caller, id: string) => idsOf(by, `/v1/albums/${id}/images`),
+  ];
+  beforeAll(async () => {
+    await owner.call("POST", "/v1/organizations", { body: { slug, name: "Builders" } });
+    await system.db.query({
+      name: "test_add_member",
+      text: `insert into organization.member (organization_id, user_id, role)
+        select o.id, u.id, 'member' from organization.organization o, account."user" u where o.slug = $1 and u.login = 'publisher'`,
+      values: [slug],
+    });
+  });
+
+  test("takes images from its members; whoever edits it takes any out, everybody his own, and each stays its owner's", async () => {
+    const { id } = await makeAlbum(owner, { organization: slug });
+    const path = `/v1/albums/${id}`;
+    expect([await roleOf(owner, id), await roleOf(publisher, id)]).toEqual(["editor", "contributor"]);
+    const [mine, his] = [
+      await uploadImage(owner, makePng(), { album: id }),
+      await uploadImage(publisher, makePng(), { album: id }),
+    ];
+    const open = await uploadImage(publisher, makePng(), { album: id, visibility: "public" });
+    for (const caller of [owner, publisher])
+      expect((await imagesOf(caller, id)).sort()).toEqual([mine, his, open].sort());
+    expect((await change(publisher, path, { title: "x" })).status).toBe(403);
+    expect((await publisher.call("DELETE", `/v1/images/${mine}`)).status).toBe(403);
+    expect((await change(owner, path, { visibility: "page" })).status).toBe(200);
+    expect(await roleOf(other, id)).toBe("reader");
+    const body = { name: "x.png", sha256: "0".repeat(64), size: 3, album: id };
+    expect((await other.call("POST", "/v1/images", { body })).status).toBe(422);
+
+    const takeOut = async (by: Caller, image: string) => (await by.call("DELETE", `${path}/images/${image}`)).status;
+    expect([await takeOut(system, his), await takeOut(other, his), await takeOut(publisher, mine)]).toEqual([
+      401, 403, 403,
+    ]);
+    expect([await takeOut(owner, his), await takeOut(owner, his)]).toEqual([204, 404]);
+    expect(await statusOf(owner, `/v1/images/${his}`)).toBe(404);
+    expect((await publisher.call("GET", `/v1/images/${his}`)).json).toMatchObject({
+      album: null,
+      visibility: "private",
+    });
+    expect(await takeOut(publisher, open)).toBe(204);
+    expect((await other.call("GET", `/v1/images/${open}`)).json).toMatchObject({ album: null, visibility: "public" });
+    expect(await imagesOf(other, id)).toEqual([mine]);
+  });
+
+  test("is forgotten with its organization, also by whoever remembers what everybody sees", async () => {
+    const { id } = await makeAlbum(owner, { organization: slug, visibility: "page" });
+    const image = await uploadImage(publisher, makePng(), { album: id });
+    const listed = async () => (await idsOf(system, "/v1/users/publisher/images")).includes(image);
+    await waitFor(listed, "the image to be listed");
+    expect((await change(owner, page, { visibility: "private" })).status).toBe(200);
+    await waitFor(async () => !(await listed()), "the image to be listed no more", 10_000); // it is remembered for longer
+    for (const path of [`/v1/albums/${id}`, `/v1/images/${image}`, `${page}/albums`])
+      expect([await statusOf(other, path), await statusOf(publisher, path)]).toEqual([404, 200]);
+    await owner.call("DELETE", page, { body: { slug, transferTo: "me" } });
+    // It is his own album now, and whoever was a member has lost what he saw there.
+    expect([await roleOf(owner, id), await statusOf(publisher, `/v1/albums/${id}`)]).toEqual(["editor", 404]);
+    expect((await change(publisher, `/v1/images/${image}`, { album: null })).json.visibility).toBe("private");
+  });
+});
+
+test("a gallery of an event takes images from who has a seat, as long as he has it, and is gone with the event", async () => {
+  const event = { title: { en: "Fair" }, place: { kind: "online" }, timeZone: "UTC" };
+  const times = { startsAt: "2126-03-01T19:00", endsAt: "2126-03-01T21:00" };
+  await owner.call("POST", "/v1/organizations", { body: { slug: "fair-team", name: "Fair" } });
+  await owner.call("POST", "/v1/events", { body: { ...event, ...times, slug: "fair", organization: "fair-team" } });
+  const page = "/v1/events/fair";
+  const gallery = await makeAlbum(owner, { event: "fair", visibility: "page" });
+  const hidden = await makeAlbum(owner, { event: "fair" });
+  const path = `/v1/albums/${gallery.id}`;
+  const shown = async (by: Caller) => [
+    (await by.call("GET", page)).json.albums?.map(({ id }: { id: string }) => id),
+    await idsOf(by, `${page}/albums`).catch(() => undefined),
+  ];
+  const put = async (by: TestUser, album: string) =>
+    (await by.call("POST", "/v1/images", { body: { name: "x.png", sha256: "0".repeat(64), size: 3, album } })).status;
+  const roleOf = async (by: Caller) => (await by.call("GET", path)).json.role;
+  expect(await shown(owner)).toEqual([
+    [hidden.id, gallery.id],
+    [hidden.id, gallery.id],
+  ]);
+  for (const caller of [system, maintainer]) expect(await shown(caller)).toEqual([[gallery.id], [gallery.id]]);
+  expect([await roleOf(maintainer), await put(maintainer, gallery.id)]).toEqual(["reader", 422]);
+
+  const seat = await maintainer.call("POST", `${page}/registrations`, { body: {} });
+  expect(seat.json.state).toBe("confirmed");
+  expect([await roleOf(maintainer), await roleOf(other)]).toEqual(["contributor", "reader"]);
+  expect([await put(maintainer, gallery.id), await put(maintainer, hidden.id), await put(other, gallery.id)]).toEqual([
+    201, 422, 422,
+  ]);
+  const image = await uploadImage(maintainer, makePng(), { album: gallery.id });
+  expect(await statusOf(system, `/v1/images/${image}/thumb`)).toBe(307);
+  expect((await change(owner, page, { visibility: "members" })).status).toBe(200);
+  for (const caller of [system, other])
+    for (const seen of [path, `/v1/images/${image}/thumb`, `${page}/albums`])
+      expect(await statusOf(caller, seen)).toBe(404);
+  expect([await roleOf(maintainer), (await shown(maintainer))[0]]).toEqual(["contributor", [gallery.id]]);
+
+  await maintainer.call("POST", `${page}/registrations/${seat.json.id}/cancel`, { body: {} });
+  expect([await statusOf(maintainer, path), await put(maintainer, gallery.id)]).toEqual([404, 422]);
+  expect((await owner.call("GET", `/v1/images/${image}`)).json.owner).toBe("maintainer");
+  expect((await owner.call("DELETE", page)).status).toBe(204);
+  for (const caller of [owner, admin]) expect(await statusOf(caller, path)).toBe(404);
+  expect((await change(maintainer, `/v1/images/${image}`, { album: null })).json.visibility).toBe("private");
+});
+
 describe("an archive", () => {
   const ask = async (caller: Caller, album: string): Promise<Answer> => {
     const asked = await caller.call("POST", `/v1/albums/${album}/archive`);
