@@ -4,6 +4,7 @@ import { Value } from "@sinclair/typebox/value";
 import { parse as parseToml } from "smol-toml";
 import { hideSecret, OauthClient, ServiceClient } from "./clients.ts";
 import { findContradictions } from "./config-contradictions.ts";
+import { isTables, parseSetting } from "./config-values.ts";
 import { Provider } from "./providers.ts";
 
 const seconds = (fallback: number) => t.Integer({ minimum: 1, default: fallback });
@@ -132,6 +133,14 @@ export const Config = t.Object({
     description: "How long the bytes that were sent are kept, to make better variants of them later",
   }),
   IMAGE_AVIF: t.Union([t.Literal("on"), t.Literal("off")], { default: "on" }),
+  LIMIT_ANALYTICS_PER_MINUTE: count(60),
+  ROLL_UP_EVERY_SECONDS: seconds(60),
+  ANALYTICS_RAW_DAYS: t.Integer({
+    minimum: 3,
+    default: 90,
+    description: "How long single events are kept; their counts by hour and day stay longer",
+  }),
+  ANALYTICS_HOURLY_DAYS: t.Integer({ minimum: 3, default: 365, description: "How long counts by hour are kept" }),
   LIMIT_SIGN_INS_PER_MINUTE: count(30),
   LIMIT_SIGN_INS_PER_ACCOUNT: count(10),
   ACCOUNT_ERASE_DAYS: t.Number({
@@ -187,7 +196,7 @@ export function readConfig({ environment, file }: Sources): Config {
     const path = environment[`${name}_FILE`];
     try {
       const value = path ? readFileSync(path, "utf8").trim() : environment[name];
-      if (value !== undefined && value !== "") given[name] = parse(Config.properties[name], value);
+      if (value !== undefined && value !== "") given[name] = parseSetting(Config.properties[name], value);
     } catch (cause) {
       if (cause instanceof SyntaxError) problems.push(`${name}: is not JSON; it must be a list of objects`);
       else problems.push(`${name}_FILE: cannot read ${path}: ${cause instanceof Error ? cause.message : cause}`);
@@ -214,22 +223,6 @@ function names(): Name[] {
 
 function isName(name: string): name is Name {
   return name in Config.properties;
-}
-
-function isTables(schema: TSchema): boolean {
-  return schema.type === "array" && schema.items?.type === "object";
-}
-
-function parse(schema: TSchema, value: string): unknown {
-  if (isTables(schema)) return JSON.parse(value);
-  if (schema.type === "array")
-    return value
-      .split(",")
-      .map((item) => item.trim())
-      .filter(Boolean);
-  if (schema.type === "integer" || schema.type === "number")
-    return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
-  return value;
 }
 
 function readToml(file: string): Record<string, unknown> {
