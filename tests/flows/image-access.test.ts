@@ -16,12 +16,14 @@ import {
 } from "../harness.ts";
 import { makePng, uploadImage } from "../pictures.ts";
 
-// Every way to an image against a model: page (what a link opens), JSON, lists, profiles, variants and archives. Mutants
+// Every way to an image against a model: page (what a link opens), JSON, lists, profiles, pages of organizations and events,
+// variants and archives. Mutants
 // that ten runs of it have killed: a variant found without can_view; a list of an album without it; an archive of all that
 // is in the album; an archive found by its album alone; can_view without blocked digests, or without hidden owners; a link
 // that goes on when it is revoked, or expired, or that opens other albums; a gallery that belongs to whoever made it.
 
 const owners = ["ann", "bob"] as const;
+const pages = ["pack", "guild", "fair"] as const;
 const variants = ["thumb", "preview", "large", "original"];
 const imageCount = 6;
 const albumCount = 4;
@@ -35,6 +37,7 @@ let users: Record<string, TestUser>;
 let userIds: Record<string, string>;
 let packId = "";
 let guildId = "";
+let fairId = "";
 let folder = "";
 const images: { id: string; sha256: string }[] = [];
 const albums: { id: string; shareId: string; token: string; grant: string }[] = [];
@@ -61,6 +64,15 @@ beforeAll(async () => {
     guildId,
     userIds.member,
   ]);
+  const { admin } = users;
+  const event = { title: { en: "Fair" }, place: { kind: "online" }, timeZone: "UTC" };
+  const times = { startsAt: "2126-03-01T19:00", endsAt: "2126-03-01T21:00" };
+  await admin?.call("POST", "/v1/events", { body: { slug: "fair", ...event, ...times } });
+  await query(
+    `insert into event.registration (id, occurrence_id, user_id, state) select gen_random_uuid(), id, $1, 'confirmed' from event.occurrence`,
+    [userIds.guest],
+  );
+  fairId = (await query(`select id from event.event`))[0].id;
   for (let n = 0; n < imageCount; n++) {
     const id = await uploadImage(ann, makePng(), { name: `image-${n}.png` });
     images.push({ id, sha256: (await ann.call("GET", `/v1/images/${id}`)).json.sha256 });
@@ -98,7 +110,7 @@ type ImageState = {
 type AlbumState = {
   owner: Owner;
   /** Whose gallery it is. */
-  page: "pack" | "guild" | null;
+  page: (typeof pages)[number] | null;
   visibility: "private" | "page" | "unlisted" | "public";
   link: "good" | "revoked" | "expired";
 };
@@ -110,6 +122,14 @@ type World = {
   guild: { visibility: "private" | "unlisted" | "public"; deleted: boolean };
   hidden: Record<Owner, boolean>;
   disabled: Record<Owner, boolean>;
+  /** An event of one owner or of that organization, for which the guest is registered. */
+  fair: {
+    owner: Owner | "guild";
+    visibility: "members" | "unlisted" | "public";
+    state: "draft" | "published" | "cancelled";
+    deleted: boolean;
+    seat: "confirmed" | "checked-in" | "cancelled" | "no-show";
+  };
   /** Whose archive is asked for. */
   packed: number;
 };
@@ -133,7 +153,7 @@ const world: fc.Arbitrary<World> = fc.record({
   albums: fc.array(
     fc.record({
       owner,
-      page: fc.constantFrom<AlbumState["page"][]>(null, null, "pack", "pack", "guild"),
+      page: fc.constantFrom<AlbumState["page"][]>(null, ...pages),
       visibility: fc.constantFrom<AlbumState["visibility"][]>("private", "page", "unlisted", "public"),
       link: fc.constantFrom<AlbumState["link"][]>("good", "good", "revoked", "expired"),
     }),
@@ -149,13 +169,28 @@ const world: fc.Arbitrary<World> = fc.record({
     visibility: fc.constantFrom<World["guild"]["visibility"][]>("private", "unlisted", "public"),
     deleted: seldom,
   }),
+  fair: fc.record({
+    owner: fc.constantFrom<World["fair"]["owner"][]>("guild", ...owners),
+    visibility: fc.constantFrom<World["fair"]["visibility"][]>("members", "members", "unlisted", "public"),
+    state: fc.constantFrom<World["fair"]["state"][]>("draft", "published", "published", "cancelled"),
+    deleted: seldom,
+    seat: fc.constantFrom<World["fair"]["seat"][]>("confirmed", "checked-in", "cancelled", "no-show"),
+  }),
   hidden: fc.record({ ann: seldom, bob: seldom }),
   disabled: fc.record({ ann: seldom, bob: seldom }),
   packed: fc.nat(albumCount - 1),
 });
 
 /** Makes it so, behind the API's back. */
-async function arrange({ images: shown, albums: shownAlbums, pack, guild, hidden, disabled }: World): Promise<void> {
+async function arrange({
+  images: shown,
+  albums: shownAlbums,
+  pack,
+  guild,
+  fair,
+  hidden,
+  disabled,
+}: World): Promise<void> {
   const rows = shown.map((image, n) => ({
     ...image,
     id: images[n]?.id,
@@ -189,10 +224,22 @@ async function arrange({ images: shown, albums: shownAlbums, pack, guild, hidden
     await query(`insert into pack.reader_user (pack_id, user_id) values ($1, $2)`, [packId, userIds.guest]);
   await query(
     `update image.album a set owner_id = v.owner, pack_id = case v.page when 'pack' then $2::uuid end,
-        organization_id = case v.page when 'guild' then $3::uuid end, visibility = v.visibility
+        organization_id = case v.page when 'guild' then $3::uuid end, event_id = case v.page when 'fair' then $4::uuid end, visibility = v.visibility
       from jsonb_to_recordset($1::jsonb) v (id uuid, owner uuid, page text, visibility text) where a.id = v.id`,
-    [JSON.stringify(albumRows), packId, guildId],
+    [JSON.stringify(albumRows), packId, guildId, fairId],
   );
+  await query(
+    `update event.event set owner_id = $2, organization_id = $3::uuid, visibility = $4, state = $5, deleted_at = case when $6 then now() end where id = $1`,
+    [
+      fairId,
+      userIds[fair.owner === "guild" ? "bob" : fair.owner],
+      fair.owner === "guild" ? guildId : null,
+      fair.visibility,
+      fair.state,
+      fair.deleted,
+    ],
+  );
+  await query(`update event.registration set state = $1`, [fair.seat]);
   await query(
     `update organization.organization set visibility = $2, deleted_at = case when $3 then now() end where id = $1`,
     [guildId, guild.visibility, guild.deleted],
@@ -240,22 +287,43 @@ async function forget(world: World): Promise<void> {
 // Who may see it: the model ------------------------------------------------------------------------------------------------
 type Viewer = { user: string | null; share: number | null };
 
+type Role = "editor" | "contributor" | "member" | "reader" | null;
+
 /** What somebody is to the pack: its owner, a member, a reader, or nothing. */
-function roleInPack({ pack, hidden }: World, { user }: Viewer): "editor" | "member" | "reader" | null {
+function roleInPack({ pack, hidden }: World, { user }: Viewer): Role {
   if (pack.deleted || hidden[pack.owner]) return null;
   if (user === pack.owner || user === "admin") return "editor";
   if (user === "member") return "member";
   return pack.visibility !== "private" || (user === "guest" && pack.reader) ? "reader" : null;
 }
 
-function roleInGuild({ guild }: World, { user }: Viewer): "editor" | "member" | "reader" | null {
+function roleInGuild({ guild }: World, { user }: Viewer): Role {
   if (guild.deleted) return null;
   if (user === "ann" || user === "admin") return "editor";
-  return user === "member" ? "member" : guild.visibility === "private" ? null : "reader";
+  return user === "member" ? "contributor" : guild.visibility === "private" ? null : "reader";
 }
 
-function roleIn(world: World, { album, viewer }: { album: AlbumState; viewer: Viewer }) {
-  if (album.page !== null) return (album.page === "pack" ? roleInPack : roleInGuild)(world, viewer);
+/** What somebody is to the event: whoever has a seat contributes to what is not its organizers' alone. */
+function roleInFair(world: World, { user }: Viewer): Role {
+  const { fair, hidden } = world;
+  const isOfGuild = fair.owner === "guild";
+  if (fair.deleted || (fair.owner !== "guild" && hidden[fair.owner])) return null;
+  const inGuild = isOfGuild ? roleInGuild(world, { user, share: null }) : null;
+  if (user === "admin" || user === fair.owner || inGuild === "editor") return "editor";
+  if (fair.state === "draft") return null;
+  const isGuest = user === "guest" && fair.seat !== "cancelled";
+  if (fair.visibility === "members" && inGuild !== "contributor" && !isGuest) return null;
+  return isGuest && fair.seat !== "no-show" ? "contributor" : "reader";
+}
+
+const roles = { pack: roleInPack, guild: roleInGuild, fair: roleInFair };
+
+function roleIn(world: World, { album, viewer }: { album: AlbumState; viewer: Viewer }): Role {
+  if (album.page !== null) {
+    const role = roles[album.page](world, viewer);
+    const isKept = album.page === "fair" && album.visibility === "private";
+    return isKept && role === "contributor" ? "reader" : role;
+  }
   if (world.hidden[album.owner]) return null;
   return viewer.user === album.owner || viewer.user === "admin" ? "editor" : "reader";
 }
@@ -323,13 +391,15 @@ function expectedOf(world: World, viewer: Viewer): Record<string, unknown> {
     for (const place of ["images", "profile"])
       told[`${place} of ${name}`] = isAway ? 404 : listedImages(world, { name, viewer });
   }
-  for (const page of ["pack", "guild"] as const) {
-    const role = (page === "pack" ? roleInPack : roleInGuild)(world, viewer);
+  for (const page of pages) {
     const listed = numbers(world.albums).filter((n) => {
       const album = world.albums[n];
-      return album?.page === page && (role !== "reader" || ["page", "public"].includes(album.visibility));
+      if (album?.page !== page) return false;
+      return roleIn(world, { album, viewer }) !== "reader" || ["page", "public"].includes(album.visibility);
     });
-    told[`galleries of the ${page}`] = role === null ? 404 : listed;
+    const isShown = roles[page](world, viewer) !== null;
+    told[`galleries of the ${page}`] = isShown ? listed : 404;
+    if (page !== "pack") told[`page of the ${page}`] = isShown ? listed : 404;
   }
   told.archive = canViewAlbum(world, { n: world.packed, viewer }) ? imagesIn(world, world.packed, viewer) : 404;
   return told;
@@ -383,6 +453,9 @@ async function toldTo(world: World, viewer: Viewer): Promise<Record<string, unkn
     listsOf(call).then((lists) => void Object.assign(told, lists)),
     list("galleries of the pack", "/v1/packs/castle/albums", albums),
     list("galleries of the guild", "/v1/organizations/guild/albums", albums),
+    list("galleries of the fair", "/v1/events/fair/albums", albums),
+    list("page of the guild", "/v1/organizations/guild", albums),
+    list("page of the fair", "/v1/events/fair", albums),
     fetchArchive(call, albums[world.packed]?.id ?? "").then((found) => {
       told.archive = found;
     }),
@@ -404,7 +477,7 @@ async function listsOf(call: TestUser["call"]): Promise<Record<string, unknown>>
 /** Which of these an answer lists, or its status. */
 function numbersOf({ status, json }: Answer, of: { id: string }[]): number[] | number {
   if (status !== 200) return status;
-  const { items } = json.items ? json : json.images;
+  const items = json.items ?? json.images?.items ?? json.albums;
   return items.map(({ id }: any) => of.findIndex((item) => item.id === id)).sort();
 }
 
