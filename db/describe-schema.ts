@@ -9,7 +9,7 @@ import { type Db, many } from "./query.ts";
 
 type Line = { owner: string; text: string };
 
-/** What a database holds, from its catalogs, as SQL for reading: the same text for the same schema. Leaves out the queues' tables. */
+/** What a database holds, from its catalogs, as SQL for reading: the same text for the same schema. Leaves out the queues' tables and partitions. */
 export async function describeSchema(db: Db): Promise<string> {
   const columns = await many<Line>(db, {
     name: "schema_list_columns",
@@ -17,7 +17,7 @@ export async function describeSchema(db: Db): Promise<string> {
         case when a.attnotnull then ' not null' else '' end, coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')) as text
       from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
       left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-      where c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+      where c.relkind in ('r', 'p') and not c.relispartition and a.attnum > 0 and not a.attisdropped
         and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', 'bullmq')
       order by n.nspname, c.relname, a.attnum`,
   });
@@ -25,13 +25,13 @@ export async function describeSchema(db: Db): Promise<string> {
     name: "schema_list_constraints",
     text: `select format('%I.%I', n.nspname, c.relname) as owner, format('  constraint %I %s', k.conname, pg_get_constraintdef(k.oid)) as text
       from pg_constraint k join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
-      where k.contype in ('p', 'u', 'f', 'c') and n.nspname not in ('pg_catalog', 'information_schema', 'bullmq')
+      where k.contype in ('p', 'u', 'f', 'c') and not c.relispartition and n.nspname not in ('pg_catalog', 'information_schema', 'bullmq')
       order by n.nspname, c.relname, array_position(array['p', 'u', 'f', 'c'], k.contype::text), k.conname`,
   });
   const indexes = await many<Line>(db, {
     name: "schema_list_indexes",
     text: `select format('%I.%I', schemaname, tablename) as owner, indexdef as text from pg_indexes i
-      where schemaname not in ('pg_catalog', 'information_schema', 'bullmq')
+      where not (select c.relispartition from pg_class c where c.oid = format('%I.%I', i.schemaname, i.indexname)::regclass) and schemaname not in ('pg_catalog', 'information_schema', 'bullmq')
         and not exists (select from pg_constraint k where k.conindid = format('%I.%I', i.schemaname, i.indexname)::regclass)
       order by schemaname, tablename, indexname`,
   });

@@ -197,6 +197,106 @@ CREATE UNIQUE INDEX user_email_verified ON account."user" USING btree (email) WH
 CREATE INDEX user_erase_after ON account."user" USING btree (erase_after) WHERE (erase_after IS NOT NULL);
 CREATE INDEX user_gone ON account."user" USING btree (id) WHERE (deleted_at IS NOT NULL);
 
+create table analytics.daily (
+  day date not null,
+  kind text not null,
+  subject_kind text not null,
+  subject_id uuid not null,
+  version text not null,
+  format text not null,
+  launcher text not null,
+  channel text not null,
+  source text not null,
+  count bigint not null
+);
+CREATE INDEX daily_day ON analytics.daily USING btree (day, kind);
+CREATE INDEX daily_subject_id ON analytics.daily USING btree (subject_id, kind, day);
+
+create table analytics.dropped (
+  day date not null,
+  reason text not null,
+  count bigint not null,
+  constraint dropped_pkey PRIMARY KEY (day, reason)
+);
+
+create table analytics.event (
+  hour timestamp with time zone not null,
+  key bytea not null,
+  at timestamp with time zone not null,
+  kind text not null,
+  subject_kind text not null,
+  subject_id uuid not null,
+  visitor bytea not null,
+  version text not null,
+  format text not null,
+  launcher text not null,
+  channel text not null,
+  source text not null,
+  xid xid8 not null default pg_current_xact_id(),
+  constraint event_pkey PRIMARY KEY (hour, key)
+);
+CREATE INDEX event_xid ON ONLY analytics.event USING btree (xid);
+
+create table analytics.hourly (
+  hour timestamp with time zone not null,
+  kind text not null,
+  subject_kind text not null,
+  subject_id uuid not null,
+  version text not null,
+  format text not null,
+  launcher text not null,
+  channel text not null,
+  source text not null,
+  count bigint not null
+);
+CREATE INDEX hourly_hour ON analytics.hourly USING btree (hour, kind);
+CREATE INDEX hourly_subject_id ON analytics.hourly USING btree (subject_id, kind, hour);
+
+create table analytics.progress (
+  single boolean not null default true,
+  as_of timestamp with time zone not null default now(),
+  next_xid xid8 not null default '0'::xid8,
+  derived_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  constraint progress_pkey PRIMARY KEY (single),
+  constraint progress_single_check CHECK (single)
+);
+
+create table analytics.salt (
+  day date not null,
+  value bytea not null,
+  constraint salt_pkey PRIMARY KEY (day)
+);
+
+create table analytics.schedule (
+  user_id uuid not null,
+  every text not null,
+  report text not null,
+  subject_kind text not null,
+  subject_id uuid not null,
+  sent_until timestamp with time zone not null,
+  constraint schedule_pkey PRIMARY KEY (user_id, every, report, subject_id),
+  constraint schedule_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint schedule_every_check CHECK ((every = ANY (ARRAY['week'::text, 'month'::text])))
+);
+CREATE INDEX schedule_sent_until ON analytics.schedule USING btree (every, sent_until);
+
+create table analytics.total (
+  subject_id uuid not null,
+  kind text not null,
+  count bigint not null,
+  constraint total_pkey PRIMARY KEY (subject_id, kind)
+);
+
+create table analytics.visitors (
+  day date not null,
+  kind text not null,
+  subject_kind text not null,
+  subject_id uuid not null,
+  count bigint not null
+);
+CREATE INDEX visitors_day ON analytics.visitors USING btree (day, kind);
+CREATE INDEX visitors_subject_id ON analytics.visitors USING btree (subject_id, kind, day);
+
 create table api.idempotency (
   caller text not null,
   key text not null,
@@ -216,6 +316,40 @@ create table api.rate (
   constraint rate_pkey PRIMARY KEY (key)
 );
 CREATE INDEX rate_arrival_at ON api.rate USING btree (arrival_at);
+
+create table audit.act (
+  id uuid not null,
+  at timestamp with time zone not null default now(),
+  actor_id uuid,
+  via text not null,
+  operator text,
+  action text not null,
+  subject text not null default ''::text,
+  detail jsonb not null default '{}'::jsonb,
+  trace text,
+  constraint act_pkey PRIMARY KEY (id),
+  constraint act_actor_id_fkey FOREIGN KEY (actor_id) REFERENCES account."user"(id),
+  constraint act_check CHECK (((via = 'cli'::text) = (actor_id IS NULL))),
+  constraint act_check1 CHECK (((via = 'cli'::text) = (operator IS NOT NULL))),
+  constraint act_via_check CHECK ((via = ANY (ARRAY['api'::text, 'board'::text, 'cli'::text])))
+);
+CREATE INDEX act_action ON audit.act USING btree (action, id DESC);
+CREATE INDEX act_actor_id ON audit.act USING btree (actor_id, id DESC);
+CREATE INDEX act_at ON audit.act USING btree (at);
+CREATE INDEX act_subject ON audit.act USING btree (subject, id DESC);
+
+create table backup.made (
+  id uuid not null,
+  name text,
+  place text not null,
+  began_at timestamp with time zone not null default now(),
+  ended_at timestamp with time zone,
+  size_bytes bigint not null default 0,
+  damaged integer not null default 0,
+  problem text,
+  constraint made_pkey PRIMARY KEY (id)
+);
+CREATE INDEX made_place ON backup.made USING btree (place, began_at);
 
 create table backup.restore (
   id uuid not null,
@@ -490,6 +624,7 @@ create table event.registration_change (
   constraint registration_change_registration_id_fkey FOREIGN KEY (registration_id) REFERENCES event.registration(id) ON DELETE CASCADE
 );
 CREATE INDEX registration_change_actor_id ON event.registration_change USING btree (actor_id);
+CREATE INDEX registration_change_created_at ON event.registration_change USING btree (created_at);
 CREATE INDEX registration_change_registration_id ON event.registration_change USING btree (registration_id, id);
 
 create table event.server_token (
@@ -756,6 +891,7 @@ create table job.job (
   constraint job_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id) ON DELETE SET NULL,
   constraint job_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'completed'::text, 'failed'::text])))
 );
+CREATE INDEX job_failed ON job.job USING btree (id DESC) WHERE (state = 'failed'::text);
 CREATE INDEX job_owner_id ON job.job USING btree (owner_id);
 CREATE INDEX job_settled ON job.job USING btree (updated_at) WHERE (done >= wanted);
 CREATE INDEX job_unsettled ON job.job USING btree (updated_at) WHERE (done < wanted);
@@ -1173,6 +1309,49 @@ create table public.migration (
   applied_at timestamp with time zone not null default now(),
   constraint migration_pkey PRIMARY KEY (name)
 );
+
+CREATE OR REPLACE FUNCTION analytics.drop_months(until timestamp with time zone)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  part text;
+begin
+  perform pg_advisory_xact_lock(7368057);
+  for part in
+    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = 'analytics.event'::regclass
+        and (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC' <= until
+  loop
+    execute format('drop table analytics.%I', part);
+    return next part;
+  end loop;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION analytics.prepare_months()
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  month timestamp := date_trunc('month', (now() - interval '2 days') at time zone 'UTC');
+begin
+  perform pg_advisory_xact_lock(7368057);
+  while month <= date_trunc('month', now() at time zone 'UTC') + interval '2 months' loop
+    execute format('create table if not exists analytics.%I partition of analytics.event for values from (%L) to (%L)',
+      'event_' || to_char(month, 'YYYY_MM'), month at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
+    month := month + interval '1 month';
+  end loop;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION audit.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'audit.act is only added to' using errcode = 'insufficient_privilege';
+end $function$;
 
 CREATE OR REPLACE FUNCTION event.can_read(e event.event, caller uuid, caller_roles text[])
  RETURNS boolean

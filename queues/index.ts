@@ -2,6 +2,7 @@ import type { Actor } from "./actor.ts";
 import { backfillImages } from "./backfill-images.ts";
 import { buildAlbumArchive } from "./build-album-archive.ts";
 import { buildArchive } from "./build-archive.ts";
+import { createBackup } from "./create-backup.ts";
 import { deliverMail } from "./deliver-mail.ts";
 import { deliverPush } from "./deliver-push.ts";
 import { deliverTelegram } from "./deliver-telegram.ts";
@@ -15,6 +16,7 @@ import { publishVersion } from "./publish-version.ts";
 import { relayFacts } from "./relay-facts.ts";
 import { renderImage } from "./render-image.ts";
 import { resendStuck } from "./resend-stuck.ts";
+import { rollUp } from "./roll-up.ts";
 import { sendMail } from "./send-mail.ts";
 import { settleSeats } from "./settle-seats.ts";
 import { startSyncs } from "./start-syncs.ts";
@@ -45,7 +47,9 @@ export const actors: readonly Actor[] = [
   settleSeats,
   startSyncs,
   syncFeed,
+  rollUp,
   sweepStorage,
   sweepAccounts,
+  createBackup,
   resendStuck,
 ];
