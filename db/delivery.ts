@@ -71,7 +71,8 @@ export type ClaimedDelivery = {
   userId: string | null;
   targetId: string | null;
   attempts: number;
-  ageSeconds: number;
+  /** How long ago it was due. */
+  lateSeconds: number;
 };
 
 /** Takes the delivery of a medium that is due longest, for so long. Undefined when none is. */
@@ -85,7 +86,7 @@ export function claimDelivery(
       where d.id = (select id from notification.delivery where state = 'queued' and not digest and medium = any ($1::text[]) and due_at <= clock_timestamp()
           and (claimed_until is null or claimed_until < clock_timestamp()) order by due_at limit 1 for update skip locked)
       returning d.id, d.notification_id as "notificationId", d.user_id as "userId", d.target_id as "targetId", d.attempts,
-        extract(epoch from clock_timestamp() - d.created_at)::float8 as "ageSeconds"`,
+        extract(epoch from clock_timestamp() - d.due_at)::float8 as "lateSeconds"`,
     values: [media, forSeconds],
   });
 }

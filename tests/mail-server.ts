@@ -81,10 +81,21 @@ export async function startMailServer({ port = 0, secure = false }: Options = {}
 }
 
 function readMail(raw: string): Omit<Received, "to" | "from"> {
+  const { header, text } = readPart(raw);
+  return { subject: readWords(header("subject")), text, messageId: header("message-id"), raw };
+}
+
+/** A part of a mail (RFC 2045); of one that has parts itself, the text of the first. */
+function readPart(raw: string): { header: (name: string) => string; text: string } {
   const at = raw.indexOf("\r\n\r\n");
   const headers = raw.slice(0, at).replace(/\r\n[ \t]+/g, " ");
   const header = (name: string) => new RegExp(`^${name}: (.*)$`, "im").exec(headers)?.[1] ?? "";
   const body = raw.slice(at + 4);
+  const boundary = /^multipart\/.*boundary="?([^";]+)/i.exec(header("content-type"))?.[1];
+  if (boundary !== undefined) {
+    const first = body.split(`--${boundary}\r\n`)[1]?.split(`\r\n--${boundary}`)[0] ?? "";
+    return { header, text: readPart(first).text };
+  }
   const encoding = header("content-transfer-encoding").toLowerCase();
   const text =
     encoding === "base64"
@@ -92,7 +103,7 @@ function readMail(raw: string): Omit<Received, "to" | "from"> {
       : encoding === "quoted-printable"
         ? readQuoted(body.replace(/=\r\n/g, ""))
         : body;
-  return { subject: readWords(header("subject")), text, messageId: header("message-id"), raw };
+  return { header, text };
 }
 
 /** Encoded words of a header (RFC 2047). */

@@ -24,6 +24,9 @@ type Drain = {
   log: Log;
 };
 
+type Send = (delivery: ClaimedDelivery) => Promise<Outcome>;
+
+const staleSeconds = 3 * 24 * 3600;
 /** Longer than one delivery may take: a claim that outlives it belongs to a run that is gone. */
 const claimSeconds = 45;
 /** After which try it is tried again, in seconds: over a day in all. */
@@ -33,17 +36,14 @@ const pauses = [5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 14_400, 14_400, 14
  * Makes deliveries that are due until there are none. Each is claimed first and settled after it went out: at least once, under
  * an id that stays the same. A failure is tried again with growing pauses for a day; one of ours too, since nobody else waits for it.
  */
-export async function drain(
-  { db, media, lanes, signal, log }: Drain,
-  send: (delivery: ClaimedDelivery) => Promise<Outcome>,
-): Promise<number> {
+export async function drain({ db, media, lanes, signal, log }: Drain, send: Send): Promise<number> {
   let made = 0;
   const lane = async () => {
     for (;;) {
       signal.throwIfAborted();
       const [delivery] = await claimDelivery(db, { media, forSeconds: claimSeconds });
       if (!delivery) return;
-      const outcome = await send(delivery).catch((error: unknown): Outcome => {
+      const outcome = await sendInTime(delivery, send).catch((error: unknown): Outcome => {
         log.warn({ err: error, delivery: delivery.id }, "a notification was not delivered");
         return { state: "later", why: "an error of this server" };
       });
@@ -54,6 +54,11 @@ export async function drain(
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   return made;
+}
+
+/** What could not be sent for days, since there was no mail server or bot, is no news any more. */
+async function sendInTime(delivery: ClaimedDelivery, send: Send): Promise<Outcome> {
+  return delivery.lateSeconds > staleSeconds ? { state: "skipped", why: "too late" } : send(delivery);
 }
 
 async function settle(

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { importJWK, jwtVerify } from "jose";
 import { Webhook } from "standardwebhooks";
-import { publishPack, type System, startSystem, type TestUser, waitFor } from "../harness.ts";
+import { createTestFolder, publishPack, type System, startSystem, type TestUser, waitFor } from "../harness.ts";
 import { type MailServer, startMailServer } from "../mail-server.ts";
 import { botToken, makeBrowser, type OutsideServer, startOutsideServer } from "../outside-server.ts";
 
@@ -13,13 +14,18 @@ let fan: TestUser;
 let organizer: TestUser;
 let guest: TestUser;
 let admin: TestUser;
+let logFile: string;
+/** What must be nowhere but where it belongs. */
+const secrets: Record<string, string> = { bot: botToken, discord: "secret-token-of-discord" };
 const base = "https://chest.example";
 
 beforeAll(async () => {
+  logFile = join(await createTestFolder(), "log");
   mails = await startMailServer();
   outside = startOutsideServer();
   system = await startSystem({
     pods: 0,
+    logFile,
     environment: {
       SMTP_URL: mails.url,
       MAIL_FROM: "Sunduk <noreply@chest.example>",
@@ -27,6 +33,7 @@ beforeAll(async () => {
       TELEGRAM_BOT_TOKEN: botToken,
       TELEGRAM_URL: outside.url,
       COALESCE_SECONDS: "2",
+      LOG_LEVEL: "debug",
     },
   });
   // What is told names another address than the one that the test calls.
@@ -221,6 +228,7 @@ describe("mail", () => {
     expect(mail.messageId).toBe(`<${log.id}@chest.example>`);
 
     const link = system.url + header.slice(base.length);
+    secrets.unsubscribe = header.slice(-43);
     const seen = await fetch(link);
     expect([seen.status, await seen.text()]).toEqual([200, expect.stringContaining("One-Click")]);
     const isOn = async () =>
@@ -340,6 +348,7 @@ describe("webhooks", () => {
 
   test("a webhook is posted signed, with ids only; its secret is shown once and kept sealed", async () => {
     const { id, secret } = await makeHook("/hook/signed");
+    secrets.webhook = secret.slice("whsec_".length);
     const slug = await followedPack();
     await publish(slug);
     const [request] = await outside.waitFor("/hook/signed");
@@ -436,8 +445,8 @@ describe("webhooks", () => {
     const at = "/v1/organizations/guild/webhooks";
     const hook = await makeHook("/hook/guild", { kinds: ["event.published", "event.changed"] }, organizer, at);
     const discord = await makeHook(
-      "/api/webhooks/1/secret-token",
-      { format: "discord", locale: "ru", kinds: ["event.published"] },
+      "/api/webhooks/1/secret-token-of-discord",
+      { name: "channel", format: "discord", locale: "ru", kinds: ["event.published"] },
       organizer,
       at,
     );
@@ -457,7 +466,7 @@ describe("webhooks", () => {
       request?.body.toString() ?? "",
       Object.fromEntries(request?.headers.entries() ?? []),
     );
-    const [message] = await outside.waitFor("/api/webhooks/1/secret-token");
+    const [message] = await outside.waitFor("/api/webhooks/1/secret-token-of-discord");
     expect(message?.json).toMatchObject({
       allowed_mentions: { parse: [] },
       embeds: [{ title: "Новое событие: Осада" }],
@@ -470,6 +479,7 @@ describe("Telegram and browsers", () => {
   test("a chat is linked by a word that is good once; then it is written to, until the bot is stopped", async () => {
     expect((await fan.call("GET", "/v1/me/telegram")).json).toEqual({ available: true, linkedAt: null });
     const begun = await fan.call("POST", "/v1/me/telegram");
+    secrets.telegram = begun.json.code;
     expect(begun.json.link).toBe(`https://t.me/chest_bot?start=${begun.json.code}`);
     let update = 100;
     const say = (text: string, chat = 77) =>
@@ -510,6 +520,7 @@ describe("Telegram and browsers", () => {
 
   test("a browser is told in words that only it can read, by a server that proves who it is; a dead one is forgotten", async () => {
     const browser = makeBrowser(`${outside.url}/push/one`);
+    secrets.browser = browser.subscription.keys.auth;
     const { publicKey } = (await fan.call("GET", "/v1/me/push-subscriptions")).json;
     const body = { ...browser.subscription, expirationTime: null, device: "Firefox" };
     const made = await fan.call("POST", "/v1/me/push-subscriptions", { body });
@@ -551,6 +562,29 @@ test("operators see how deliveries went, and not what they said", async () => {
   expect(page.text).not.toContain("Турнир");
   expect((await fan.call("GET", "/v1/ops/deliveries")).status).toBe(403);
   expect((await admin.call("GET", "/v1/ops/deliveries?medium=pigeon")).status).toBe(400);
+});
+
+test("no secret of a webhook, bot, chat, browser or link is in a log, job, fact, queue or row", async () => {
+  expect(Object.keys(secrets).sort()).toEqual(["bot", "browser", "discord", "telegram", "unsubscribe", "webhook"]);
+  const tables = await run(
+    `select quote_ident(schemaname) || '.' || quote_ident(tablename) as name from pg_tables where schemaname not in ('pg_catalog', 'information_schema')`,
+  );
+  expect(tables.length).toBeGreaterThan(50);
+  const places: Record<string, string> = { log: await Bun.file(logFile).text() };
+  expect(places.log).toContain("deliver-webhook");
+  for (const { name } of tables)
+    places[name] = (await run(`select coalesce(string_agg(x::text, ' '), '') as rows from ${name} x`))[0].rows;
+  if (system.environment.REDIS_URL) {
+    const redis = new Bun.RedisClient(system.environment.REDIS_URL);
+    const keys = await redis.keys("*");
+    const values = await Promise.all(keys.map((key) => redis.dump(key).catch(() => "")));
+    places.redis = Buffer.from(values.map(String).join(" ")).toString("latin1");
+    redis.close();
+  }
+  const found = Object.entries(places).flatMap(([place, text]) =>
+    Object.entries(secrets).flatMap(([name, secret]) => (text.includes(secret) ? [`${name} in ${place}`] : [])),
+  );
+  expect(found).toEqual([]);
 });
 
 type ServerEvent = { id: string; event: string; data: any };

@@ -131,6 +131,16 @@ describe("a delivery", () => {
     expect([hours > 20, hours < 28]).toEqual([true, true]);
   });
 
+  test("that was due days ago is no news any more", async () => {
+    const { person, deliveryId } = await arrangeMail();
+    await query(deps, `update notification.delivery set due_at = now() - interval '4 days' where id = $1`, [
+      deliveryId,
+    ]);
+    await run();
+    expect(mailsTo(person)).toEqual([]);
+    expect(await look(deliveryId)).toMatchObject({ state: "skipped", why: "too late" });
+  });
+
   test("that the mail server refuses for good has failed at once", async () => {
     const { deliveryId } = await arrangeMail();
     mails.refuse = { recipient: 550 };
