@@ -74,6 +74,9 @@ const signedIn = (status: number): Record<Actor, number> => ({ ...everybody(stat
 /** For the role admin: the others are told so. */
 const ofAdmins = (status: number): Record<Actor, number> => ({ ...signedIn(403), admin: status });
 
+/** For the roles admin and ops. */
+const ofOperators = (status: number): Record<Actor, number> => ({ ...ofAdmins(status), operator: status });
+
 function everybody(status: number): Record<Actor, number> {
   return {
     anonymous: status,
@@ -672,6 +675,26 @@ export const general: Record<string, Omit<Route, "names">> = {
   "POST /v1/ops/images/render": {
     request: () => ({ path: "/v1/ops/images/render", body: { which: "missing" } }),
     expected: { ...ofAdmins(202), operator: 202 },
+  },
+  "GET /v1/ops/audit": { request: () => ({ path: "/v1/ops/audit" }), expected: ofAdmins(200) },
+  "GET /v1/ops/jobs": { request: () => ({ path: "/v1/ops/jobs" }), expected: ofOperators(200) },
+  "POST /v1/ops/jobs/:id/retry": {
+    request: () => ({ path: `/v1/ops/jobs/${someId}/retry` }),
+    expected: ofOperators(404),
+  },
+  "POST /v1/ops/jobs/retry": {
+    request: () => ({ path: "/v1/ops/jobs/retry", body: { actor: "build-archive" } }),
+    expected: ofOperators(202),
+  },
+  "GET /v1/ops/actors": { request: () => ({ path: "/v1/ops/actors" }), expected: ofOperators(200) },
+  // Of none, so that no other test waits.
+  "POST /v1/ops/actors/:name/pause": {
+    request: () => ({ path: "/v1/ops/actors/no-such-actor/pause" }),
+    expected: ofOperators(404),
+  },
+  "POST /v1/ops/actors/:name/resume": {
+    request: () => ({ path: "/v1/ops/actors/sync-feed/resume" }),
+    expected: ofOperators(200),
   },
   "PATCH /v1/ops/reports/:id": {
     request: () => ({ path: `/v1/ops/reports/${someId}`, body: { state: "dismissed", answer: "x" } }),

@@ -4,6 +4,7 @@ import { deleteInvite, findInvite, type InviteRow, insertInvite, listInvites } f
 import type { Db } from "../../db/query.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
+import { noteAct } from "../audit.ts";
 import { callers, requireRole } from "../caller.ts";
 import { CursorId, linkNext, PageQuery, readCursor, writeCursor } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
@@ -44,13 +45,15 @@ export function invites(api: Api) {
     })
     .post(
       "",
-      async ({ body: { note = "", days = 14 }, caller, status }) => {
+      async ({ body: { note = "", days = 14 }, caller, request, status }) => {
         const admin = requireRole(caller, "admin");
         return status(
           201,
           await api.db.transaction(async (tx) => {
             await confirmCaller(tx, admin);
-            return makeInvite(tx, { note, lifetimeDays: days, createdBy: admin.userId });
+            const made = await makeInvite(tx, { note, lifetimeDays: days, createdBy: admin.userId });
+            await noteAct(tx, { caller: admin, request }, { action: "invite.created", subject: made.id });
+            return made;
           }),
         );
       },
@@ -74,13 +77,14 @@ export function invites(api: Api) {
     )
     .delete(
       "/:id",
-      async ({ params: { id }, caller, status }) => {
+      async ({ params: { id }, caller, request, status }) => {
         const admin = requireRole(caller, "admin");
-        const gone = await api.db.transaction(async (tx) => {
+        await api.db.transaction(async (tx) => {
           await confirmCaller(tx, admin);
-          return deleteInvite(tx, id);
+          if ((await deleteInvite(tx, id)) === 0)
+            throw new Fault("not-found", "There is no such invite that nobody has used");
+          await noteAct(tx, { caller: admin, request }, { action: "invite.deleted", subject: id });
         });
-        if (gone === 0) throw new Fault("not-found", "There is no such invite that nobody has used");
         return status(204, undefined);
       },
       { params: Params, detail: { summary: "Take back an invite that nobody has used" } },

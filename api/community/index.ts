@@ -90,7 +90,8 @@ export function community(api: Api) {
     )
     .patch(
       "/v1/ops/reports/:id",
-      ({ params: { id }, body, caller }) => answerReport(api, { caller: requireRole(caller, "admin"), id, ...body }),
+      ({ params: { id }, body, caller, request }) =>
+        answerReport(api, { caller: requireRole(caller, "admin"), request, id, ...body }),
       {
         params: ReportParams,
         body: ReportAnswer,

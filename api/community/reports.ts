@@ -15,6 +15,7 @@ import {
 } from "../../db/report.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import { noteAct } from "../audit.ts";
 import { CursorId, readCursor, writeCursor } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
@@ -66,10 +67,13 @@ export async function pageReports(
   return toPage(await listReports(db, { state, after, limit: limit + 1 }), { limit, describe: describeFiledReport });
 }
 
-type Answering = { caller: Caller; id: string; state: ReportState; answer: string };
+type Answering = { caller: Caller; request: Request; id: string; state: ReportState; answer: string };
 
 /** Answers a report, once. */
-export async function answerReport({ db }: Parts, { caller, id, state, answer }: Answering): Promise<FiledReport> {
+export async function answerReport(
+  { db }: Parts,
+  { caller, request, id, state, answer }: Answering,
+): Promise<FiledReport> {
   return db.transaction(async (tx) => {
     await confirmCaller(tx, caller);
     const settled = await settleReport(tx, { id, state, answer, handledBy: caller.userId });
@@ -77,6 +81,7 @@ export async function answerReport({ db }: Parts, { caller, id, state, answer }:
     if (!row) throw new Fault("not-found", "There is no such report");
     if (settled === 0) throw new Fault("conflict", `Cannot answer: the report is ${row.state} already`);
     await insertFact(tx, { kind: "report.answered", payload: { reportId: id } });
+    await noteAct(tx, { caller, request }, { action: "report.answered", subject: id, detail: { state } });
     await insertActivity(tx, {
       userId: caller.userId,
       kind: "report-answered",

@@ -4,7 +4,9 @@ import type { Api } from "../api.ts";
 import { readText } from "../limits.ts";
 import { originOf } from "../origin.ts";
 import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
+import { audit } from "./audit.ts";
 import { images } from "./images.ts";
+import { operatedJobs } from "./jobs.ts";
 import { requireSameOrigin, signInOperator, signOutOperator } from "./operators.ts";
 import { pickLanguage, signInPage, signOutPage } from "./pages.ts";
 import { queues } from "./queues.ts";
@@ -20,6 +22,8 @@ export function ops(api: Api) {
     .use(queues(api))
     .use(sweep(api))
     .use(images(api))
+    .use(operatedJobs(api))
+    .use(audit(api))
     .get("/ops", () => redirect("/ops/queues"), hidden)
     .get("/ops/sign-in", ({ request }) => signInPage({ language: pickLanguage(request) }), hidden)
     .post(

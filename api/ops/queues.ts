@@ -1,8 +1,10 @@
 import { Elysia } from "elysia";
+import { insertAct } from "../../db/audit.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
+import { traceOf } from "../trace.ts";
 import { openBoard } from "./board.ts";
-import { findOperator, requireSameOrigin } from "./operators.ts";
+import { findOperator, type Operator, requireSameOrigin } from "./operators.ts";
 import { boardTexts, pickLanguage } from "./pages.ts";
 
 const basePath = "/ops/queues";
@@ -48,7 +50,8 @@ export function queues(api: Api) {
         app.route(
           name.toUpperCase(),
           path,
-          async ({ params, query, body, headers, set }) => {
+          async ({ params, query, body, headers, set, caller, request }) => {
+            if (caller && request.method !== "GET" && request.method !== "HEAD") await note(caller, request);
             const asked = { params: { ...params }, query, body: isRecord(body) ? body : {}, headers };
             const answer = await handler({ ...asked, queues: board.queues, uiConfig: {} });
             set.status = answer.status ?? 200;
@@ -60,6 +63,13 @@ export function queues(api: Api) {
     }
   }
   return app;
+
+  /** Queues know no transactions: what is asked for is noted before it is done. */
+  async function note({ userId }: Operator, request: Request): Promise<void> {
+    const subject = `${request.method} ${new URL(request.url).pathname.slice(`${basePath}/api`.length)}`;
+    const actor = { via: "board", actorId: userId, trace: traceOf(request) } as const;
+    await insertAct(api.db, { actor, act: { action: "board.used", subject: subject.slice(0, 500) } });
+  }
 }
 
 function isPage(request: Request): boolean {

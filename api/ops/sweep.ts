@@ -7,6 +7,7 @@ import { sweepStorage } from "../../queues/sweep-storage.ts";
 import { findUnnamed } from "../../storage/unnamed.ts";
 import { readSweepRules, weighFuse } from "../../sweep-rules.ts";
 import type { Api } from "../api.ts";
+import { noteAct } from "../audit.ts";
 import { callers, requireRole } from "../caller.ts";
 import { describe } from "../describe.ts";
 import { Accepted } from "../uploads/model.ts";
@@ -32,11 +33,14 @@ export function sweep(api: Api) {
     )
     .post(
       "/sweep",
-      async ({ caller, body, status }) => {
+      async ({ caller, body, request, status }) => {
         const force = body?.force ?? false;
-        const { userId } = force ? requireRole(caller, "admin") : requireRole(caller, "admin", "ops");
+        const operator = force ? requireRole(caller, "admin") : requireRole(caller, "admin", "ops");
         const payload = { scope: "all" as const, ...(force && { force }) };
-        const message = await want(api.db, sweepStorage, { payload, ownerId: userId });
+        const message = await api.db.transaction(async (tx) => {
+          await noteAct(tx, { caller: operator, request }, { action: "storage.swept", detail: { force } });
+          return want(tx, sweepStorage, { payload, ownerId: operator.userId });
+        });
         await api.mailbox.send(sweepStorage.name, message);
         return status(202, { job: { id: message.jobId, url: `/v1/jobs/${message.jobId}` } });
       },

@@ -48,9 +48,9 @@ export function users(api: Api) {
     )
     .patch(
       "/:id",
-      async ({ params, body, caller, set }) => {
+      async ({ params, body, caller, request, set }) => {
         set.headers["cache-control"] = "private, no-store";
-        return changeUser(api, { caller: requireRole(caller, "admin"), id: params.id, change: body });
+        return changeUser(api, { caller: requireRole(caller, "admin"), request, id: params.id, change: body });
       },
       {
         params: ManagedUserParams,

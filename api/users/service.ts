@@ -15,6 +15,7 @@ import type { Db } from "../../db/query.ts";
 import { insertRevocation, type Revocation } from "../../db/revocation.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
+import { noteAct } from "../audit.ts";
 import { endAllIn, isLastAdmin, restoreIn, tellChanged } from "../me/deletion.ts";
 import { CursorId, readCursor, writeCursor } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
@@ -61,7 +62,7 @@ export async function searchUsers(
  */
 export async function changeUser(
   api: Api,
-  { caller, id, change }: { caller: Caller; id: string; change: UserChange },
+  { caller, request, id, change }: { caller: Caller; request: Request; id: string; change: UserChange },
 ): Promise<ManagedUser> {
   const told = await api.db.transaction(async (tx) => {
     await lockAdministration(tx); // before any row
@@ -69,6 +70,7 @@ export async function changeUser(
     const user = await requireManagedUser(tx, id);
     if (change.deleted === false && user.deletedAt !== null && !(await restoreIn(tx, id)))
       throw new Fault("conflict", `Cannot bring "${user.login}" back: the time for it is over`);
+    await noteAct(tx, { caller, request }, { action: "user.changed", subject: id, detail: change });
     return changeAccess(tx, { user, change });
   });
   for (const revocation of told) api.revocations.tell(revocation);

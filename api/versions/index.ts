@@ -165,8 +165,8 @@ export function versions(api: Api) {
     )
     .post(
       "/versions/:version/withdraw",
-      async ({ params, body, caller, status }) => {
-        await withdraw(api, { caller: requireCaller(caller), ...params, ...body });
+      async ({ params, body, caller, request, status }) => {
+        await withdraw(api, { caller: requireCaller(caller), request, ...params, ...body });
         return status(204, undefined);
       },
       { params: VersionParams, body: Withdrawal, detail: { summary: "Serve a version to nobody any more (410)" } },

@@ -22,6 +22,7 @@ import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { want } from "../../queues/mailbox.ts";
 import { publishVersion } from "../../queues/publish-version.ts";
+import { noteAct } from "../audit.ts";
 import { getPack, getPackAs } from "../packs/service.ts";
 import { readCursor, writeCursor } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
@@ -184,10 +185,12 @@ export async function setYanked(
   return describeVersion(slug, (await getVersion(versions, { caller, slug, version })).row);
 }
 
+type Withdrawing = { caller: Caller; request: Request; reason: string; block?: boolean };
+
 /** Takes a published version away from everybody; an admin may block its bytes on the whole server. */
 export async function withdraw(
   versions: Versions,
-  { caller, slug, version, reason, block = false }: Asked & { caller: Caller; reason: string; block?: boolean },
+  { caller, request, slug, version, reason, block = false }: Asked & Withdrawing,
 ): Promise<void> {
   const pack = await getPackAs(versions, { slug, caller, role: "owner" });
   if (block && !caller.roles.includes("admin"))
@@ -204,6 +207,8 @@ export async function withdraw(
     if (!block) return;
     const sha256 = files.flatMap((file) => file.sha256 ?? []);
     await insertBlocked(tx, { sha256, reason });
+    const detail = { version, digests: sha256.length };
+    await noteAct(tx, { caller, request }, { action: "digests.blocked", subject: slug, detail });
     await deleteArchivesHolding(tx, sha256); // also those of other packs
   });
   versions.bus.publish("pack.changed", slug);
