@@ -2,8 +2,10 @@ import { Value } from "@sinclair/typebox/value";
 import { Elysia, t } from "elysia";
 import type { Db } from "../db/query.ts";
 import { Fault } from "../fault.ts";
+import { writeTraceparent } from "../trace.ts";
 import { Register, SignIn } from "./accounts/model.ts";
 import { Deletion, ProfileChange } from "./me/model.ts";
+import { traceOf } from "./trace.ts";
 import { findShownProfile } from "./users/service.ts";
 
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
@@ -69,6 +71,7 @@ export function oldAddresses({ db, handle, setPeer }: Again) {
         const target = fillPath(newPath, parts);
         const headers = new Headers(request.headers);
         headers.delete("content-length");
+        headers.set("traceparent", writeTraceparent(traceOf(request)));
         if (owner !== undefined) headers.delete("if-none-match"); // whose it is stands in the body
         if (unconditional && !headers.has("if-match")) headers.set("if-match", "*");
         const asked = new Request(`http://localhost${target}${search}`, {

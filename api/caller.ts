@@ -1,6 +1,7 @@
 import { Elysia } from "elysia";
 import type { Reader } from "../db/blob.ts";
 import { Fault } from "../fault.ts";
+import { currentTrace } from "../trace.ts";
 import { type AccessTokens, accessTokenPrefix } from "./access-tokens.ts";
 import type { Revocations } from "./revocations.ts";
 import { requireScope } from "./scopes.ts";
@@ -14,7 +15,12 @@ type Identities = { tokens: Tokens; revocations: Revocations; accessTokens: Acce
 /** Gives handlers `caller`: who calls, or null. A token that is not good is 401, never somebody unknown. */
 export function callers({ identify }: { identify: Identify }) {
   return new Elysia({ name: "callers" })
-    .resolve(async ({ request }) => ({ caller: await identify(request) }))
+    .resolve(async ({ request }) => {
+      const caller = await identify(request);
+      const trace = currentTrace();
+      if (caller && trace) trace.caller = caller.userId;
+      return { caller };
+    })
     .as("scoped");
 }
 

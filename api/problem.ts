@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { isDuplicate } from "../db/query.ts";
 import { Fault, hasCode } from "../fault.ts";
 import type { Log } from "../log.ts";
+import { writeTraceparent } from "../trace.ts";
 import { answerHeaders, type Recorder, recorded, requestLog } from "./request-log.ts";
 import { traceOf } from "./trace.ts";
 import { isValidation, readValidation } from "./validation.ts";
@@ -40,6 +41,7 @@ export function problemResponse(fault: Fault, traceId: string): Response {
     ...answerHeaders,
     "content-type": "application/problem+json",
     "cache-control": "no-store",
+    traceparent: writeTraceparent(traceId),
   };
   if (fault.status === 401) headers["www-authenticate"] = "Bearer";
   const wait = fault.retryAfterSeconds ?? (fault.status === 503 ? 2 : undefined);

@@ -1,5 +1,6 @@
 import { Elysia, ElysiaCustomStatusResponse } from "elysia";
 import type { Log } from "../log.ts";
+import { enterTrace, writeTraceparent } from "../trace.ts";
 import type { RequestCounts } from "./health/request-counts.ts";
 import { traceOf } from "./trace.ts";
 
@@ -30,13 +31,14 @@ const headerNames = ["x-content-type-options", "referrer-policy", "content-secur
 /** In the place of the time a request started: it is told already. Elysia maps some answers to errors once more, and some not. */
 export const recorded = -1;
 
-/** One JSON line for each request: debug for those that went well, info for refused ones, warn for failures. */
+/** One JSON line for each request: debug for what was only read, info for changes and refusals, warn for failures. */
 export function openRecorder({ log, counts }: { log: Log; counts: RequestCounts }): Recorder {
   return ({ request, route, status, startedAtMs, caller }) => {
     const durationMs = startedAtMs === 0 ? 0 : performance.now() - startedAtMs;
     const template = route || "-";
     counts.count({ method: request.method, route: template, status, durationMs });
-    const level = status < 400 ? "debug" : status < 500 ? "info" : "warn";
+    const read = request.method === "GET" || request.method === "HEAD";
+    const level = status < 400 && read ? "debug" : status < 500 ? "info" : "warn";
     if (!log.isLevelEnabled(level)) return;
     log[level](
       {
@@ -53,7 +55,7 @@ export function openRecorder({ log, counts }: { log: Log; counts: RequestCounts 
 }
 
 /**
- * Records every answer and gives it the headers. A ready `Response` is changed in place: headers in `set` would make
+ * Records every answer and gives it the headers, that of its trace among them. A ready `Response` is changed in place: headers in `set` would make
  * Elysia copy it, which turns files and prepared bytes into chunked streams.
  */
 export function requestLog(record: Recorder) {
@@ -61,6 +63,7 @@ export function requestLog(record: Recorder) {
     .decorate("startedAtMs", 0)
     .onRequest((context) => {
       context.startedAtMs = performance.now();
+      enterTrace({ id: traceOf(context.request) });
     })
     .mapResponse((context) => {
       const { request, route, set, responseValue, startedAtMs } = context;
@@ -69,9 +72,11 @@ export function requestLog(record: Recorder) {
         const { headers } = responseValue;
         if (responseValue.status !== 200) status = responseValue.status;
         for (const name of headerNames) if (!headers.has(name)) headers.set(name, answerHeaders[name]);
+        headers.set("traceparent", writeTraceparent(traceOf(request)));
       } else {
         if (responseValue instanceof ElysiaCustomStatusResponse) status = responseValue.code;
         for (const name of headerNames) set.headers[name] ??= answerHeaders[name];
+        set.headers.traceparent = writeTraceparent(traceOf(request));
       }
       if (startedAtMs === recorded) return;
       record({ request, route, status, startedAtMs, caller: "caller" in context ? context.caller : undefined });
