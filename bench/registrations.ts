@@ -25,7 +25,7 @@ export const bench: Bench = {
   name: "registrations",
   programs: { pgbench: "postgresql-contrib" },
   run: async ({ folder, stack, report, note }) => {
-    const system = await openSystem({ folder, stack }, { pods: 1 });
+    const system = await openSystem({ folder, stack }, { pods: 0 });
     const ids = await arrangePeople(system.db, people);
     const tokens = await makeTokens(system, ids);
     // Whoever registers has looked at the event before: his token is known.

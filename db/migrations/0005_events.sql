@@ -287,15 +287,19 @@ begin
   -- Nobody is seated past those who wait.
   free := case when e.approval <> 'instant' then 2147483647 when o.waiting > 0 then 0 when o.capacity is null then 2147483647 else o.capacity - o.taken end;
   return query with
-    asked as (select i.n::integer as n, i.person, i.id, i.answers from unnest(people, ids, answers) with ordinality i (person, id, answers, n)),
-    allowed as (
-      select a.* from asked a join account."user" u on u.id = a.person and u.deleted_at is null and u.disabled_at is null
-        where e.id is not null and (for_all or event.can_read(e, u.id, u.roles))),
+    asked as (
+      select i.n::integer as n, i.person, i.id, i.answers, row_number() over (partition by i.person order by i.n) = 1 as first
+        from unnest(people, ids, answers) with ordinality i (person, id, answers, n)),
+    -- What each has already is looked up once, by the index: however many others are registered.
+    seen as (
+      select a.*, u.id is not null as allowed, r.id as former, r.state as former_state, r.position as former_position, r.offered_until as former_until
+        from asked a
+          left join lateral (select u.id from account."user" u where u.id = a.person and u.deleted_at is null and u.disabled_at is null
+            and e.id is not null and (for_all or event.can_read(e, u.id, u.roles)) offset 0) u on true
+          left join lateral (select r.* from event.registration r where r.occurrence_id = which and r.user_id = a.person offset 0) r on true),
     fresh as (
-      select a.*, r.id as former, r.state as former_state, row_number() over (order by a.n) as r
-        from (select distinct on (person) * from allowed order by person, n) a
-        left join event.registration r on r.occurrence_id = which and r.user_id = a.person
-        where barrier is null and (r.id is null or r.state = 'cancelled')),
+      select s.*, row_number() over (order by s.n) as r from seen s
+        where s.first and s.allowed and barrier is null and (s.former is null or s.former_state = 'cancelled')),
     written as (
       insert into event.registration as w (id, occurrence_id, user_id, state, position, answers, offered_until)
         select f.id, which, f.person, case when f.r <= free then first_state else 'waitlisted' end,
@@ -304,10 +308,10 @@ begin
           from fresh f order by f.n
         on conflict (occurrence_id, user_id) do update set state = excluded.state, position = excluded.position, answers = excluded.answers,
           offered_until = excluded.offered_until, revision = w.revision + 1, updated_at = clock_timestamp()
-        returning w.id, w.user_id, w.state, w.position, w.offered_until),
+        returning w.id, w.user_id, w.state, w.position, w.offered_until, w.revision),
     noted as (
       insert into event.registration_change (registration_id, from_state, to_state, reason, actor_id)
-        select w.id, f.former_state, w.state, 'registered', w.user_id from written w join fresh f on f.person = w.user_id order by f.n),
+        select w.id, case when w.revision > 1 then 'cancelled' end, w.state, 'registered', w.user_id from written w),
     told as (
       insert into outbox.fact (id, kind, payload)
         select event.make_id(), 'registration.' || case w.state when 'pending' then 'requested' else w.state end,
@@ -318,21 +322,19 @@ begin
       update event.occurrence c set taken = c.taken + s.seats, waiting = c.waiting + s.waiters, last_position = c.last_position + s.waiters
         from (select count(*) filter (where event.holds_seat(w.state)) as seats, count(*) filter (where w.state = 'waitlisted') as waiters from written w) s
         where c.id = which and s.seats + s.waiters > 0)
-    select a.n, coalesce(w.id, r.id), coalesce(w.state, r.state),
+    select s.n, coalesce(w.id, s.former), coalesce(w.state, s.former_state),
         case when w.state = 'waitlisted' then (o.waiting + w.position - o.last_position)::integer
-          when w.id is null and r.state = 'waitlisted' then
-            (select count(*)::integer from event.registration x where x.occurrence_id = which and x.state = 'waitlisted' and x.position <= r.position) end,
-        coalesce(w.offered_until, r.offered_until),
-        w.id is not null and f.id is not null,
+          when w.id is null and s.former_state = 'waitlisted' then
+            (select count(*)::integer from event.registration x where x.occurrence_id = which and x.state = 'waitlisted' and x.position <= s.former_position) end,
+        case when w.id is null then s.former_until else w.offered_until end,
+        w.id is not null and s.first,
         case
-          when l.n is null then 'gone'
-          when w.id is null and r.state = 'declined' then 'declined'
-          when w.id is null and (r.id is null or r.state = 'cancelled') then coalesce(barrier, 'gone')
+          when not s.allowed then 'gone'
+          when w.id is null and s.former_state = 'declined' then 'declined'
+          when w.id is null and (s.former is null or s.former_state = 'cancelled') then coalesce(barrier, 'gone')
         end
-      from asked a left join allowed l on l.n = a.n left join written w on w.user_id = a.person and l.n is not null
-        left join fresh f on f.n = a.n
-        left join event.registration r on r.occurrence_id = which and r.user_id = a.person and l.n is not null
-      order by a.n;
+      from seen s left join written w on w.user_id = s.person and s.allowed
+      order by s.n;
 end
 $$;
 
