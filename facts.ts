@@ -12,6 +12,8 @@ export const facts = {
   "user.registered": of({ userId: Id }),
   /** The account was deleted, and can still be had back. */
   "user.hidden": of({ userId: Id }),
+  /** Another password, second factor or provider. */
+  "user.sign-in-changed": of({ userId: Id }),
   "user.deleted": of({ userId: Id }),
   "version.published": OfVersion,
   "version.yanked": OfVersion,

@@ -21,6 +21,8 @@ export type KindDeclaration = {
   critical: boolean;
   /** Waits for further changes, which take its place. */
   waits: boolean;
+  /** Told by a mail of its own, from elsewhere. */
+  mailedElsewhere: boolean;
   /** Of a group only the newest is true: an older one that comes late is not told. */
   newestOnly: boolean;
   /** What a newer one of the same group takes the place of, while it waits to be sent. */
@@ -31,8 +33,8 @@ const ringing: readonly Medium[] = ["inbox", "telegram", "push"];
 const kind = (
   on: readonly Medium[],
   group: (subject: Subject) => string,
-  { critical = false, waits = false, newestOnly = false } = {},
-): KindDeclaration => ({ on, critical, waits, newestOnly, group });
+  { critical = false, waits = false, newestOnly = false, mailedElsewhere = false } = {},
+): KindDeclaration => ({ on, critical, waits, newestOnly, mailedElsewhere, group });
 
 const pack = ({ packId }: Subject) => `pack:${packId}`;
 const event = ({ eventId }: Subject) => `event:${eventId}`;
@@ -60,6 +62,7 @@ export const kinds = {
   "organization.member-joined": kind(["inbox"], ({ organizationId }) => `organization:${organizationId}`),
   "report.filed": kind(["inbox", "mail"], alone),
   "report.answered": kind(["inbox", "mail"], alone),
+  "account.sign-in-changed": kind(ringing, alone, { critical: true, mailedElsewhere: true }),
   /** Asked for by whoever tries a webhook. */
   test: kind([], alone, { critical: true }),
 } as const satisfies Record<string, KindDeclaration>;

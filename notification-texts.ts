@@ -98,6 +98,11 @@ const en: Texts = {
     told(`New member: ${organization}`, `${person} has joined.`),
   "report.filed": ({ note }) => told("A report waits for an answer", note),
   "report.answered": ({ note }) => told("Your report was answered", note),
+  "account.sign-in-changed": () =>
+    told(
+      "Your sign-in was changed",
+      "Your password, second factor or a linked service is another now. If it was not you, set a new password at once, which ends all sessions.",
+    ),
   test: () => told("It works", "This is a test that you asked for."),
 };
 
@@ -139,6 +144,11 @@ const ru: Texts = {
     told(`Новый участник: ${organization}`, `Теперь с вами ${person}.`),
   "report.filed": ({ note }) => told("Жалоба ждёт ответа", note),
   "report.answered": ({ note }) => told("На вашу жалобу ответили", note),
+  "account.sign-in-changed": () =>
+    told(
+      "Вход в вашу учётную запись изменён",
+      "Пароль, второй фактор или привязанный сервис теперь другой. Если это были не вы, сразу задайте новый пароль: это завершит все сеансы.",
+    ),
   test: () => told("Работает", "Это проверка, о которой вы просили."),
 };
 

@@ -48,6 +48,7 @@ export function tell(named: NamedNotification, { language, timeZone }: Reader): 
 
 /** The page about what a notification is about. */
 export function pathOf({ kind, packSlug, eventSlug, organizationSlug }: NamedNotification): string {
+  if (kind === "account.sign-in-changed") return "/reset";
   if (kind.startsWith("version.") && packSlug !== null) return `/packs/${packSlug}`;
   if (eventSlug !== null) return `/events/${eventSlug}`;
   if (organizationSlug !== null) return `/organizations/${organizationSlug}`;
@@ -73,6 +74,7 @@ const why: Record<string, Record<Language, string>> = {
   registered: { ru: "вы записаны", en: "you registered" },
   organizer: { ru: "вы организатор", en: "you are an organizer" },
   manager: { ru: "вы управляете организацией", en: "you manage the organization" },
+  self: { ru: "это ваша учётная запись", en: "it is your account" },
   invited: { ru: "вас пригласили", en: "you were invited" },
   admin: { ru: "вы администратор", en: "you are an admin" },
   reporter: { ru: "это ваша жалоба", en: "it is your report" },

@@ -21,7 +21,7 @@ import { isToldField } from "../notification-texts.ts";
 export type Plan = {
   kind: Kind;
   /** As notification.may_tell knows it. */
-  reason: "follow" | "registered" | "organizer" | "manager" | "invited" | "admin" | "reporter";
+  reason: "self" | "follow" | "registered" | "organizer" | "manager" | "invited" | "admin" | "reporter";
   subject: Subject;
   fields: readonly string[];
   /** When it is another than its kind says. */
@@ -50,6 +50,7 @@ export const notifiedFacts = [
   "organization.member-joined",
   "report.filed",
   "report.answered",
+  "user.sign-in-changed",
 ] as const satisfies readonly FactKind[];
 
 /** Says whom a fact concerns. */
@@ -97,6 +98,11 @@ export async function planNotifications(db: Db, fact: Fact): Promise<Plan[]> {
           list: (page) => listAdmins(db, page),
         },
       ];
+    case "user.sign-in-changed": {
+      const { userId } = payload;
+      const subject = { subjectId: userId };
+      return [{ kind: "account.sign-in-changed", reason: "self", subject, fields: [], list: only(userId) }];
+    }
     case "report.answered": {
       const reporter = await findReporter(db, payload.reportId);
       const list = reporter ? only(reporter.userId) : nobody;

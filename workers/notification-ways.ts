@@ -59,10 +59,13 @@ export function decide(recipient: Recipient, { notification, replaced, waitSecon
     const quiet = quietFrom !== null && quietTo !== null;
     return { targetId, dueAt: quiet ? afterQuietHours(due, { timeZone, from: quietFrom, to: quietTo }) : due };
   };
+  const isMailed = !(isKind(notification.kind) && kinds[notification.kind].mailedElsewhere);
   const inboxWhy = skipReason("inbox");
   const deliveries = [
     add("inbox", inboxWhy === undefined ? { state: "sent" } : { state: "skipped", why: inboxWhy }),
-    add("mail", recipient.hasMail ? rings("mail") : { state: "skipped", why: "no confirmed address" }),
+    ...(isMailed
+      ? [add("mail", recipient.hasMail ? rings("mail") : { state: "skipped", why: "no confirmed address" })]
+      : []),
     ...(recipient.hasTelegram ? [add("telegram", rings("telegram"))] : []),
     ...subscriptions.map((id) => add("push", rings("push", id))),
     ...webhooks.map(({ id, format }) => {

@@ -1,5 +1,6 @@
 import { insertMail } from "../../db/mail.ts";
 import { findAddressee } from "../../db/mail-link.ts";
+import { insertFact } from "../../db/outbox.ts";
 import type { Db } from "../../db/query.ts";
 import type { Deps } from "../../deps.ts";
 import type { Message } from "../../queues/actor.ts";
@@ -33,11 +34,12 @@ export async function writeMail(tx: Db, { base, kind, recipient = "", locale, pa
   return want(tx, sendMail, { payload: { mailId: id } });
 }
 
-/** A note to the proved address of a user, if he has one, that he signs in in another way now: see `writeMail`. */
+/** States that a user signs in in another way now, and writes a note to his proved address, if he has one: see `writeMail`. */
 export async function writeSignInNotice(
   tx: Db,
   { base, userId }: { base: string; userId: string },
 ): Promise<Message | undefined> {
+  await insertFact(tx, { kind: "user.sign-in-changed", payload: { userId } });
   const user = await findAddressee(tx, userId);
   if (!user?.verified || user.email === null) return undefined;
   const { email: recipient, locale } = user;

@@ -4,6 +4,7 @@ import { changePassword, findUser } from "../../db/account.ts";
 import { insertActivity } from "../../db/activity.ts";
 import { denyDeviceGrants } from "../../db/device-grant.ts";
 import { findLink, useLinks } from "../../db/mail-link.ts";
+import { insertFact } from "../../db/outbox.ts";
 import type { Revocation } from "../../db/revocation.ts";
 import { Fault } from "../../fault.ts";
 import type { Message } from "../../queues/actor.ts";
@@ -152,8 +153,9 @@ async function settle(api: Api, login: string, work: (tx: Tx) => Promise<Settled
 
 type Notice = { api: Api; id: string; email: string | null; locale: string };
 
-/** A note to the proved address, if there is one, that the password is another now. */
+/** States that the password is another now, and writes a note to the proved address, if there is one. */
 async function writeNotice(tx: Tx, { api, id, email, locale }: Notice): Promise<Message | undefined> {
+  await insertFact(tx, { kind: "user.sign-in-changed", payload: { userId: id } });
   if (email === null) return undefined;
   const params = { userId: id };
   return writeMail(tx, { base: api.publicUrl(), kind: "password-changed", recipient: email, locale, params });

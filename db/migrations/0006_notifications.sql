@@ -146,7 +146,7 @@ create function notification.may_tell(n notification.notification, u account."us
         or exists (select from organization.transfer t where t.id = n.subject_id and t.to_id = u.id and t.outcome is distinct from 'withdrawn'))
     when 'admin' then 'admin' = any (u.roles)
     when 'reporter' then exists (select from community.report r where r.id = n.subject_id and r.reporter_id = u.id)
-    else n.reason = 'asked'                         -- a test that he asked for
+    else n.reason in ('asked', 'self')              -- a test that he asked for; his own account
   end
 $$;
 

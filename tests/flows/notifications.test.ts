@@ -32,7 +32,6 @@ beforeAll(async () => {
       OUTBOUND_ALLOW: "127.0.0.1",
       TELEGRAM_BOT_TOKEN: botToken,
       TELEGRAM_URL: outside.url,
-      COALESCE_SECONDS: "2",
       LOG_LEVEL: "debug",
     },
   });
@@ -258,6 +257,11 @@ describe("mail", () => {
     await change({ startsAt: "2126-03-02T19:00", endsAt: "2126-03-02T21:00" });
     await change({ place: { kind: "server", address: "play.example.org" } });
     await change({ tags: ["nobody-hears-of-this"] });
+    await waitFor(async () => {
+      const [item] = (await inbox(guest)).items;
+      return item.kind === "event.changed" && item.fields.includes("place") && item.fields.includes("startsAt");
+    }, "both changes to be told as one");
+    await run(`update notification.delivery set due_at = now() where state = 'queued' and due_at > now()`);
     const mail = await mails.waitForMail(addressOf("guest"), new RegExp(`Изменено: ${title.ru}`));
     for (const field of ["начало", "конец", "место"]) expect(mail.text).toContain(field);
     expect(mail.text).not.toContain("другое");

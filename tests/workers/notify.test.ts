@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { userReferences } from "../../db/erase.ts";
+import { eraseNotifications } from "../../db/erase-notifications.ts";
 import type { Deps } from "../../deps.ts";
 import { chosenKinds, kinds, media } from "../../notification-kinds.ts";
 import { texts } from "../../notification-texts.ts";
@@ -51,12 +53,12 @@ describe("kinds", () => {
       expect(`${ru.title}${ru.body}`).not.toMatch(/undefined|null/);
     }
   });
-  test("only the cancellation of what somebody is registered for is critical, besides a test that he asked for", () => {
+  test("critical are only the cancellation of what somebody is registered for, and changes of how he signs in, besides a test", () => {
     expect(
       Object.entries(kinds)
         .filter(([, { critical }]) => critical)
         .map(([name]) => name),
-    ).toEqual(["event.cancelled", "test"]);
+    ).toEqual(["event.cancelled", "account.sign-in-changed", "test"]);
     expect(chosenKinds).not.toContain("test" as never);
   });
 });
@@ -335,6 +337,41 @@ describe("how somebody is told", () => {
     expect(left).toHaveLength(3);
     await query(deps, `update event.event set state = 'cancelled' where id = $1`, [event.id]);
     expect((await change("place")).told).toBe(0);
+  });
+
+  test("another way of signing in is told by all media but mail, which has a notice of its own, and whatever he has switched off", async () => {
+    const { person } = await arrange();
+    for (const medium of media) await prefer(person.id, "account.sign-in-changed", medium, false);
+    await tellFact(deps, { kind: "user.sign-in-changed", payload: { userId: person.id } });
+    expect(await states(person.id)).toEqual({ inbox: "sent", telegram: "queued", push: "queued" });
+    expect(await listShown(deps, person.id)).toMatchObject([{ kind: "account.sign-in-changed", reason: "self" }]);
+  });
+
+  test("erasing somebody leaves nothing of what he was told or chose", async () => {
+    const { person, confirm, event } = await arrange();
+    await confirm();
+    await query(deps, `insert into notification.mute (user_id, event_id) values ($1, $2)`, [person.id, event.id]);
+    await query(deps, `insert into notification.settings (user_id) values ($1)`, [person.id]);
+    await query(
+      deps,
+      `insert into notification.webhook (id, user_id, name, address, format, locale, kinds) values ($1, $2, '', '', 'standard', 'en', '{}')`,
+      [Bun.randomUUIDv7(), person.id],
+    );
+    await prefer(person.id, "event.changed", "mail", false);
+    const tables = Object.keys(userReferences).filter((column) => column.startsWith("notification."));
+    const count = async () => {
+      const counts: number[] = [];
+      for (const column of tables) {
+        const table = column.slice(0, column.lastIndexOf("."));
+        counts.push(
+          (await query(deps, `select count(*)::int as count from ${table} where user_id = $1`, [person.id]))[0].count,
+        );
+      }
+      return counts;
+    };
+    expect((await count()).every((rows) => rows > 0)).toBe(true);
+    await deps.db.transaction((tx) => eraseNotifications(tx, person.id));
+    expect((await count()).every((rows) => rows === 0)).toBe(true);
   });
 
   test("without a proved address a mail is skipped, and the log says why", async () => {
