@@ -47,11 +47,14 @@ export type Storage = {
   stat: (key: string) => Promise<StoredObject | undefined>;
   /** Throws `Fault("not-found")` when there is no such object. */
   read: (key: string, options: { signal: AbortSignal }) => Promise<AsyncIterable<Uint8Array>>;
-  /** Writes an object of exactly `sizeBytes` bytes; nothing is visible under the key before all are there. */
+  /**
+   * Writes an object of exactly `sizeBytes` bytes; nothing is visible under the key before all are there. `sparing` holds as
+   * few of them in memory as the storage allows, at the price of more requests: for where many write at once.
+   */
   write: (
     key: string,
     bytes: AsyncIterable<Uint8Array>,
-    options: { sizeBytes?: number; signal: AbortSignal },
+    options: { sizeBytes?: number; sparing?: boolean; signal: AbortSignal },
   ) => Promise<void>;
   /** Missing keys are no error. */
   remove: (keys: string[]) => Promise<void>;

@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
-import { AwsV4Signer } from "aws4fetch";
 import { Client, S3Error } from "minio";
 import { Fault } from "../fault.ts";
-import { contentDisposition, type Part, type SignedRequest, type Storage } from "./index.ts";
+import { contentDisposition, type Part, type Storage } from "./index.ts";
+import { openSigner } from "./s3-signer.ts";
 import { writeObject } from "./s3-write.ts";
 
 export type S3Options = {
@@ -19,6 +19,8 @@ const callTimeoutMs = 15_000;
 /** A server-side copy or the joining of parts takes the storage longer than a look. */
 const copyTimeoutMs = 120_000;
 const writePartBytes = 16 * 1024 ** 2;
+/** S3 takes no smaller one, except for the last. */
+const leastPartBytes = 5 * 1024 ** 2;
 
 /** The client keeps `listParts` to its family. */
 class PartsClient extends Client {
@@ -31,6 +33,7 @@ class PartsClient extends Client {
 export function openS3Storage(options: S3Options): Storage {
   const { bucket, region } = options;
   const client = openClient(options);
+  const sparingClient = openClient(options, leastPartBytes);
   const sign = openSigner(options);
   const listParts = async (key: string, partsId: string): Promise<Part[]> => {
     const parts = await within(client.listUploadParts(bucket, key, partsId), callTimeoutMs);
@@ -43,9 +46,11 @@ export function openS3Storage(options: S3Options): Storage {
         throw new Fault("unavailable", "Cannot remove objects: the storage refuses some", { cause: refused[0] });
     }
   };
-  const write: Storage["write"] = async (key, bytes, { sizeBytes, signal }) => {
+  const write: Storage["write"] = async (key, bytes, { sizeBytes, sparing = false, signal }) => {
+    const partBytes = sparing ? leastPartBytes : writePartBytes;
     try {
-      await translate(writeObject(client, { bucket, key, bytes, sizeBytes, partBytes: writePartBytes, signal }));
+      const writer = sparing ? sparingClient : client;
+      await translate(writeObject(writer, { bucket, key, bytes, sizeBytes, partBytes, signal }));
     } catch (error) {
       signal.throwIfAborted();
       throw error;
@@ -134,7 +139,10 @@ export async function createBucket(options: S3Options): Promise<boolean> {
   return true;
 }
 
-function openClient({ endpoint, accessKey, secretKey, region }: S3Options): PartsClient {
+function openClient(
+  { endpoint, accessKey, secretKey, region }: S3Options,
+  partBytes: number = writePartBytes,
+): PartsClient {
   const { hostname, port, protocol } = new URL(endpoint);
   const useSSL = protocol === "https:";
   return new PartsClient({
@@ -145,50 +153,8 @@ function openClient({ endpoint, accessKey, secretKey, region }: S3Options): Part
     secretKey,
     region,
     pathStyle: true,
-    partSize: writePartBytes,
+    partSize: partBytes,
   });
-}
-
-type Sign<Method> = {
-  method: Method;
-  key: string;
-  query: Record<string, string>;
-  headers: Record<string, string>;
-  expiresSeconds: number;
-  signedAt?: Date;
-};
-
-/** Signs all given headers, so that a request with another length or digest is refused by the storage. */
-function openSigner({ publicEndpoint, bucket, region, accessKey, secretKey }: S3Options) {
-  const cache = new Map<string, ArrayBuffer>();
-  return async <Method extends string>({
-    method,
-    key,
-    query,
-    headers,
-    expiresSeconds,
-    signedAt = new Date(),
-  }: Sign<Method>) => {
-    const url = new URL(`${publicEndpoint}/${bucket}/${encodeURI(key)}`);
-    for (const [name, value] of Object.entries({ ...query, "X-Amz-Expires": String(expiresSeconds) }))
-      url.searchParams.set(name, value);
-    if (cache.size > 8) cache.clear(); // one signing key a day
-    const signer = new AwsV4Signer({
-      method,
-      url: url.href,
-      headers,
-      accessKeyId: accessKey,
-      secretAccessKey: secretKey,
-      region,
-      service: "s3",
-      signQuery: true,
-      allHeaders: true,
-      datetime: signedAt.toISOString().replace(/[:-]|\.\d{3}/g, ""),
-      cache,
-    });
-    const signed = await signer.sign();
-    return { method, url: signed.url.href, headers } satisfies Omit<SignedRequest, "method"> & { method: Method };
-  };
 }
 
 async function within<T>(call: Promise<T>, limitMs: number): Promise<T> {

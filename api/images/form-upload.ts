@@ -14,7 +14,7 @@ import type { ImagesDeps } from "./service.ts";
 const longestMs = 15 * 60_000;
 /** From then on the sweep may forget the row of what a process has not lived to receive. */
 const expiresSeconds = 3600;
-/** Who sends more at once waits: each may hold a part of an S3 upload in memory. */
+/** Who sends more at once waits: each may hold parts of an S3 upload in memory. */
 const formsAtOnce = 4;
 export const patience: Patience = { windowMs: 15_000, leastBytes: 16 * 1024 };
 
@@ -93,7 +93,7 @@ async function stage(
       yield chunk;
     }
   }
-  await storage.write(stagingKey(id), pass(), { signal: AbortSignal.timeout(longestMs) });
+  await storage.write(stagingKey(id), pass(), { sparing: true, signal: AbortSignal.timeout(longestMs) });
   if (sizeBytes === 0) throw new Fault("invalid", "Cannot take the image: its file is empty");
   return { sha256: digest.digest("hex"), sizeBytes };
 }
