@@ -11,7 +11,7 @@ export type Postgres = Db & {
 };
 
 /** Statements that state facts, by name: changes of seats do so inside the database. */
-const stating = /^(fact_insert|seats_)/;
+const stating = /^(fact_insert|seats_(register|settle|change|change_capacity|draw))$/;
 
 const bigint = 20;
 /** Sizes and counts stay below 2^53, so bigint columns are numbers here. */
