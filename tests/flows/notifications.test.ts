@@ -557,6 +557,13 @@ describe("Telegram and browsers", () => {
   });
 });
 
+test("another password is told at once", async () => {
+  const body = { current: "a long test password", password: "another long test password" };
+  expect((await fan.call("PUT", "/v1/me/password", { body })).status).toBeLessThan(300);
+  const [item] = await waitForKind(fan, "account.sign-in-changed");
+  expect(item).toMatchObject({ critical: true, reason: "self" });
+});
+
 test("operators see how deliveries went, and not what they said", async () => {
   const page = await admin.call("GET", "/v1/ops/deliveries?medium=mail&state=sent&limit=5");
   expect(page.json.items.length).toBe(5);
