@@ -125,7 +125,7 @@ describe("a form with an image", () => {
         [(await user.call("GET", "/v1/me")).json.id, 200],
         [stranger.login, 404],
         ["nobody-at-all", 404],
-        ["%zz", 404],
+        ["a%20b", 404],
       ]) {
         const found = await user.call("GET", `/users/${name}/photos/${told.id}`, { headers });
         expect([name, found.status]).toEqual([name, status]);
@@ -282,3 +282,20 @@ describe("a form that is refused leaves nothing", () => {
     expect((await openCall(system.url, poor.token)("GET", "/v1/me/images")).json.items).toHaveLength(1);
   });
 });
+
+test.each([0, 1, 7 * 1024 ** 2])(
+  "what a form brings is written in parts of 5 MiB and %d bytes, and is the same bytes",
+  async (more) => {
+    const storage = openStorageOf(system);
+    const [key, signal] = [`staging/${Bun.randomUUIDv7()}`, AbortSignal.timeout(60_000)];
+    const bytes = crypto.getRandomValues(Buffer.alloc(5 * 1024 ** 2 + more));
+    async function* chunks() {
+      for (let start = 0; start < bytes.length; start += 100_000) yield bytes.subarray(start, start + 100_000);
+    }
+    await storage.write(key, chunks(), { sparing: true, signal });
+    const read = await Array.fromAsync(await storage.read(key, { signal }));
+    expect(Buffer.concat(read).equals(bytes)).toBe(true);
+    await storage.remove([key]);
+    expect((await look()).openParts).toEqual([]);
+  },
+);
