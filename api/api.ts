@@ -2,6 +2,7 @@ import type { ImageRow } from "../db/image.ts";
 import type { Deps } from "../deps.ts";
 import type { Seal } from "../seal.ts";
 import type { Passwords } from "./accounts/passwords.ts";
+import type { Analytics } from "./analytics/recorder.ts";
 import type { Identify } from "./caller.ts";
 import type { RequestCounts } from "./health/request-counts.ts";
 import type { KnownImages } from "./images/known-images.ts";
@@ -18,6 +19,7 @@ export type Api = Deps & {
   passwords: Passwords;
   seal: Seal;
   requestCounts: RequestCounts;
+  analytics: Analytics;
   knownImages: KnownImages<ImageRow>;
   /** The client's address, as far as it can be believed. */
   addressOf: (request: Request, peer: string | undefined) => string;

@@ -10,6 +10,9 @@ import { openPasswords } from "./accounts/passwords.ts";
 import { secondFactor } from "./accounts/second-factor-routes.ts";
 import { albums } from "./albums/index.ts";
 import { oldAddresses } from "./aliases.ts";
+import { type Collector, openCollector } from "./analytics/collector.ts";
+import { analytics } from "./analytics/index.ts";
+import { openAnalytics } from "./analytics/recorder.ts";
 import type { Api } from "./api.ts";
 import { avatars } from "./avatars/index.ts";
 import { blobs } from "./blobs/index.ts";
@@ -51,6 +54,9 @@ import { webhooks } from "./webhooks/index.ts";
 export type RunningApi = { port: number; close: () => Promise<void> };
 type Options = { keys: Keys; host: string; port: number; features: string[] };
 
+/** What whoever makes the app has opened, and closes. */
+type Opened = { revocations: Revocations; collector: Collector };
+
 const maxRequestBytes = 5 * 1024 ** 3;
 const drainMs = 5_000;
 const drainLookMs = 20;
@@ -70,6 +76,7 @@ export const features = {
   albums,
   jobs,
   ops,
+  analytics,
   me,
   users,
   notifications,
@@ -86,7 +93,7 @@ export const features = {
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
 export async function makeApp(
   deps: Deps,
-  { keys, features: names, revocations }: Pick<Options, "keys" | "features"> & { revocations: Revocations },
+  { keys, features: names, revocations, collector }: Pick<Options, "keys" | "features"> & Opened,
 ) {
   const wanted = (name: string) => names.length === 0 || names.includes(name);
   const unknown = names.filter((name) => !Object.hasOwn(features, name));
@@ -97,6 +104,7 @@ export async function makeApp(
   const tokens = openTokens(keys);
   const addressOf = openAddresses(deps.config.TRUSTED_PROXIES);
   const peers = new WeakMap<Request, string>();
+  const addressOfClient: Api["addressOf"] = (request, peer) => addressOf(request, peers.get(request) ?? peer);
   const api: Api = {
     ...deps,
     tokens,
@@ -111,7 +119,8 @@ export async function makeApp(
       revocations,
       look: (asked) => listShownImages(deps.db, { ...asked, after: null }),
     }),
-    addressOf: (request, peer) => addressOf(request, peers.get(request) ?? peer),
+    analytics: openAnalytics({ collector, addressOf: addressOfClient }),
+    addressOf: addressOfClient,
   };
   const mounted: Mounted = { routes: [] };
   const app = new Elysia({
@@ -148,6 +157,7 @@ export async function makeApp(
   if (wanted("albums")) app.use(albums(api));
   if (wanted("jobs")) app.use(jobs(api));
   if (wanted("ops")) app.use(ops(api));
+  if (wanted("analytics")) app.use(analytics(api));
   if (names.length === 0)
     app.use(
       oldAddresses({ db: api.db, handle: app.handle, setPeer: (request, peer) => peers.set(request, peer ?? "") }),
@@ -167,7 +177,9 @@ export async function openApi(deps: Deps, { keys, host, port, features }: Option
   await using stack = new AsyncDisposableStack();
   const revocations = openProcessRevocations(deps);
   stack.defer(revocations.close);
-  const app = await makeApp(deps, { keys, features, revocations });
+  const collector = openCollector(deps);
+  stack.defer(collector.close);
+  const app = await makeApp(deps, { keys, features, revocations, collector });
   app.listen({ hostname: host, port });
   const { server } = app;
   if (!server?.port) throw new Error(`Cannot listen on ${host}:${port}`);

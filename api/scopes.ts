@@ -18,6 +18,7 @@ export type Scope = (typeof scopes)[number];
 /** Which area an address belongs to. What is in none is closed to limited tokens. */
 const areas: [prefix: string, area: string][] = [
   ["/v1/packs", "packs"],
+  ["/v1/analytics", "packs"],
   ["/v1/uploads", "packs"],
   ["/v1/blobs", "packs"],
   ["/v1/jobs", "packs"],
@@ -45,7 +46,7 @@ const areas: [prefix: string, area: string][] = [
 ];
 
 /** POSTs that change nothing. */
-const readingPosts = ["/v1/blobs/urls", "/v1/shares/open"];
+const readingPosts = ["/v1/blobs/urls", "/v1/shares/open", "/v1/analytics/events"];
 
 /** 403 when a limited token is used for something that it was not given. */
 export function requireScope({ scopes: given }: Caller, request: Request): void {

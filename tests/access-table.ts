@@ -729,6 +729,8 @@ export const elsewhere = [
   // tests/flows/registrations.test.ts: from what a person or an organizer of an event may do.
   /^[A-Z]+ \/v1\/events\/:slug\/(registrations(\.csv)?|draw|check-ins|joins|servers)(\/|$)/,
   /^POST \/v1\/registrations\/confirm$/,
+  // tests/flows/analytics.test.ts
+  /^[A-Z]+ \/v1\/analytics(\/|$)/,
   // tests/flows/sources.test.ts
   /^[A-Z]+ \/v1\/organizations\/:slug\/sources(\/|$)/,
   // tests/flows/calendars.test.ts

@@ -1,5 +1,6 @@
 import { Elysia } from "elysia";
 import type { Keys } from "../../keys.ts";
+import { site } from "../analytics/recorder.ts";
 import type { Api } from "../api.ts";
 import { pickLanguage } from "../html-page.ts";
 import { undeleteAccount } from "../me/deletion.ts";
@@ -38,6 +39,8 @@ function signIns(api: Api, keys: Keys) {
           refreshToken: session.refreshToken,
           expiresInSeconds: accessLifetimeSeconds,
         }),
+        count: (kind: "sign-in" | "sign-up") =>
+          api.analytics.record({ kind, subject: site, request, from: address, caller: null }),
       };
     })
     .onBeforeHandle(({ set }) => {
@@ -45,9 +48,11 @@ function signIns(api: Api, keys: Keys) {
     })
     .post(
       "/register",
-      async ({ body, answer, origin, status, request, address, set }) => {
+      async ({ body, answer, count, origin, status, request, address, set }) => {
         await rateLimits.take([addressAllowance(config, address)], set.headers);
-        return status(201, await answer(await register(api, { ...body, locale: pickLanguage(request) }, origin)));
+        const session = await register(api, { ...body, locale: pickLanguage(request) }, origin);
+        await count("sign-up");
+        return status(201, await answer(session));
       },
       {
         body: Register,
@@ -55,12 +60,20 @@ function signIns(api: Api, keys: Keys) {
         detail: { summary: "Make an account" },
       },
     )
-    .post("/login", async ({ body, answer, origin }) => answer(await signIn(api, body, origin)), {
-      beforeHandle: ({ body, address, set }) => takeGuess({ login: body.login, address }, set.headers),
-      body: SignIn,
-      response: { 200: SignedIn },
-      detail: { summary: "Sign in" },
-    })
+    .post(
+      "/login",
+      async ({ body, answer, count, origin }) => {
+        const session = await signIn(api, body, origin);
+        await count("sign-in");
+        return answer(session);
+      },
+      {
+        beforeHandle: ({ body, address, set }) => takeGuess({ login: body.login, address }, set.headers),
+        body: SignIn,
+        response: { 200: SignedIn },
+        detail: { summary: "Sign in" },
+      },
+    )
     .post("/undelete", async ({ body, answer, origin }) => answer(await undeleteAccount(api, body, origin)), {
       beforeHandle: ({ body, address, set }) => takeGuess({ login: body.login, address }, set.headers),
       body: SignIn,

@@ -95,8 +95,17 @@ export function events(api: Api) {
     )
     .get(
       "/:slug",
-      async ({ params, caller, request }) =>
-        answer(await getEvent(api, { slug: params.slug, caller }), { caller, request }),
+      async ({ params, caller, request, server }) => {
+        const event = await getEvent(api, { slug: params.slug, caller });
+        await api.analytics.record({
+          kind: "view",
+          subject: { kind: "event", id: event.id },
+          request,
+          from: server,
+          caller,
+        });
+        return answer(event, { caller, request });
+      },
       { params: SlugParams, detail: { summary: "An event's page", responses: describe({ 200: Event }) } },
     )
     .patch(

@@ -1,4 +1,5 @@
 import { Elysia, t } from "elysia";
+import type { Noticed } from "../analytics/recorder.ts";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
 import { describe } from "../describe.ts";
@@ -77,9 +78,14 @@ export function files(api: Api) {
     })
     .head("/:id/content", (context) => sendContent("HEAD", context), { params: FileParams, detail: { hide: true } });
 
-  type Asked = { params: { id: string }; caller: Parameters<typeof signFile>[1]["caller"]; request: Request };
-  async function sendContent(method: "GET" | "HEAD", { params: { id }, caller, request }: Asked): Promise<Response> {
-    return answerSigned({ url: await signFile(api, { caller, id, method }), caller, request });
+  type Asked = { params: { id: string } } & Pick<Noticed, "request"> & {
+      caller: Parameters<typeof signFile>[1]["caller"];
+      server: Noticed["from"];
+    };
+  async function sendContent(method: "GET" | "HEAD", { params: { id }, caller, request, server }: Asked) {
+    const url = await signFile(api, { caller, id, method });
+    await api.analytics.record({ kind: "download", subject: { kind: "file", id }, request, from: server, caller });
+    return answerSigned({ url, caller, request });
   }
 }
 

@@ -3,13 +3,13 @@ import { countJobs } from "../../db/job.ts";
 import { sumStorage } from "../../db/sweep.ts";
 import type { Api } from "../api.ts";
 
-type MetricsParts = Pick<Api, "db" | "mailbox" | "log" | "requestCounts">;
+type MetricsParts = Pick<Api, "db" | "mailbox" | "log" | "requestCounts" | "analytics">;
 export type Metrics = { render: () => Promise<string>; contentType: string };
 
 const limitMs = 2_000;
 
 /** Numbers of this process, of its requests and of the queues, read when somebody asks. What does not answer is left out. */
-export function openMetrics({ db, mailbox, log, requestCounts }: MetricsParts): Metrics {
+export function openMetrics({ db, mailbox, log, requestCounts, analytics }: MetricsParts): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "sunduk_" });
   const jobs = new Gauge({
@@ -67,7 +67,7 @@ export function openMetrics({ db, mailbox, log, requestCounts }: MetricsParts): 
     contentType: registry.contentType,
     render: async () => {
       await Promise.all([readJobs, readStorage, readQueues].map(readInTime));
-      return `${await registry.metrics()}${requestCounts.render()}`;
+      return `${await registry.metrics()}${requestCounts.render()}${analytics.render()}`;
     },
   };
 }

@@ -1,6 +1,7 @@
 import { Elysia } from "elysia";
 import { Fault } from "../../fault.ts";
 import type { Keys } from "../../keys.ts";
+import { site } from "../analytics/recorder.ts";
 import type { Api } from "../api.ts";
 import { originOf } from "../origin.ts";
 import { scopes } from "../scopes.ts";
@@ -57,6 +58,8 @@ export function oauth(api: Api, keys: Keys) {
           if (asked.form.get("grant_type") === "refresh_token")
             await rateLimits.take([refreshAllowance(config, address)], set.headers);
           const { session, refreshable } = await grantTokens(api, asked);
+          if (asked.form.get("grant_type") === deviceGrantType)
+            await api.analytics.record({ kind: "sign-in", subject: site, request, from: address, caller: null });
           return {
             access_token: await signAccess(session),
             token_type: "Bearer",

@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { Fault } from "../../fault.ts";
 import type { Keys } from "../../keys.ts";
 import { SignedIn } from "../accounts/model.ts";
+import { site } from "../analytics/recorder.ts";
 import type { Api } from "../api.ts";
 import { describe } from "../describe.ts";
 import { pickLanguage } from "../html-page.ts";
@@ -63,12 +64,12 @@ export function oidc(api: Api, keys: Keys) {
     )
     .get(
       "/:provider/callback",
-      ({ params, request, origin, describeSession }) =>
+      ({ params, request, address, origin, describeSession }) =>
         forPeople({ request, provider: params.provider }, async () => {
           const provider = getProvider(providers, params.provider);
           const query = new URL(request.url).searchParams;
           const outcome = await endFlow(api, { provider, binding: readBinding(api, request), query, origin });
-          return answer({ request, provider: provider.id, outcome, describeSession });
+          return answer({ request, address, provider: provider.id, outcome, describeSession });
         }),
       {
         params: ProviderParams,
@@ -81,14 +82,14 @@ export function oidc(api: Api, keys: Keys) {
     )
     .post(
       "/:provider/code",
-      async ({ params, request, origin, describeSession }) => {
+      async ({ params, request, address, origin, describeSession }) => {
         requireSameOrigin(api, request);
         const form = await readCode(request);
         const page = { request, provider: params.provider, ticket: form.ticket };
         return forPeople(page, async () => {
           const provider = getProvider(providers, params.provider);
           const outcome = await endWithCode(api, { provider, binding: readBinding(api, request), ...form, origin });
-          return answer({ request, provider: provider.id, outcome, describeSession });
+          return answer({ request, address, provider: provider.id, outcome, describeSession });
         });
       },
       {
@@ -116,13 +117,14 @@ export function oidc(api: Api, keys: Keys) {
 
   type Answering = {
     request: Request;
+    address: string;
     provider: string;
     outcome: Outcome;
     describeSession: (session: OpenSession) => Promise<SignedIn>;
   };
 
   /** Tokens go into a JSON body, for who asks for that; a page gets a cookie by which our own script fetches them. Never into an address. */
-  async function answer({ request, provider, outcome, describeSession }: Answering): Promise<Response> {
+  async function answer({ request, address, provider, outcome, describeSession }: Answering): Promise<Response> {
     const page = { language: pickLanguage(request), provider };
     const { returnTo } = outcome;
     if (outcome.kind === "second-factor") {
@@ -139,6 +141,7 @@ export function oidc(api: Api, keys: Keys) {
       return wantsJson(request)
         ? toJson({ linked: provider } satisfies Linked)
         : donePage("linked", { ...page, returnTo });
+    await api.analytics.record({ kind: "sign-in", subject: site, request, from: address, caller: null });
     if (wantsJson(request)) return toJson(await describeSession(outcome.session));
     const cookies = [writeHandover(api, outcome.session.sessionId)];
     return donePage("signed-in", { ...page, returnTo, cookies });

@@ -77,8 +77,12 @@ function pages(api: Api) {
     )
     .get(
       "/:slug",
-      async ({ params: { slug }, caller, request }) =>
-        answer(await getOrganization(api, { slug, caller }), { caller, request }),
+      async ({ params: { slug }, caller, request, server }) => {
+        const organization = await getOrganization(api, { slug, caller });
+        const subject = { kind: "organization", id: organization.id };
+        await api.analytics.record({ kind: "view", subject, request, from: server, caller });
+        return answer(organization, { caller, request });
+      },
       {
         params: OrganizationParams,
         detail: { summary: "An organization's page", responses: describe({ 200: OrganizationPage }) },

@@ -67,8 +67,17 @@ export function packs(api: Api) {
     )
     .get(
       "/:slug",
-      async ({ params, caller, request }) =>
-        answer(await getPack(api, { slug: params.slug, caller }), { caller, request }),
+      async ({ params, caller, request, server }) => {
+        const pack = await getPack(api, { slug: params.slug, caller });
+        await api.analytics.record({
+          kind: "view",
+          subject: { kind: "pack", id: pack.id },
+          request,
+          from: server,
+          caller,
+        });
+        return answer(pack, { caller, request });
+      },
       {
         params: SlugParams,
         detail: { summary: "A pack's page", responses: describe({ 200: PackPage }) },

@@ -30,9 +30,16 @@ export function users(api: Api) {
     )
     .get(
       "/:id",
-      async ({ params, caller, request }) => {
+      async ({ params, caller, request, server }) => {
         const row = await profiles.find(params.id.toLowerCase());
         if (!row) throw new Fault("not-found", "There is no such user");
+        await api.analytics.record({
+          kind: "view",
+          subject: { kind: "user", id: row.id },
+          request,
+          from: server,
+          caller,
+        });
         const viewer = toViewer(api, { caller, request });
         const url = `/v1/users/${row.id}/images`;
         const images = await describeGallery(api, { ownerId: row.id, caller, viewer, url });

@@ -6,12 +6,26 @@ import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { type BuildArchive, buildArchive } from "../../queues/build-archive.ts";
 import { want } from "../../queues/mailbox.ts";
+import type { Noticed } from "../analytics/recorder.ts";
 import { signBlob } from "../blobs/service.ts";
 import { type Asked, getPublished } from "./service.ts";
 
 /** So long a build that failed for good is the answer. */
 const failedAnswerMs = 60_000;
 type Versions = Pick<Deps, "db" | "mailbox" | "storage" | "publicUrl">;
+
+/** What analytics are told of a download. */
+export type Download = Pick<Noticed, "kind" | "subject" | "version" | "channel" | "format">;
+
+export function describeDownload({ pack, row }: { pack: { id: string }; row: VersionRow }, format: string): Download {
+  return {
+    kind: "download",
+    subject: { kind: "pack", id: pack.id },
+    version: row.version,
+    channel: row.channel,
+    format,
+  };
+}
 
 /** Address of an archive, or the job that builds it. */
 export async function getArchive(
@@ -21,7 +35,7 @@ export async function getArchive(
     side = "both",
     ...asked
   }: Asked & { format?: "mrpack" | "zip"; side?: "both" | "client" | "server" },
-): Promise<{ url: string } | { jobId: string }> {
+): Promise<{ url: string; download: Download } | { jobId: string }> {
   const { db, storage, publicUrl, mailbox } = versions;
   const { pack, row } = await getPublished(versions, asked);
   const base =
@@ -31,7 +45,8 @@ export async function getArchive(
   if (archive) {
     const fileName = `${pack.slug}-${row.version}${side === "both" ? "" : `-${side}`}.${format}`;
     const access = pack.visibility === "public" ? "public" : "private";
-    return { url: await signBlob({ storage, blob: { key: archive.key, access }, method: "GET", fileName }) };
+    const url = await signBlob({ storage, blob: { key: archive.key, access }, method: "GET", fileName });
+    return { url, download: describeDownload({ pack, row }, format) };
   }
   await requirePackable(versions, { row, format, side });
   const running = await findJobBySubject(db, { actor: buildArchive.name, subject: buildArchive.subject(payload) });

@@ -129,8 +129,9 @@ export function versions(api: Api) {
     )
     .get(
       "/versions/:version/archive",
-      async ({ params, query, caller }) => {
+      async ({ params, query, caller, request, server }) => {
         const found = await getArchive(api, { caller, ...params, ...query });
+        if ("url" in found) await api.analytics.record({ ...found.download, request, from: server, caller });
         const headers = { "cache-control": "no-store", "referrer-policy": "no-referrer" };
         return "url" in found
           ? new Response(null, { status: 307, headers: { ...headers, location: found.url } })

@@ -1,4 +1,5 @@
 import type { Bus } from "../../db/bus.ts";
+import type { Download } from "./archives.ts";
 
 /** What a question about a pack is about: `path` tells the questions about one pack apart. */
 export type Question = { slug: string; path: string };
@@ -7,7 +8,7 @@ export type Question = { slug: string; path: string };
  * An answer with its strong ETag; the body is a Blob, so that sending it copies nothing. `isPublic` says that everybody
  * gets the same.
  */
-export type Looked = { body: Blob; etag: string; isPublic: boolean };
+export type Looked = { body: Blob; etag: string; isPublic: boolean; download?: Download };
 
 export type PublicAnswers = {
   /** The answer, when it is remembered and may still be given without asking. */

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { openCollector } from "../../api/analytics/collector.ts";
 import { makeApp, openProcessRevocations } from "../../api/index.ts";
 import { readKeys } from "../../keys.ts";
 import { elsewhere, general, routes } from "../access-table.ts";
@@ -8,7 +9,8 @@ test("every route of the app is in the table of who may use it, and the table na
   const deps = await openTestDeps();
   try {
     const revocations = openProcessRevocations(deps);
-    const app = await makeApp(deps, { keys: readKeys(deps.config), features: [], revocations });
+    const collector = openCollector(deps);
+    const app = await makeApp(deps, { keys: readKeys(deps.config), features: [], revocations, collector });
     await revocations.close();
     const served = new Set(app.routes.map(({ method, path }) => `${method} ${path}`));
     const told = new Set([...Object.keys(routes), ...Object.keys(general)]);

@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readConfig } from "../../config.ts";
+import { many } from "../../db/query.ts";
+import { handle as rollUp } from "../../workers/roll-up.ts";
+import { openCall, publishPack, type System, startSystem, type TestUser, testLog, waitFor } from "../harness.ts";
+
+let system: System;
+let author: TestUser;
+let stranger: TestUser;
+let operator: TestUser;
+
+beforeAll(async () => {
+  // Rolled up by the test, when it wants to know.
+  system = await startSystem({
+    apis: 2,
+    environment: { ROLL_UP_EVERY_SECONDS: "3600", LIMIT_ANALYTICS_PER_MINUTE: "100000" },
+  });
+  [author, stranger, operator] = await Promise.all([
+    system.signUp("author"),
+    system.signUp("stranger"),
+    system.signUp("operator", ["ops"]),
+  ]);
+  await publishPack(author, { slug: "open-pack", version: "1.0.0", files: { "a.txt": "a" } });
+  await publishPack(author, { slug: "hidden-pack", version: "1.0.0", files: { "a.txt": "a" }, visibility: "private" });
+}, 60_000);
+afterAll(() => system?.stop());
+
+type Raw = {
+  kind: string;
+  slug: string;
+  version: string;
+  format: string;
+  launcher: string;
+  source: string;
+  count: number;
+};
+
+const listRaw = (kind: string) =>
+  many<Raw>(system.db, {
+    name: "",
+    text: `select e.kind, coalesce(p.slug, e.subject_kind) as slug, e.version, e.format, e.launcher, e.source, count(*) as count
+      from analytics.event e left join pack.pack p on p.id = e.subject_id where e.kind = $1 group by 1, 2, 3, 4, 5, 6 order by 1, 2, 3, 4, 5, 6`,
+    values: [kind],
+  });
+
+const send = (call: System["call"], events: unknown[], headers: Record<string, string> = {}) =>
+  call("POST", "/v1/analytics/events", { body: { events }, headers });
+
+describe("what is counted", () => {
+  const counted = (user: Pick<TestUser, "call">, agent: string, more: Record<string, string> = {}) =>
+    user.call("GET", "/v1/packs/open-pack", { headers: { "user-agent": agent, ...more } });
+
+  test("somebody who looks at a page a thousand times in a second, through two processes, has looked once", async () => {
+    const calls = system.apiUrls.map((url) => openCall(url));
+    await Promise.all(
+      Array.from({ length: 1000 }, (_, index) => {
+        const headers = { "user-agent": "Thousand/1.0" };
+        return calls[index % 2]?.("GET", "/v1/packs/open-pack", { headers });
+      }),
+    );
+    const seen = (await listRaw("view")).filter(({ launcher }) => launcher === "thousand");
+    expect(seen.map(({ slug, count }) => [slug, count])).toEqual([["open-pack", 1]]);
+  }, 60_000);
+
+  test("who sends DNT: 1 or Sec-GPC: 1, and robots, are not counted; everybody else is, with launcher and origin", async () => {
+    await counted(system, "DoNotTrack/1", { dnt: "1" });
+    await counted(system, "Gpc/1", { "sec-gpc": "1" });
+    await counted(system, "Googlebot/2.1");
+    await counted(system, "Mozilla/5.0 (X11)", { referer: "https://forum.example/thread?id=1" });
+    await counted(system, "Tracked/1", { dnt: "0" });
+    const launchers = (await listRaw("view")).map(({ launcher, source }) => `${launcher} ${source}`);
+    expect(launchers).toContain("browser forum.example");
+    expect(launchers).toContain("tracked ");
+    expect(launchers.filter((name) => /donottrack|gpc|google/.test(name))).toEqual([]);
+  });
+
+  test("downloads are counted by version and format", async () => {
+    const headers = { "user-agent": "PrismLauncher/8.0" };
+    const archive = () => stranger.call("GET", "/v1/packs/open-pack/versions/1.0.0/archive?format=zip", { headers });
+    await waitFor(async () => (await archive()).status === 307, "the archive");
+    await stranger.call("GET", "/v1/packs/open-pack/versions/1.0.0/manifest", { headers });
+    const rows = await waitFor(async () => {
+      const found = (await listRaw("download")).filter(({ launcher }) => launcher === "prismlauncher");
+      return found.length === 2 && found;
+    }, "both downloads");
+    expect(rows.map(({ slug, version, format, count }) => [slug, version, format, count])).toEqual([
+      ["open-pack", "1.0.0", "native", 1],
+      ["open-pack", "1.0.0", "zip", 1],
+    ]);
+  });
+
+  test("sign-ins are counted, and are nobody's", async () => {
+    const body = { login: "stranger", password: "a long test password" };
+    await system.call("POST", "/v1/auth/login", { body, headers: { "user-agent": "SignIn/1" } });
+    await system.call("POST", "/v1/auth/login", { body, headers: { "user-agent": "Quiet/1", dnt: "1" } });
+    const rows = await listRaw("sign-in");
+    expect(rows.find(({ launcher }) => launcher === "signin")).toMatchObject({ slug: "site", count: 1 });
+    expect(rows.find(({ launcher }) => launcher === "quiet")).toBeUndefined();
+  });
+});
+
+describe("what launchers tell", () => {
+  const install = { kind: "install", pack: "open-pack", version: "1.0.0", launcher: "test" };
+
+  test("each event is answered: recorded, unknown, or out of time; in private packs for those who see them", async () => {
+    const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+    const events = [
+      install,
+      { ...install, kind: "update", from: "0.9.0" },
+      { kind: "launch", pack: "open-pack", version: "1.0.0" },
+      { ...install, version: "9.9.9" },
+      { ...install, pack: "no-such-pack" },
+      { ...install, pack: "hidden-pack" },
+      { ...install, at: at(-3 * 86_400_000) },
+      { ...install, at: at(3_600_000) },
+    ];
+    const told = await send(stranger.call, events);
+    expect(told.status).toBe(200);
+    expect(told.json.results.map(({ status }: { status: string }) => status)).toEqual([
+      ...Array(3).fill("recorded"),
+      ...Array(3).fill("unknown-subject"),
+      "out-of-time",
+      "out-of-time",
+    ]);
+    const own = await send(author.call, [{ ...install, pack: "hidden-pack" }]);
+    expect(own.json.results).toEqual([{ status: "recorded" }]);
+    expect((await listRaw("update"))[0]).toMatchObject({ slug: "open-pack", source: "0.9.0", launcher: "test" });
+  });
+
+  test("DNT and GPC are told so and nothing is written", async () => {
+    const before = await listRaw("install");
+    for (const headers of [{ dnt: "1" }, { "sec-gpc": "1" }])
+      expect((await send(operator.call, [install], headers)).json.results).toEqual([{ status: "not-counted" }]);
+    expect(await listRaw("install")).toEqual(before);
+  });
+
+  test.each([
+    ["no events", { events: [] }],
+    ["too many", { events: Array(101).fill(install) }],
+    ["an unknown kind", { events: [{ ...install, kind: "download" }] }],
+    ["an unknown member", { events: [{ ...install, address: "1.2.3.4" }] }],
+    ["an update from nowhere", { events: [{ ...install, kind: "update" }] }],
+    ["a launcher that is no word", { events: [{ ...install, launcher: "=cmd()" }] }],
+  ])("%s: 422", async (_, body) => {
+    expect((await system.call("POST", "/v1/analytics/events", { body })).status).toBe(422);
+  });
+
+  test("every acknowledged event is there exactly once, though the API is killed in the middle", async () => {
+    const ledger = new Set<string>();
+    let killed = false;
+    const post = async (index: number) => {
+      const names = [0, 1, 2].map((part) => `ledger-${index}-${part}`);
+      const at = new Date().toISOString();
+      const events = names.map((launcher) => ({ ...install, launcher, at }));
+      for (;;) {
+        const answer = await send(openCall(system.apiUrls[0] ?? ""), events).catch(() => undefined);
+        if (answer?.status === 200) {
+          for (const name of names) ledger.add(name);
+          return;
+        }
+        await waitFor(async () => (await fetch(`${system.apiUrls[0]}/readyz`).catch(() => undefined))?.ok, "the API");
+      }
+    };
+    const work = Promise.all(
+      Array.from({ length: 8 }, async (_, worker) => {
+        for (let round = 0; round < 40; round++) {
+          await post(worker * 1000 + round);
+          if (ledger.size > 300 && !killed) {
+            killed = true;
+            system.apis[0]?.kill("SIGKILL");
+            await system.apis[0]?.exited;
+            await system.startApi(0);
+          }
+        }
+      }),
+    );
+    await work;
+    expect(killed).toBe(true);
+    const rows = (await listRaw("install")).filter(({ launcher }) => launcher.startsWith("ledger-"));
+    expect(ledger.size).toBe(960);
+    expect(rows.map(({ launcher }) => launcher).sort()).toEqual([...ledger].sort());
+    expect(rows.filter(({ count }) => count !== 1)).toEqual([]);
+  }, 60_000);
+});
+
+/** As the actor does, here and now. */
+const roll = () =>
+  rollUp({
+    payload: { scope: "all" },
+    wanted: 1,
+    deps: { db: system.db, config: readConfig({ environment: system.environment }) },
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    log: testLog,
+  });
+
+test("nothing that is kept names an address or a person", async () => {
+  await roll();
+  const [user] = await many<{ id: string }>(system.db, {
+    name: "",
+    text: `select id from account."user" where login = 'stranger'`,
+  });
+  const texts = await many<{ row: string }>(system.db, {
+    name: "",
+    text: `select e::text as row from analytics.event e`,
+  });
+  expect(texts.length).toBeGreaterThan(100);
+  expect(texts.filter(({ row }) => /\b127\.0\.0\b|::1/.test(row) || (user && row.includes(user.id)))).toEqual([]);
+});
