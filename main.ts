@@ -1,3 +1,5 @@
+import { beforeMigration } from "./backup/run.ts";
+import { createBackupBucket } from "./backup/store.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createDatabase, migrate } from "./db/migrate.ts";
 import { openDeps, readS3Options } from "./deps.ts";
@@ -12,7 +14,7 @@ const usage = `usage: bun main.ts ROLE
   api [feature…]      answers requests
   workers [actor…]    takes messages
   migrate             brings the database up to date, then ends
-  bucket              makes the bucket in S3, then ends
+  bucket              makes the buckets in S3, then ends
   secrets DIR         makes the secrets that the roles need as files, then ends
 Everything on one machine: ./sunduk up`;
 
@@ -93,8 +95,14 @@ async function runMigrate(config: Config): Promise<void> {
   const log = openLog({ level: config.LOG_LEVEL, service: "migrate" });
   if (!config.DATABASE_URL) throw new Error("Cannot migrate: DATABASE_URL is not set");
   await createDatabase(config.DATABASE_URL);
-  log.info({ applied: await migrate(config.DATABASE_URL) }, "the database is up to date");
+  const options = beforeMigration({ config, url: config.DATABASE_URL, log });
+  log.info({ applied: await migrate(config.DATABASE_URL, options) }, "the database is up to date");
   if (!config.REDIS_URL) await migrateQueues(config.DATABASE_URL);
+}
+
+async function runBucket(config: Config): Promise<void> {
+  await createBucket(readS3Options(config));
+  await createBackupBucket(config);
 }
 
 async function run([role = "", ...rest]: string[]): Promise<void> {
@@ -103,7 +111,7 @@ async function run([role = "", ...rest]: string[]): Promise<void> {
   if (role === "api") return runApi(config(), rest);
   if (role === "workers") return runWorkers(config(), rest);
   if (role === "migrate") return runMigrate(config());
-  if (role === "bucket") return void (await createBucket(readS3Options(config())));
+  if (role === "bucket") return runBucket(config());
   if (role === "secrets" && rest[0]) return writeSecrets(rest[0]);
   process.stderr.write(`${usage}\n`);
   process.exitCode = 2;

@@ -8,7 +8,7 @@ import { Fault } from "../fault.ts";
 import { openDiskStorage } from "../storage/disk.ts";
 import { openDiskSigner } from "../storage/disk-signer.ts";
 import type { Storage } from "../storage/index.ts";
-import { openS3Storage, type S3Options } from "../storage/s3.ts";
+import { createBucket, openS3Storage, type S3Options } from "../storage/s3.ts";
 import { deriveKey, openSealing, type Sealing } from "./sealing.ts";
 
 export type Objects = Pick<Storage, "kind" | "read" | "write" | "stat" | "list" | "remove">;
@@ -26,7 +26,7 @@ const KeyFile = t.Object({ format: t.Literal(1), salt: t.String(), check: t.Stri
  * Faults: invalid for another passphrase than the first one there, malformed for an address that is none.
  */
 export async function openStore({ config, to, encrypt }: Options): Promise<BackupStore> {
-  const place = to ?? config.BACKUP_TO ?? join(config.DATA, "backups");
+  const place = to === undefined ? placeOf(config) : normalize(to);
   const objects = place.startsWith("s3://") ? openBucket(place, config) : await openFolder(place);
   if (encrypt && config.BACKUP_KEY === undefined)
     throw new Fault(
@@ -40,6 +40,17 @@ export async function openStore({ config, to, encrypt }: Options): Promise<Backu
   return { place, objects, sealing };
 }
 
+/** Where backups are kept when a command names no place. */
+export const placeOf = (config: Config) => normalize(config.BACKUP_TO ?? join(config.DATA, "backups"));
+
+const normalize = (place: string) => (place.startsWith("s3://") ? place.replace(/\/+$/, "") : resolve(place));
+
+/** Makes the bucket that BACKUP_TO names, when there is none. */
+export async function createBackupBucket(config: Config): Promise<void> {
+  const place = placeOf(config);
+  if (place.startsWith("s3://")) await createBucket(readBucket(place, config).options);
+}
+
 async function openFolder(place: string): Promise<Objects> {
   const folder = resolve(place);
   const there = await stat(folder).catch(() => undefined);
@@ -49,6 +60,12 @@ async function openFolder(place: string): Promise<Objects> {
 }
 
 function openBucket(place: string, config: Config): Objects {
+  const { options, folder } = readBucket(place, config);
+  const storage = openS3Storage(options);
+  return folder === undefined ? storage : below(storage, `${folder}/`);
+}
+
+function readBucket(place: string, config: Config): { options: S3Options; folder: string | undefined } {
   const match = /^s3:\/\/([a-z0-9][a-z0-9.-]+)(?:\/(.*?))?\/?$/.exec(place);
   const [endpoint, accessKey, secretKey] = [
     config.BACKUP_S3_ENDPOINT ?? config.S3_ENDPOINT,
@@ -69,8 +86,7 @@ function openBucket(place: string, config: Config): Objects {
     accessKey,
     secretKey,
   };
-  const storage = openS3Storage(options);
-  return match[2] ? below(storage, `${match[2]}/`) : storage;
+  return { options, folder: match[2] || undefined };
 }
 
 function below(storage: Storage, prefix: string): Objects {

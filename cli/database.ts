@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { beforeMigration } from "../backup/run.ts";
 import type { Config } from "../config.ts";
 import { type DataFolder, openDataFolder, readSecret } from "../data-folder.ts";
 import { findEmbeddedPostgres, startEmbeddedPostgres } from "../db/embedded.ts";
@@ -17,22 +18,38 @@ const startingMs = 30_000;
  * Works on the database that a configuration names: DATABASE_URL, the embedded one of an `up` that runs, or the embedded
  * one started for this moment. Brings its tables up to date first. Faults: conflict (another folder), unavailable.
  */
-export async function withDatabase<Result>(
-  { config, log, signal }: Options,
-  work: (db: Postgres) => Promise<Result>,
-): Promise<Result> {
-  await using stack = new AsyncDisposableStack();
-  const url = config.DATABASE_URL ?? (await openEmbedded({ config, log, signal, stack }));
-  await createDatabase(url);
-  await migrate(url);
-  const db = openPostgres(url, { max: 2, log, name: "cli" });
-  stack.defer(db.close);
-  return await work(db);
+export async function withDatabase<Result>(options: Options, work: (db: Postgres) => Promise<Result>): Promise<Result> {
+  const { config, log } = options;
+  return await withDatabaseUrl(options, async (url) => {
+    await migrate(url, beforeMigration({ config, url, log }));
+    const db = openPostgres(url, { max: 2, log, name: "cli" });
+    try {
+      return await work(db);
+    } finally {
+      await db.close();
+    }
+  });
 }
 
-async function openEmbedded({ config, log, signal, stack }: Options & { stack: AsyncDisposableStack }) {
+/** The same with the address alone, and tables as they are. With `alone` the embedded one must be nobody else's. */
+export async function withDatabaseUrl<Result>(
+  options: Options & { alone?: boolean },
+  work: (url: string) => Promise<Result>,
+): Promise<Result> {
+  await using stack = new AsyncDisposableStack();
+  const url = options.config.DATABASE_URL ?? (await openEmbedded({ ...options, stack }));
+  await createDatabase(url);
+  return await work(url);
+}
+
+type Opening = Options & { alone?: boolean; stack: AsyncDisposableStack };
+
+async function openEmbedded({ config, log, signal, stack, alone }: Opening) {
   const folder = await takeFolder(config.DATA);
-  if (folder instanceof Fault) return findRunning(config.DATA, { holder: folder, signal });
+  if (folder instanceof Fault) {
+    if (alone) throw folder;
+    return findRunning(config.DATA, { holder: folder, signal });
+  }
   stack.defer(async () => folder.release());
   const password = await folder.secret("database-password", makeSecret);
   const postgres = await startEmbeddedPostgres({

@@ -1,6 +1,7 @@
 import { mkdtemp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openApi } from "../api/index.ts";
+import { beforeMigration } from "../backup/run.ts";
 import type { Config } from "../config.ts";
 import { openDataFolder } from "../data-folder.ts";
 import { hasAdmin } from "../db/account.ts";
@@ -95,7 +96,7 @@ export async function startServer(
   }
   const databaseUrl = given.DATABASE_URL ?? (await startDatabase({ folder, log, stack, output }));
   await createDatabase(databaseUrl);
-  await migrate(databaseUrl);
+  await migrate(databaseUrl, beforeMigration({ config: { ...given, DATA: folder.path }, url: databaseUrl, log }));
   if (!given.REDIS_URL) await migrateQueues(databaseUrl);
   const config: Config = {
     ...secrets,

@@ -20,7 +20,8 @@ export type Dump = {
   sequences: Sequence[];
   /** The rows of a table in COPY's text form. `onRows` is told their number at the end. */
   copy: (table: TableShape, onRows: (rows: number) => void) => AsyncIterable<Uint8Array>;
-  /** Every blob, in order of its id. */
+  countBlobs: () => Promise<number>;
+  /** Every blob, in order of its id. After the snapshot's end those that came in meanwhile, too. */
   listBlobs: () => AsyncGenerator<StoredBlob>;
   /** The lock against sweeps goes on. */
   endSnapshot: () => Promise<void>;
@@ -60,6 +61,10 @@ export async function openDump(url: string, { hold }: { hold: boolean }): Promis
         yield* stream;
         await client.query("select 1"); // the number comes after the last row
         onRows(stream.rowCount);
+      },
+      countBlobs: async () => {
+        const { rows } = await client.query<{ count: number }>("select count(*)::float8 as count from blob.blob");
+        return rows[0]?.count ?? 0;
       },
       listBlobs: async function* () {
         for (let after = "00000000-0000-0000-0000-000000000000"; ; ) {

@@ -32,7 +32,7 @@ export type ActorDeclaration<Schema extends TSchema, Needs extends keyof Deps> =
   concurrency: number;
   timeoutMs: number;
   needs: readonly Needs[];
-  /** Runs by itself so often, besides on demand. */
+  /** Runs by itself so often (seconds; 0: never), besides on demand. */
   every?: (config: Deps["config"]) => number;
   handler: () => Promise<{ handle: Handle<Static<Schema>, Needs> }>;
 };

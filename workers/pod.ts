@@ -29,6 +29,7 @@ export async function openPod(
   const timers = chosen.flatMap(({ name, every }) => {
     if (!every) return [];
     const periodMs = every(deps.config) * 1000;
+    if (periodMs === 0) return [];
     const tick = () => void deps.mailbox.sendTick(name, Math.floor(Date.now() / periodMs));
     tick();
     return [setInterval(tick, periodMs)];
