@@ -2,6 +2,7 @@ import { makeInvite } from "../api/accounts/invites.ts";
 import { openLog } from "../log.ts";
 import { defineCommand, usageFault } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
+import { noteOperator } from "./ops/note.ts";
 import { readSettings } from "./settings.ts";
 
 const usage = "admin invite [--note TEXT] [--days N] [--data DIR]";
@@ -29,7 +30,11 @@ export const command = defineCommand({
     const config = readSettings(values);
     const log = openLog({ level: "warn", service: "admin" });
     const made = await withDatabase({ config, log, signal }, (db) =>
-      makeInvite(db, { note, lifetimeDays, createdBy: null }),
+      db.transaction(async (tx) => {
+        const invite = await makeInvite(tx, { note, lifetimeDays, createdBy: null });
+        await noteOperator(tx, { action: "invite.created", subject: invite.id });
+        return invite;
+      }),
     );
     const { text } = output;
     output.say(text.inviteMade(lifetimeDays));

@@ -7,6 +7,7 @@ import { linkTo, makeToken } from "../workers/compose-mail.ts";
 import { defineCommand, usageFault } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
 import { findHolder } from "./doctor/folder.ts";
+import { noteOperator } from "./ops/note.ts";
 import { readSettings } from "./settings.ts";
 
 const usage = "admin link --login L [--purpose reset|verify] [--server URL] [--data DIR]";
@@ -43,7 +44,10 @@ export const command = defineCommand({
       if (purpose === "verify" && (user.email === null || user.verified))
         throw new Fault("conflict", `Make a link: "${user.login}" has no address that waits to be confirmed`);
       const link = { id: Bun.randomUUIDv7(), tokenHash, userId: user.id, purpose, lifetimeSeconds: hours * 3600 };
-      await insertLink(db, { ...link, purpose, email: user.email ?? "" });
+      await db.transaction(async (tx) => {
+        await insertLink(tx, { ...link, purpose, email: user.email ?? "" });
+        await noteOperator(tx, { action: "link.made", subject: link.userId, detail: { purpose } });
+      });
       return user.login;
     });
     const link = linkTo(base, { purpose, token });

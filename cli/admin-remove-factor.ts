@@ -6,6 +6,7 @@ import { Fault } from "../fault.ts";
 import { openLog } from "../log.ts";
 import { defineCommand, usageFault } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
+import { noteOperator } from "./ops/note.ts";
 import { readSettings } from "./settings.ts";
 
 const usage = "admin remove-factor --login L [--data DIR]";
@@ -30,6 +31,7 @@ export const command = defineCommand({
         if (!user.secondFactor) throw new Fault("conflict", `Remove a second factor: "${user.login}" has none`);
         await deleteSecondFactor(tx, user.id);
         await insertActivity(tx, { userId: user.id, kind: "second-factor-removed", subject: "operator" });
+        await noteOperator(tx, { action: "second-factor.removed", subject: user.id });
         return user.login;
       }),
     );

@@ -10,6 +10,7 @@ import { openLog } from "../log.ts";
 import { defineCommand, usageFault } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
 import { askPassword, passwordFromStdin } from "./login.ts";
+import { noteOperator } from "./ops/note.ts";
 import type { Output } from "./output.ts";
 import { readSettings } from "./settings.ts";
 
@@ -42,11 +43,19 @@ export const command = defineCommand({
       if (!known) {
         const { password, generated } = await choosePassword(given, { login, output, signal });
         const user = { id: Bun.randomUUIDv7(), login, email: null, roles: ["admin"] };
-        await insertUser(db, { ...user, passwordHash: await passwords.hash(password) }).catch(tellTaken);
+        const passwordHash = await passwords.hash(password);
+        await db.transaction(async (tx) => {
+          await insertUser(tx, { ...user, passwordHash }).catch(tellTaken);
+          await noteOperator(tx, { action: "admin.created", subject: user.id });
+        });
         return { created: true, passwordChanged: true, ...(generated && { password }) };
       }
       const passwordHash = given === undefined ? null : await passwords.hash(given);
-      await updateUser(db, { login, role: "admin", passwordHash });
+      await db.transaction(async (tx) => {
+        await updateUser(tx, { login, role: "admin", passwordHash });
+        const detail = { passwordChanged: given !== undefined };
+        await noteOperator(tx, { action: "admin.created", subject: known.id, detail });
+      });
       return { created: false, passwordChanged: given !== undefined };
     });
     const { text } = output;

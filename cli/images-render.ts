@@ -3,6 +3,7 @@ import { backfillImages } from "../queues/backfill-images.ts";
 import { want } from "../queues/mailbox.ts";
 import { defineCommand, usageFault } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
+import { noteOperator } from "./ops/note.ts";
 import { readSettings } from "./settings.ts";
 
 const usage = "images render --missing|--all [--data DIR]";
@@ -26,7 +27,10 @@ export const command = defineCommand({
     const log = openLog({ level: "warn", service: "images" });
     const before = values.all ? { before: new Date().toISOString() } : {};
     const { jobId } = await withDatabase({ config, log, signal }, (db) =>
-      want(db, backfillImages, { payload: { scope: "all", ...before } }),
+      db.transaction(async (tx) => {
+        await noteOperator(tx, { action: "images.rendered", subject: values.all ? "all" : "missing" });
+        return want(tx, backfillImages, { payload: { scope: "all", ...before } });
+      }),
     );
     output.say(output.text.imagesWanted);
     output.result({ ok: true, job: jobId });

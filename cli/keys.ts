@@ -5,6 +5,8 @@ import { Fault } from "../fault.ts";
 import { rotateSigningKeys } from "../keys.ts";
 import { openVault } from "../keys-vault.ts";
 import { defineCommand, usageFault } from "./arguments.ts";
+import { opsMessages } from "./ops/messages.ts";
+import { noteBeside } from "./ops/note.ts";
 import { readSettings } from "./settings.ts";
 
 const usage = "keys rotate [--lead SECONDS] [--drop] [--data DIR]";
@@ -51,6 +53,8 @@ export const command = defineCommand({
     }
     if (!made) throw new Fault("internal", "Rotate the keys: nothing was written");
     const { kid } = made;
+    const act = { action: "keys.rotated", subject: kid, detail: { drop: values.drop ?? false } } as const;
+    if (!(await noteBeside(config, act))) output.say(opsMessages(output.language).notNoted);
     const signsFrom = toTime(made.signsFrom);
     const formerUntil = made.formerUntil === undefined ? undefined : toTime(made.formerUntil);
     output.say(output.text.keyMade({ kid, signsFrom, formerUntil }));

@@ -11,6 +11,7 @@ import { Fault } from "../fault.ts";
 import { openLog } from "../log.ts";
 import { defineCommand } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
+import { noteOperator } from "./ops/note.ts";
 import { readSettings } from "./settings.ts";
 
 const Person = t.Object({
@@ -55,6 +56,7 @@ export const command = defineCommand({
         else imported += 1;
         seen.add(login);
       }
+      if (!dryRun) await noteOperator(db, { action: "users.imported", detail: { imported } });
     });
     output.say(output.text.usersImported({ imported, refused: refused.length, dryRun }));
     for (const { line, reason } of refused) output.say(output.text.userRefused(line, reason));
