@@ -1,3 +1,4 @@
+-- expand
 -- Images: what people upload, what is made of it to be shown, and who may see it -----------------------------------------
 create schema image;
 

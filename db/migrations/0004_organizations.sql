@@ -1,3 +1,4 @@
+-- expand
 -- Organizations: teams that own packs, events and galleries together ------------------------------------------------------
 create schema organization;
 

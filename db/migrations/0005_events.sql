@@ -1,3 +1,4 @@
+-- expand
 -- Events, their occurrences, and who takes part ------------------------------------------------------------------------------
 create extension if not exists pg_trgm with schema public;
 create schema event;

@@ -1,3 +1,4 @@
+-- expand
 -- Notifications: who is told what and why, by which medium, and whether it arrived ------------------------------------------
 create schema notification;
 

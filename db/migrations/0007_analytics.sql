@@ -1,3 +1,4 @@
+-- expand
 -- Analytics: what happened, without who it was ----------------------------------------------------------------------
 create schema analytics;
 

@@ -1,3 +1,4 @@
+-- expand
 -- When this database was restored: what is in the storage and not in the tables may be newer than they are.
 create schema backup;
 
