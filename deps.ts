@@ -1,9 +1,12 @@
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Bus, openBus } from "./db/bus.ts";
+import { type LogStream, openLogStream } from "./db/log-stream.ts";
 import { openPostgres, type Postgres } from "./db/postgres.ts";
 import { openRateStore, type RateStore } from "./db/rate.ts";
+import { type LogShipping, shipLogs } from "./db/ship-logs.ts";
 import type { Log } from "./log.ts";
+import type { LogBuffer } from "./log-buffer.ts";
 import { openQueues, type Queues } from "./queues/connection.ts";
 import { actors } from "./queues/index.ts";
 import { type Mailbox, openMailbox } from "./queues/mailbox.ts";
@@ -21,6 +24,8 @@ export type Deps = {
   db: Postgres;
   bus: Bus;
   rates: RateStore;
+  /** Lines of all processes that wait for being written to files, and those of this one on their way there. */
+  logs: LogStream & { shipping?: LogShipping };
   storage: Storage;
   /** The embedded storage, which our own API serves; undefined with S3. */
   disk: { storage: DiskStorage; signer: DiskSigner } | undefined;
@@ -34,10 +39,17 @@ export type Deps = {
   close: () => Promise<void>;
 };
 
-type Options = { config: Config; log: Log; name: string; publicUrl: () => string };
+type Options = {
+  config: Config;
+  log: Log;
+  /** Lines of the log that are to be collected. */
+  buffer?: LogBuffer | undefined;
+  name: string;
+  publicUrl: () => string;
+};
 
 /** Opens Postgres, bus, storage and queues as the configuration says. Closes again what was open when one of them fails. */
-export async function openDeps({ config, log, name, publicUrl }: Options): Promise<Deps> {
+export async function openDeps({ config, log, buffer, name, publicUrl }: Options): Promise<Deps> {
   const databaseUrl = config.DATABASE_URL;
   if (!databaseUrl)
     throw new Error("Cannot start: DATABASE_URL is not set. Start everything with `./sunduk up`, or name a PostgreSQL");
@@ -46,7 +58,9 @@ export async function openDeps({ config, log, name, publicUrl }: Options): Promi
     stack.defer(() => resource.close());
     return resource;
   };
-  const db = opened(openPostgres(databaseUrl, { max: config.DATABASE_POOL, log, name }));
+  const db = opened(openPostgres(databaseUrl, { max: config.DATABASE_POOL, log, name, slowMs: config.SLOW_QUERY_MS }));
+  const stream = opened(openLogStream({ redisUrl: config.REDIS_URL, db, log }));
+  const logs = buffer ? { ...stream, shipping: opened(shipLogs({ buffer, stream, log })) } : stream;
   const bus = opened(await openBus({ redisUrl: config.REDIS_URL, databaseUrl, db, log }));
   const rates = opened(openRateStore({ redisUrl: config.REDIS_URL, db, log }));
   const disk = config.S3_ENDPOINT ? undefined : openDisk(config, publicUrl);
@@ -58,7 +72,7 @@ export async function openDeps({ config, log, name, publicUrl }: Options): Promi
   const decoder = opened(openDecoder({ config, log }));
   const open = stack.move();
   const close = () => open.disposeAsync();
-  return { config, log, db, bus, rates, storage, disk, queues, mailbox, decoder, publicUrl, close };
+  return { config, log, db, bus, rates, logs, storage, disk, queues, mailbox, decoder, publicUrl, close };
 }
 
 function openDisk(config: Config, base: () => string) {

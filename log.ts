@@ -1,7 +1,8 @@
 import { writeSync } from "node:fs";
 import { pino } from "pino";
-import type { LogBuffer } from "./log-buffer.ts";
-import { openRedactor } from "./redact.ts";
+import type { Config } from "./config.ts";
+import { type LogBuffer, openLogBuffer } from "./log-buffer.ts";
+import { listSecrets, openRedactor } from "./redact.ts";
 import { currentTrace } from "./trace.ts";
 
 export type Log = pino.Logger;
@@ -52,6 +53,14 @@ export function openLog({ level, service, collect, secrets = [], write = writeSa
     },
     { write: send },
   );
+}
+
+/** The log of a process as its configuration says, and what of it is to be collected. */
+export function openProcessLog(config: Config, service: string): { log: Log; buffer: LogBuffer | undefined } {
+  const buffer = config.LOG_COLLECT === "off" ? undefined : openLogBuffer();
+  const collect = buffer && { level: config.LOG_COLLECT, buffer };
+  const secrets = listSecrets(config);
+  return { log: openLog({ level: config.LOG_LEVEL, service, secrets, ...(collect && { collect }) }), buffer };
 }
 
 function numberOf(level: string): number {

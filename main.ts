@@ -5,8 +5,9 @@ import { createDatabase, migrate } from "./db/migrate.ts";
 import { openDeps, readS3Options } from "./deps.ts";
 import { Fault } from "./fault.ts";
 import { openKeys } from "./keys.ts";
-import { type Log, openLog } from "./log.ts";
+import { type Log, openLog, openProcessLog } from "./log.ts";
 import { migrateQueues } from "./queues/connection.ts";
+import { listSecrets } from "./redact.ts";
 import { writeSecrets } from "./secrets.ts";
 import { createBucket } from "./storage/s3.ts";
 
@@ -22,7 +23,7 @@ const shutdownLimitMs = 9_500;
 
 /** Opens the API of this process and waits for its end. */
 async function runApi(config: Config, features: string[]): Promise<void> {
-  const log = openLog({ level: config.LOG_LEVEL, service: "api" });
+  const { log, buffer } = openProcessLog(config, "api");
   const keys = await openKeys({ config, log });
   await using stack = new AsyncDisposableStack();
   stack.defer(async () => keys.close());
@@ -30,6 +31,7 @@ async function runApi(config: Config, features: string[]): Promise<void> {
   const deps = await openDeps({
     config,
     log,
+    buffer,
     name: "api",
     publicUrl: () => config.PUBLIC_URL ?? `http://${config.HOST}:${port}`,
   });
@@ -44,9 +46,9 @@ async function runApi(config: Config, features: string[]): Promise<void> {
 
 /** Opens a pod in this process and waits for its end. */
 async function runWorkers(config: Config, actors: string[]): Promise<void> {
-  const log = openLog({ level: config.LOG_LEVEL, service: process.env.POD ? `pod-${process.env.POD}` : "workers" });
+  const { log, buffer } = openProcessLog(config, process.env.POD ? `pod-${process.env.POD}` : "workers");
   await using stack = new AsyncDisposableStack();
-  const deps = await openDeps({ config, log, name: "workers", publicUrl: () => config.PUBLIC_URL ?? "" });
+  const deps = await openDeps({ config, log, buffer, name: "workers", publicUrl: () => config.PUBLIC_URL ?? "" });
   stack.defer(deps.close);
   const end = Promise.withResolvers<string>();
   const { openPod } = await import("./workers/pod.ts");
@@ -92,7 +94,7 @@ async function waitForEnd(log: Log): Promise<void> {
 }
 
 async function runMigrate(config: Config): Promise<void> {
-  const log = openLog({ level: config.LOG_LEVEL, service: "migrate" });
+  const log = openLog({ level: config.LOG_LEVEL, service: "migrate", secrets: listSecrets(config) });
   if (!config.DATABASE_URL) throw new Error("Cannot migrate: DATABASE_URL is not set");
   await createDatabase(config.DATABASE_URL);
   const options = beforeMigration({ config, url: config.DATABASE_URL, log });

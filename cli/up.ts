@@ -10,7 +10,7 @@ import { createDatabase, migrate } from "../db/migrate.ts";
 import { openDeps } from "../deps.ts";
 import { Fault } from "../fault.ts";
 import { makeSecret, openKeys } from "../keys.ts";
-import { type Log, openLog } from "../log.ts";
+import { type Log, openProcessLog } from "../log.ts";
 import { migrateQueues } from "../queues/connection.ts";
 import { madeSecrets } from "../secrets.ts";
 import { supervisePods } from "../workers/supervise.ts";
@@ -84,7 +84,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   await using stack = new AsyncDisposableStack();
   const given = readSettings(values, surroundings);
-  const log = openLog({ level: given.LOG_LEVEL, service: "up" });
+  const { log, buffer } = openProcessLog(given, "up");
   const folder = await openDataFolder(given.DATA);
   stack.defer(async () => folder.release());
   const files: Record<string, string> = {};
@@ -107,7 +107,7 @@ export async function startServer(
   };
   const databaseFile = await folder.keep("database-url", databaseUrl);
   let url = "";
-  const deps = await openDeps({ config, log, name: "up", publicUrl: () => config.PUBLIC_URL ?? url });
+  const deps = await openDeps({ config, log, buffer, name: "up", publicUrl: () => config.PUBLIC_URL ?? url });
   stack.defer(deps.close);
   const keys = await openKeys({ config, log });
   stack.defer(async () => keys.close());

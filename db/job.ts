@@ -17,6 +17,8 @@ export type JobRow = {
   brokenOff: number;
   result: Record<string, unknown> | null;
   problem: Record<string, unknown> | null;
+  /** Of the request that asked for it last. */
+  traceId: string | null;
   createdAt: Date;
   updatedAt: Date;
 };
@@ -24,21 +26,26 @@ export type JobRow = {
 type Wish = { id: string; subject: string; payload: unknown };
 
 const columns = `id, actor, subject, payload, owner_id as "ownerId", wanted, done, state, progress, attempts, broken_off as "brokenOff", result, problem,
-  created_at as "createdAt", updated_at as "updatedAt"`;
+  trace_id as "traceId", created_at as "createdAt", updated_at as "updatedAt"`;
 
 /** Asks for jobs of one actor, once more where they were asked for before: raises `wanted` in the caller's transaction. */
 export function insertWishes(
   db: Db,
-  { actor, ownerId, wishes }: { actor: string; ownerId: string | null; wishes: Wish[] },
+  {
+    actor,
+    ownerId,
+    traceId,
+    wishes,
+  }: { actor: string; ownerId: string | null; traceId: string | null; wishes: Wish[] },
 ): Promise<{ jobId: string; wanted: number }[]> {
   return many(db, {
     name: "job_insert_wishes",
-    text: `insert into job.job (id, actor, subject, payload, owner_id)
-      select id, $1, subject, payload, $2 from jsonb_to_recordset($3::jsonb) as wish (id uuid, subject text, payload jsonb) order by subject
+    text: `insert into job.job (id, actor, subject, payload, owner_id, trace_id)
+      select id, $1, subject, payload, $2, $4 from jsonb_to_recordset($3::jsonb) as wish (id uuid, subject text, payload jsonb) order by subject
       on conflict (actor, subject) do update set wanted = job.job.wanted + 1, payload = excluded.payload, state = 'waiting', progress = 0,
-        attempts = 0, broken_off = 0, result = null, problem = null, updated_at = now()
+        attempts = 0, broken_off = 0, result = null, problem = null, trace_id = excluded.trace_id, updated_at = now()
       returning id as "jobId", wanted`,
-    values: [actor, ownerId, JSON.stringify(wishes)],
+    values: [actor, ownerId, JSON.stringify(wishes), traceId],
   });
 }
 

@@ -1,8 +1,9 @@
 import type { Fact } from "../facts.ts";
+import { currentTrace } from "../trace.ts";
 import { type Db, many, one, run } from "./query.ts";
 
 /** Something that has happened, as other modules are told of it: a kind and ids. */
-export type FactRow = { id: string; kind: string; payload: unknown };
+export type FactRow = { id: string; kind: string; payload: unknown; traceId: string | null };
 
 /** States a fact in the transaction that makes it true; the relay tells it to every receiver. */
 export function insertFact(tx: Db, fact: Fact): Promise<number> {
@@ -13,9 +14,9 @@ export function insertFact(tx: Db, fact: Fact): Promise<number> {
 export function insertFacts(tx: Db, facts: readonly Fact[]): Promise<number> {
   return run(tx, {
     name: "fact_insert",
-    text: `insert into outbox.fact (id, kind, payload)
-      select id, kind, payload from jsonb_to_recordset($1::jsonb) as fact (id uuid, kind text, payload jsonb)`,
-    values: [JSON.stringify(facts.map((fact) => ({ id: Bun.randomUUIDv7(), ...fact })))],
+    text: `insert into outbox.fact (id, kind, payload, trace_id)
+      select id, kind, payload, $2 from jsonb_to_recordset($1::jsonb) as fact (id uuid, kind text, payload jsonb)`,
+    values: [JSON.stringify(facts.map((fact) => ({ id: Bun.randomUUIDv7(), ...fact }))), currentTrace()?.id ?? null],
   });
 }
 
@@ -26,7 +27,7 @@ export function insertFacts(tx: Db, facts: readonly Fact[]): Promise<number> {
 export function listDueFacts(db: Db, limit: number): Promise<FactRow[]> {
   return many<FactRow>(db, {
     name: "fact_list_due",
-    text: `select id, kind, payload from outbox.fact where relayed_at is null and due_at <= now()
+    text: `select id, kind, payload, trace_id as "traceId" from outbox.fact where relayed_at is null and due_at <= now()
       order by due_at limit $1 for update skip locked`,
     values: [limit],
   });
@@ -36,7 +37,7 @@ export function listDueFacts(db: Db, limit: number): Promise<FactRow[]> {
 export function findFact(db: Db, id: string): Promise<(FactRow & { statedAt: Date }) | undefined> {
   return one<FactRow & { statedAt: Date }>(db, {
     name: "fact_find",
-    text: `select id, kind, payload, created_at as "statedAt" from outbox.fact where id = $1`,
+    text: `select id, kind, payload, trace_id as "traceId", created_at as "statedAt" from outbox.fact where id = $1`,
     values: [id],
   });
 }

@@ -5,6 +5,8 @@ import type { Db } from "./query.ts";
 export type Postgres = Db & {
   /** Runs `work` in one READ COMMITTED transaction: committed when it returns, rolled back when it throws. */
   transaction: <T>(work: (tx: Db) => Promise<T>) => Promise<T>;
+  /** Connections that work, that are free, and callers who wait for one. */
+  usage: () => { busy: number; idle: number; waiting: number };
   /** Calls back after each commit of ours that may have stated facts. */
   onStated: (listener: () => void) => void;
   close: () => Promise<void>;
@@ -20,8 +22,16 @@ const types = {
     oid === bigint && format !== "binary" ? Number : pg.types.getTypeParser(oid, format),
 };
 
+type Options = {
+  max: number;
+  log: Log;
+  name: string /** Statements that take longer are told at info. */;
+  slowMs?: number;
+};
+
 /** Opens the pool of one process. `max` connections; a wait for one longer than 5 s and a statement longer than 30 s fail. */
-export function openPostgres(url: string, { max, log, name }: { max: number; log: Log; name: string }): Postgres {
+export function openPostgres(url: string, { max, log, name, slowMs = 500 }: Options): Postgres {
+  const timed = timeStatements(log, slowMs);
   const pool = new pg.Pool({
     connectionString: url,
     max,
@@ -42,10 +52,11 @@ export function openPostgres(url: string, { max, log, name }: { max: number; log
   };
   return {
     query: async (statement) => {
-      const result = await pool.query(statement);
+      const result = await timed(statement.name, () => pool.query(statement));
       if (stating.test(statement.name)) tellStated();
       return result;
     },
+    usage: () => ({ busy: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     onStated: (listener) => void listeners.push(listener),
     transaction: async (work) => {
       const client = await pool.connect();
@@ -61,7 +72,7 @@ export function openPostgres(url: string, { max, log, name }: { max: number; log
         const result = await work({
           query: (statement) => {
             stated ||= stating.test(statement.name);
-            return client.query(statement);
+            return timed(statement.name, () => client.query(statement));
           },
         });
         await client.query("commit");
@@ -81,5 +92,20 @@ export function openPostgres(url: string, { max, log, name }: { max: number; log
       closing = true;
       return pool.end();
     },
+  };
+}
+
+/** Tells of statements by their names, never by their values: slow ones at info, others at debug. The log's own are left out. */
+function timeStatements(log: Log, slowMs: number) {
+  return async <T extends { rowCount: number | null }>(query: string, run: () => Promise<T>): Promise<T> => {
+    const startedAt = performance.now();
+    try {
+      return await run();
+    } finally {
+      const durationMs = performance.now() - startedAt;
+      const level = durationMs >= slowMs ? "info" : "debug";
+      if (!query.startsWith("log_") && log.isLevelEnabled(level))
+        log[level]({ query, durationMs: Math.round(durationMs * 100) / 100 }, "query");
+    }
   };
 }

@@ -886,6 +886,7 @@ create table job.job (
   problem jsonb,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  trace_id text,
   constraint job_pkey PRIMARY KEY (id),
   constraint job_actor_subject_key UNIQUE (actor, subject),
   constraint job_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id) ON DELETE SET NULL,
@@ -895,6 +896,22 @@ CREATE INDEX job_failed ON job.job USING btree (id DESC) WHERE (state = 'failed'
 CREATE INDEX job_owner_id ON job.job USING btree (owner_id);
 CREATE INDEX job_settled ON job.job USING btree (updated_at) WHERE (done >= wanted);
 CREATE INDEX job_unsettled ON job.job USING btree (updated_at) WHERE (done < wanted);
+
+create table log.batch (
+  id uuid not null,
+  lines text not null,
+  constraint batch_pkey PRIMARY KEY (id)
+);
+
+create table log.run (
+  actor text not null,
+  outcome text not null,
+  runs bigint not null,
+  seconds double precision not null,
+  buckets bigint[] not null,
+  constraint run_pkey PRIMARY KEY (actor, outcome),
+  constraint run_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'postponed'::text, 'failed'::text])))
+);
 
 create table mail.mail (
   id uuid not null,
@@ -1156,6 +1173,7 @@ create table outbox.fact (
   attempts integer not null default 0,
   due_at timestamp with time zone not null default now(),
   relayed_at timestamp with time zone,
+  trace_id text,
   constraint fact_pkey PRIMARY KEY (id)
 );
 CREATE INDEX fact_due_at ON outbox.fact USING btree (due_at) WHERE (relayed_at IS NULL);

@@ -2,6 +2,7 @@ import type { Actor } from "./actor.ts";
 import { backfillImages } from "./backfill-images.ts";
 import { buildAlbumArchive } from "./build-album-archive.ts";
 import { buildArchive } from "./build-archive.ts";
+import { collectLogs } from "./collect-logs.ts";
 import { createBackup } from "./create-backup.ts";
 import { deliverMail } from "./deliver-mail.ts";
 import { deliverPush } from "./deliver-push.ts";
@@ -52,4 +53,5 @@ export const actors: readonly Actor[] = [
   sweepAccounts,
   createBackup,
   resendStuck,
+  collectLogs,
 ];

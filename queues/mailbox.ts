@@ -3,6 +3,7 @@ import { insertWishes } from "../db/job.ts";
 import type { Db } from "../db/query.ts";
 import { Fault } from "../fault.ts";
 import type { Log } from "../log.ts";
+import { currentTrace } from "../trace.ts";
 import type { Actor, Message } from "./actor.ts";
 import type { AnyQueue, Queues } from "./connection.ts";
 
@@ -45,7 +46,7 @@ export function wantAll<Schema extends TSchema>(
   { payloads, ownerId = null }: { payloads: Static<Schema>[]; ownerId?: string | null },
 ): Promise<Message[]> {
   const wishes = payloads.map((payload) => ({ id: Bun.randomUUIDv7(), subject: actor.subject(payload), payload }));
-  return insertWishes(tx, { actor: actor.name, ownerId, wishes });
+  return insertWishes(tx, { actor: actor.name, ownerId, traceId: currentTrace()?.id ?? null, wishes });
 }
 
 /** Opens a queue for each actor. */

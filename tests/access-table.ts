@@ -624,6 +624,7 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: () => ({ path: "/v1/me/muted-events/no-such-one" }),
     expected: signedIn(204),
   },
+  "GET /v1/ops/logs": { request: () => ({ path: "/v1/ops/logs" }), expected: ofOperators(200) },
   "GET /v1/ops/deliveries": {
     request: () => ({ path: "/v1/ops/deliveries" }),
     expected: { ...ofAdmins(200), operator: 200 },

@@ -167,6 +167,8 @@ export async function testEnvironment(extra: Record<string, string> = {}): Promi
     DATABASE_URL: await createTestDatabase(),
     DATA: await createTestFolder(),
     LOG_LEVEL: process.env.SUNDUK_TEST_LOG ?? "silent",
+    // One file collects; in all others it would only keep the database busy.
+    LOG_COLLECT: "off",
     ...secrets,
     ...quick,
     ...cluster,

@@ -2,6 +2,7 @@ import { listSilentQueues } from "../db/job.ts";
 import type { Deps } from "../deps.ts";
 import { actors } from "../queues/index.ts";
 import { type RunningActor, runActor } from "./run.ts";
+import { openRunCounts } from "./run-counts.ts";
 
 export type Pod = { close: () => Promise<void> };
 
@@ -25,7 +26,8 @@ export async function openPod(
       `Cannot start workers: there is no actor ${unknown.join(", ")}. There are ${actors.map(({ name }) => name).join(", ")}`,
     );
   const running = new Map<string, RunningActor>();
-  for (const actor of chosen) running.set(actor.name, await runActor(actor, deps));
+  const counts = openRunCounts(deps);
+  for (const actor of chosen) running.set(actor.name, await runActor(actor, { ...deps, counts }));
   const timers = chosen.flatMap(({ name, every }) => {
     if (!every) return [];
     const periodMs = every(deps.config) * 1000;
@@ -43,6 +45,7 @@ export async function openPod(
       const cancel = setTimeout(() => workers.forEach((worker) => void worker.cancelAllJobs("the pod stops")), drainMs);
       await closing;
       clearTimeout(cancel);
+      await counts.close();
     },
   };
 }

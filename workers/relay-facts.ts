@@ -13,6 +13,7 @@ import type { Deps } from "../deps.ts";
 import type { Log } from "../log.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { RelayFacts } from "../queues/relay-facts.ts";
+import { makeTraceId, withTrace } from "../trace.ts";
 import { type Receiver, receivers } from "./receivers.ts";
 
 type Relay = Pick<Deps, "db" | "mailbox"> & { receivers: readonly Receiver[]; signal: AbortSignal; log: Log };
@@ -49,7 +50,8 @@ export async function relayFacts(relay: Relay): Promise<number> {
     let settled = 0;
     for (const fact of facts) {
       relay.signal.throwIfAborted();
-      if (await tell(relay, fact)) settled += 1;
+      // What follows from a fact belongs to the request that stated it.
+      if (await withTrace({ id: fact.traceId ?? makeTraceId() }, () => tell(relay, fact))) settled += 1;
     }
     told += settled;
     // What another relay has, or what was put off, is left for a later run.

@@ -6,6 +6,8 @@ import type { Deps } from "../deps.ts";
 import { Fault } from "../fault.ts";
 import { type Actor, Message } from "../queues/actor.ts";
 import type { AnyWorker } from "../queues/connection.ts";
+import { makeTraceId, withTrace } from "../trace.ts";
+import type { RunCounts } from "./run-counts.ts";
 
 /** A failure of ours that goes on for so many runs is final. What is away (storage, database) is waited for without end. */
 const giveUpAfterRuns = 25;
@@ -16,7 +18,7 @@ const endWithinMs = 2_000;
 export type RunningActor = { worker: AnyWorker /** Messages being handled at this moment. */; active: () => number };
 
 /** Runs one actor: takes its messages, hands each to its handler, and settles the job's row. */
-export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> {
+export async function runActor(actor: Actor, deps: Deps & { counts?: RunCounts }): Promise<RunningActor> {
   const { handle } = await actor.handler();
   const payloads = TypeCompiler.Compile(actor.payload);
   if (!FormatRegistry.Has("uuid"))
@@ -39,19 +41,25 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
     const limit = AbortSignal.timeout(actor.timeoutMs);
     const signal = cancelled ? AbortSignal.any([cancelled, limit]) : limit;
     if (job.data?.canary) return void (await seeCanary(deps.db, actor.name));
-    if (job.data?.tick) return runTick(signal);
+    if (job.data?.tick) return withTrace({ id: makeTraceId() }, () => runTick(signal));
     if (!messages.Check(job.data)) throw new UnrecoverableError("the message is not one of ours");
     const row = await startJob(deps.db, job.data);
     if (!row) return; // settled by another run
-    await runJob(row, job.data.wanted, { signal, limit });
+    const wanted: number = job.data.wanted;
+    await withTrace({ id: row.traceId ?? makeTraceId(), jobId: row.id }, () => runJob(row, wanted, { signal, limit }));
   };
 
   const runTick = async (signal: AbortSignal) => {
     const log = deps.log.child({ actor: actor.name });
     const tick = { payload: { scope: "all" }, wanted: 0, signal, progress: () => undefined, log };
+    const startedAt = performance.now();
+    const count = (outcome: "completed" | "failed") =>
+      deps.counts?.count({ actor: actor.name, outcome, durationMs: performance.now() - startedAt });
     try {
       await endSoon(handle({ ...tick, deps: needed } as never), signal);
+      count("completed");
     } catch (error) {
+      count("failed");
       log.warn({ err: error }, "a periodic run failed");
       throw error;
     }
@@ -64,6 +72,12 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
   ) => {
     const { id: jobId } = row;
     const log = deps.log.child({ actor: actor.name, jobId });
+    const startedAt = performance.now();
+    const count = (outcome: "completed" | "postponed" | "failed") => {
+      const durationMs = performance.now() - startedAt;
+      deps.counts?.count({ actor: actor.name, outcome, durationMs });
+      log.info({ outcome, durationMs: Math.round(durationMs), attempt: row.attempts }, "job");
+    };
     const progress = throttle((share: number) => {
       void updateProgress(deps.db, { jobId, wanted, progress: share })
         .then(() => deps.bus.publish("job.changed", jobId))
@@ -82,6 +96,7 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
       const running = handle({ payload: row.payload, wanted, deps: needed, signal, progress, log } as never);
       const result = await endSoon(running, signal);
       await settleJob(deps.db, { jobId, wanted, state: "completed", result: result ?? {} });
+      count("completed");
     } catch (error) {
       const fault =
         error instanceof Fault
@@ -99,6 +114,7 @@ export async function runActor(actor: Actor, deps: Deps): Promise<RunningActor> 
       };
       if (final) await settleJob(deps.db, { jobId, wanted, state: "failed", problem });
       else await postponeJob(deps.db, { jobId, wanted, problem });
+      count(final ? "failed" : "postponed");
       deps.bus.publish("job.changed", jobId);
       throw final ? new UnrecoverableError(fault.message) : fault;
     }

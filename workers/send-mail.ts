@@ -34,6 +34,7 @@ export const handle: Handle<SendMail, "db" | "config"> = async ({
     if ("dropped" in composed) return await drop(composed.dropped);
     await sendLetter(config, { id, ...composed, base: mail.params.base ?? "", signal });
     await settleMail(db, { id, recipient: composed.to });
+    log.info({ mailId: id, kind: mail.kind }, "a mail was sent");
     return { state: "sent" };
   } catch (error) {
     const refusal = refusalOf(error);

@@ -7,6 +7,7 @@ import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
 import { audit } from "./audit.ts";
 import { images } from "./images.ts";
 import { operatedJobs } from "./jobs.ts";
+import { logs } from "./logs.ts";
 import { requireSameOrigin, signInOperator, signOutOperator } from "./operators.ts";
 import { pickLanguage, signInPage, signOutPage } from "./pages.ts";
 import { queues } from "./queues.ts";
@@ -21,6 +22,7 @@ export function ops(api: Api) {
   return new Elysia()
     .use(queues(api))
     .use(sweep(api))
+    .use(logs(api))
     .use(images(api))
     .use(operatedJobs(api))
     .use(audit(api))
