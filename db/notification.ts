@@ -36,6 +36,8 @@ export type Recipient = {
   muted: boolean;
   /** Something newer of the same group was told before: facts come in no order. */
   overtaken: boolean;
+  /** When it is too late: a seat that is offered goes to the next one. */
+  offeredUntil: Date | null;
   /** What he chose about this kind. */
   chosen: Partial<Record<Medium, boolean>>;
   hasMail: boolean;
@@ -75,6 +77,7 @@ export function listRecipients(
         s.quiet_from as "quietFrom", s.quiet_to as "quietTo", coalesce(s.digest, 'off') as digest, s.digest_due_at as "digestDueAt",
         exists (select from notification.mute m where m.user_id = n.user_id and m.event_id = n.event_id) as muted,
         exists (select from notification.notification x where x.user_id = n.user_id and x.group_key = n.group_key and x.fact_at > n.fact_at) as overtaken,
+        (select r.offered_until from event.registration r where r.id = n.registration_id) as "offeredUntil",
         coalesce((select jsonb_object_agg(p.medium, p.enabled) from notification.preference p where p.user_id = n.user_id and p.kind = $2), '{}') as chosen,
         u.email is not null and u.email_verified_at is not null as "hasMail",
         exists (select from notification.telegram_chat c where c.user_id = n.user_id and c.chat_id is not null) as "hasTelegram",

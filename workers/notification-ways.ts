@@ -51,13 +51,18 @@ export function decide(recipient: Recipient, { notification, replaced, waitSecon
   const rings = (medium: "mail" | "telegram" | "push", targetId: string | null = null): Partial<NewDelivery> => {
     const why = skipReason(medium);
     if (why !== undefined) return { targetId, state: "skipped", why };
-    const { digest, timeZone, digestDueAt, quietFrom, quietTo } = recipient;
+    const { digest, timeZone, digestDueAt, quietFrom, quietTo, offeredUntil } = recipient;
+    // Better woken than too late.
+    const inTime = (dueAt: Date) => offeredUntil === null || dueAt < offeredUntil;
     if (critical) return { targetId };
-    if (medium === "mail" && digest !== "off")
-      return { targetId, digest: true, dueAt: digestDueAt ?? nextDigest(at, { timeZone, digest }) };
+    if (medium === "mail" && digest !== "off") {
+      const dueAt = digestDueAt ?? nextDigest(at, { timeZone, digest });
+      if (inTime(dueAt)) return { targetId, digest: true, dueAt };
+    }
     const due = dueOf(medium, targetId);
-    const quiet = quietFrom !== null && quietTo !== null;
-    return { targetId, dueAt: quiet ? afterQuietHours(due, { timeZone, from: quietFrom, to: quietTo }) : due };
+    if (quietFrom === null || quietTo === null) return { targetId, dueAt: due };
+    const later = afterQuietHours(due, { timeZone, from: quietFrom, to: quietTo });
+    return { targetId, dueAt: inTime(later) ? later : due };
   };
   const isMailed = !(isKind(notification.kind) && kinds[notification.kind].mailedElsewhere);
   const inboxWhy = skipReason("inbox");

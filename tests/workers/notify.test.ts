@@ -273,6 +273,29 @@ describe("how somebody is told", () => {
     expect(critical.every(({ inSeconds }) => inSeconds <= 0)).toBe(true);
   });
 
+  test("an offered seat is told at once when it would be gone after the quiet hours, or before the digest", async () => {
+    for (const [minutes, waits] of [
+      [30, false],
+      [26 * 60, true],
+    ] as const) {
+      const { person, event } = await arrange();
+      await query(
+        deps,
+        `insert into notification.settings (user_id, quiet_from, quiet_to, digest) values ($1, to_char((now() - interval '1 hour') at time zone 'utc', 'HH24:MI'), to_char((now() + interval '2 hours') at time zone 'utc', 'HH24:MI'), 'daily')`,
+        [person.id],
+      );
+      const [{ id: registrationId }] = await query(
+        deps,
+        `update event.registration set state = 'offered', offered_until = now() + make_interval(mins => $2) where user_id = $1 returning id`,
+        [person.id, minutes],
+      );
+      const payload = { registrationId, occurrenceId: event.occurrenceId, eventId: event.id, userId: person.id };
+      await tellFact(deps, { kind: "registration.offered", payload });
+      const log = (await listLog(deps, person.id)).filter(({ medium }) => medium !== "inbox");
+      expect(log.map(({ inSeconds, digest }) => inSeconds > 60 || digest)).toEqual(log.map(() => waits));
+    }
+  });
+
   test("with a digest mails wait for it, other media do not", async () => {
     const { person, confirm } = await arrange({ timeZone: "Europe/Moscow" });
     await query(deps, `insert into notification.settings (user_id, digest) values ($1, 'daily')`, [person.id]);
