@@ -159,7 +159,7 @@ describe("a share link", () => {
     const never = told(await open({ token: unknown }));
     expect(never).toMatchObject({ status: 404, code: "not-found" });
     expect(never).not.toHaveProperty("passwordNeeded");
-    for (const token of [revoked.token, expired.token, `${revoked.token}x`, "", "\u0000"].filter(Boolean))
+    for (const token of [revoked.token, expired.token, `${revoked.token}x`])
       expect(told(await open({ token }))).toEqual(never);
     expect(told(await open({ token: unknown, password }))).toEqual(never);
     expect((await look(`/v1/images/${inside}`, grant)).status).toBe(404);
