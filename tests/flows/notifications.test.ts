@@ -171,6 +171,15 @@ describe("the inbox", () => {
     }, "a closed stream to make room");
   });
 
+  test("a stream ends when its session does", async () => {
+    const somebody = await system.signUp();
+    const stream = await openStream(somebody);
+    await stream.waitForEvent("unread");
+    expect((await somebody.call("DELETE", "/v1/auth/sessions/current")).status).toBe(200);
+    await stream.ended;
+    expect((await somebody.call("GET", "/v1/me/notifications/events")).status).toBe(401);
+  });
+
   test("what somebody may not see any more is neither shown nor counted, and is there again when he may", async () => {
     const slug = await followedPack();
     await publish(slug);
@@ -621,11 +630,11 @@ async function openStream(user: TestUser, headers: Record<string, string> = {}) 
       }
     }
   };
-  void read().catch(() => undefined);
+  const ended = read().catch(() => undefined);
   const waitForEvent = (name: string, is: (data: any) => boolean = () => true): Promise<ServerEvent> =>
     waitFor(() => {
       const at = events.findIndex(({ event, data }) => event === name && is(data));
       return at < 0 ? undefined : events.splice(0, at + 1)[at];
     }, `an event ${name}`);
-  return { waitForEvent, close: () => controller.abort() };
+  return { waitForEvent, ended, close: () => controller.abort() };
 }
