@@ -1,13 +1,11 @@
 import { listRegistrations, type RegistrationRow } from "../../db/registration.ts";
 import type { Api } from "../api.ts";
+import { writeLine } from "../csv.ts";
 
 const columns = ["id", "login", "name", "state", "place", "occurrence", "startsAt", "registeredAt"] as const;
 const pageRows = 500;
 
-/**
- * Registrations as CSV (RFC 4180), in pages, so that memory stays flat. A cell that a spreadsheet would run as a formula
- * begins with an apostrophe (OWASP, CSV injection).
- */
+/** Registrations as CSV (RFC 4180), in pages, so that memory stays flat. */
 export async function* exportRegistrations(
   { db }: Pick<Api, "db">,
   { eventId, questions }: { eventId: string; questions: string[] },
@@ -41,15 +39,4 @@ function describe(row: RegistrationRow, questions: string[]): unknown[] {
     ...times,
     ...questions.map((key) => answers[key] ?? ""),
   ];
-}
-
-/** One line, ended by CRLF. */
-export function writeLine(cells: unknown[]): string {
-  return `${cells.map((cell) => writeCell(String(cell))).join(",")}\r\n`;
-}
-
-function writeCell(text: string): string {
-  // Also behind blanks and in full-width forms, which some spreadsheets read alike.
-  const safe = /^[\s\p{Cf}]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20\t\r\n|%]/u.test(text) ? `'${text}` : text;
-  return /[",\r\n']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -207,3 +207,71 @@ test("nothing that is kept names an address or a person", async () => {
   expect(texts.length).toBeGreaterThan(100);
   expect(texts.filter(({ row }) => /\b127\.0\.0\b|::1/.test(row) || (user && row.includes(user.id)))).toEqual([]);
 });
+
+describe("what owners read", () => {
+  const ask = (user: Pick<TestUser, "call">, query: string) => user.call("GET", `/v1/analytics/query?${query}`);
+
+  test.each([
+    ["pack:open-pack", { anonymous: 401, author: 200, stranger: 403, operator: 200 }],
+    ["pack:hidden-pack", { anonymous: 401, author: 200, stranger: 404, operator: 200 }],
+    ["pack:no-such-pack", { anonymous: 401, author: 404, stranger: 404, operator: 404 }],
+    ["user:author", { anonymous: 401, author: 200, stranger: 403, operator: 200 }],
+    ["site", { anonymous: 401, author: 403, stranger: 403, operator: 200 }],
+  ])("numbers of %s are for those who run it, and for operators", async (subject, expected) => {
+    const callers = { anonymous: system, author, stranger, operator };
+    const asked = Object.entries(callers).map(async ([name, user]) => {
+      const { status } = await ask(user, `metric=views&subject=${subject}`);
+      return [name, status] as const;
+    });
+    expect(Object.fromEntries(await Promise.all(asked))).toEqual(expected);
+  });
+
+  test("counts come by intervals and in groups, with the time that they are of and the intervals before", async () => {
+    await roll();
+    const { json } = await ask(
+      author,
+      "metric=installs&subject=pack:open-pack&by=launcher,version&interval=day&previous=true",
+    );
+    expect(json.total).toBe(961);
+    expect(json.groups.length).toBe(51);
+    expect(json.groups[0].by).toEqual({ launcher: null, version: null });
+    expect(json.groups[0].count).toBe(911);
+    expect(json.groups[1]).toMatchObject({ by: { version: "1.0.0" }, count: 1 });
+    expect(json.groups[1].series).toHaveLength(31);
+    expect(json.previous).toMatchObject({ total: 0, to: json.from });
+    expect(Date.now() - Date.parse(json.asOf)).toBeLessThan(60_000);
+    const one = await ask(
+      author,
+      "metric=installs&subject=pack:open-pack&interval=hour&from=2020-01-01&to=2020-01-02&launcher=test",
+    );
+    expect(one.json).toMatchObject({ total: 0, from: "2020-01-01T00:00:00.000Z", to: "2020-01-02T00:00:00.000Z" });
+    expect(one.json.groups[0].series).toHaveLength(24);
+  });
+
+  test("CSV runs no formula", async () => {
+    await system.db.query({
+      name: "",
+      text: `insert into analytics.daily (day, kind, subject_kind, subject_id, version, format, launcher, channel, source, count)
+        select '2024-05-05', 'view', 'pack', id, '', '', '', '', '=HYPERLINK("x")', 3 from pack.pack where slug = 'open-pack'`,
+      values: [],
+    });
+    const answer = await ask(
+      author,
+      "metric=views&subject=pack:open-pack&from=2024-05-05&to=2024-05-06&by=source&as=csv",
+    );
+    expect(answer.headers.get("content-type")).toContain("text/csv");
+    expect(answer.text).toBe(`start,source,count\r\n2024-05-05T00:00:00.000Z,"'=HYPERLINK(""x"")",3\r\n`);
+  });
+
+  test.each([
+    ["an unknown metric", "metric=money&subject=site"],
+    ["a subject of no kind", "metric=views&subject=planet:earth"],
+    ["three breakdowns", "metric=views&subject=site&by=version,format,launcher"],
+    ["an unknown parameter", "metric=views&subject=site&adress=1"],
+    ["too many intervals", "metric=views&subject=site&interval=hour&from=2020-01-01&to=2022-01-01"],
+    ["an end before the beginning", "metric=views&subject=site&from=2022-01-02&to=2022-01-01"],
+    ["visitors by launcher", "metric=visitors&subject=site&by=launcher"],
+  ])("%s: 400", async (_, query) => {
+    expect((await ask(operator, query)).status).toBe(400);
+  });
+});
