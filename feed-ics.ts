@@ -17,10 +17,9 @@ const day = 24 * 3_600_000;
 
 /** Reads an iCalendar feed (RFC 5545). Times without a zone are in that of the source. 422 for what is none. */
 export function readIcsFeed(text: string, { timeZone }: { timeZone: string }): Feed {
-  const calendar = parse(text);
-  const zones = new Map(
-    calendar.getAllSubcomponents("vtimezone").map((part) => [textOf(part, "tzid"), new ICAL.Timezone(part)]),
-  );
+  // The database keeps no U+0000, and nobody reads the others.
+  const calendar = parse(text.replace(/[^\P{Cc}\r\n\t]/gu, ""));
+  const zones = readZones(calendar);
   const named = textOf(calendar, "x-wr-timezone");
   const context = { zones, timeZone: isTimeZone(named) ? named : timeZone };
   const parts = calendar.getAllSubcomponents("vevent");
@@ -33,7 +32,7 @@ export function readIcsFeed(text: string, { timeZone }: { timeZone: string }): F
   ];
   const feed: Feed = { events: [], skipped: [] };
   for (const part of series.slice(0, maxFeedEvents)) {
-    const uid = textOf(part, "uid").slice(0, 500);
+    const uid = textOf(part, "uid").slice(0, 500).toWellFormed();
     if (uid === "") feed.skipped.push({ uid, reason: "it has no UID" });
     else addTo(feed, uid, () => readEvent(part, { ...context, exceptions: exceptions.get(uid) ?? [] }));
   }
@@ -52,6 +51,24 @@ function parse(text: string): ICAL.Component {
     throw new Fault("invalid", "Cannot read the feed: it is not an iCalendar file", { cause });
   }
   throw new Fault("invalid", "Cannot read the feed: it is not an iCalendar file with one calendar");
+}
+
+const maxObservances = 500;
+/** What zones are described with. Anything else, such as each second, ical.js would follow into the year 2035 change by change. */
+const zoneRule =
+  /^FREQ=YEARLY(;(INTERVAL=\d+|COUNT=\d+|UNTIL=\w+|WKST=\w+|BYMONTH=\d+|BYDAY=[+-]?\d?\w\w|BYMONTHDAY=[-\d]+(,[-\d]+){0,6}))*$/;
+
+/** Zones that the feed describes, as far as their rules are of a kind that zones have. */
+function readZones(calendar: ICAL.Component): Map<string, ICAL.Timezone> {
+  const parts = calendar.getAllSubcomponents("vtimezone");
+  if (parts.reduce((sum, part) => sum + part.getAllSubcomponents().length, 0) > maxObservances)
+    throw new Fault("invalid", `Cannot read the feed: its time zones have more than ${maxObservances} parts`);
+  const isPlain = (part: ICAL.Component) =>
+    part.getAllSubcomponents().every((observance) => {
+      const rules = observance.getAllProperties("rrule");
+      return rules.length <= 1 && rules.every((rule) => zoneRule.test(String(rule.getFirstValue())));
+    });
+  return new Map(parts.filter(isPlain).map((part) => [textOf(part, "tzid"), new ICAL.Timezone(part)]));
 }
 
 type Context = { zones: Map<string, ICAL.Timezone>; timeZone: string };
@@ -74,7 +91,7 @@ function readEvent(
     );
   const url = textOf(part, "url");
   return finish({
-    uid: textOf(part, "uid"),
+    uid: textOf(part, "uid").slice(0, 500).toWellFormed(),
     title: toWords(textOf(part, "summary").trim() || "—"),
     text: toWords(textOf(part, "description").trim()),
     place: toPlace(textOf(part, "location"), url === "" ? undefined : url),

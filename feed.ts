@@ -28,6 +28,7 @@ type Place =
 export type Feed = { events: FeedEvent[]; skipped: { uid: string; reason: string }[] };
 
 export const maxFeedEvents = 1_000;
+const maxExceptions = 1_000;
 const [titleCharacters, textCharacters, placeCharacters, maxTags] = [200, 50_000, 500, 20];
 
 const Words = t.Union([
@@ -69,13 +70,18 @@ export function readJsonFeed(text: string, { timeZone }: { timeZone: string }): 
 
 function readEvents(text: string): unknown[] {
   try {
-    const parsed: unknown = JSON.parse(text);
+    const parsed: unknown = JSON.parse(text, clean);
     if (typeof parsed === "object" && parsed !== null && "events" in parsed && Array.isArray(parsed.events))
       return parsed.events;
   } catch {
     // told below
   }
   throw new Fault("invalid", 'Cannot read the feed: it is not JSON with a list "events"');
+}
+
+/** Texts as the database keeps them: whole characters, and none that nobody sees. */
+function clean(_key: string, value: unknown): unknown {
+  return typeof value === "string" ? value.toWellFormed().replace(/[^\P{Cc}\r\n\t]/gu, "") : value;
 }
 
 function readJsonEvent(given: JsonEvent, zone: string): FeedEvent {
@@ -117,10 +123,14 @@ export function addTo(feed: Feed, uid: string, read: () => FeedEvent): void {
 export function finish(event: FeedEvent): FeedEvent {
   if (event.endsAt < event.startsAt) throw new Fault("invalid", "it ends before it begins");
   if (event.rrule !== null) readRule(event.rrule);
+  if (event.exceptions.length > maxExceptions)
+    throw new Fault("invalid", `it has more than ${maxExceptions} dates that are not as its rule has them`);
+  const title = cut(event.title, titleCharacters);
+  if (title.ru === undefined && title.en === undefined) throw new Fault("invalid", "it has no title");
   const tags = event.tags.map((tag) => tag.toLowerCase().trim().replace(/\s+/g, "-"));
   return {
     ...event,
-    title: cut(event.title, titleCharacters),
+    title,
     text: cut(event.text, textCharacters),
     tags: [...new Set(tags)].filter((tag) => /^[a-zа-яё0-9][a-zа-яё0-9-]{0,31}$/.test(tag)).slice(0, maxTags),
   };
@@ -138,7 +148,7 @@ export function toWords(text: string): { ru?: string; en?: string } {
 }
 
 export function toPlace(place: string | undefined, url: string | undefined): Place {
-  const text = place?.trim().slice(0, placeCharacters) ?? "";
+  const text = place?.trim().slice(0, placeCharacters).toWellFormed() ?? "";
   const link = [text, url].find((one) => one !== undefined && /^https?:\/\/\S+$/.test(one) && one.length <= 2_000);
   if (text === "" || text === link) return { kind: "online", ...(link !== undefined && { url: link }) };
   return /^[\w-]+(\.[\w-]+)+:\d{1,5}$/.test(text)

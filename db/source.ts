@@ -110,9 +110,13 @@ export async function takeDueSources(tx: Db, limit: number): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Locks a source until the transaction ends: one sync of it at a time changes events. */
+/** Locks a source until the transaction ends: one sync of it at a time changes events. Undefined when it was paused or ended. */
 export function lockSource(tx: Db, id: string): Promise<{ id: string } | undefined> {
-  return one(tx, { name: "source_lock", text: `select id from event.source where id = $1 for update`, values: [id] });
+  return one(tx, {
+    name: "source_lock",
+    text: `select id from event.source where id = $1 and enabled for update`,
+    values: [id],
+  });
 }
 
 type Settled = { id: string; etag: string | null; lastModified: string | null; report: unknown };

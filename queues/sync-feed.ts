@@ -4,6 +4,8 @@ export const SyncFeed = t.Object({
   sourceId: t.String(),
   /** Only tells what a sync would do. */
   dryRun: t.Boolean(),
+  /** Who asked for it: each reads what became of his own. */
+  askedBy: t.Optional(t.String()),
 });
 export type SyncFeed = Static<typeof SyncFeed>;
 
@@ -11,7 +13,7 @@ export type SyncFeed = Static<typeof SyncFeed>;
 export const syncFeed = actor({
   name: "sync-feed",
   payload: SyncFeed,
-  subject: ({ sourceId, dryRun }) => (dryRun ? `${sourceId} dry-run` : sourceId),
+  subject: ({ sourceId, dryRun, askedBy = "" }) => `${sourceId} ${dryRun ? "dry-run " : ""}${askedBy}`.trimEnd(),
   retry: { attempts: 1, backoffMs: 5_000 },
   concurrency: 2,
   timeoutMs: 2 * 60_000,

@@ -23,6 +23,7 @@ export const handle: Handle<SyncFeed, Needs> = async ({ payload: { sourceId, dry
   const { db } = deps;
   const source = await findSource(db, sourceId);
   if (!source) return { state: "gone" };
+  if (!source.enabled && !dryRun) return { state: "paused" };
   try {
     const fetched = await fetchFeed(source, { config: deps.config, signal, conditional: !dryRun });
     if (!fetched) {

@@ -54,8 +54,8 @@ export function sources(api: Api) {
     )
     .post(
       "/:id/sync",
-      async ({ params, caller, status }) =>
-        status(202, await startSync(api, { caller: requireCaller(caller), ...params, dryRun: false })),
+      async ({ params, caller, status, set }) =>
+        status(202, await startSync(api, { caller: requireCaller(caller), ...params, dryRun: false }, set.headers)),
       {
         params: SourceParams,
         response: { 202: Accepted },
@@ -64,8 +64,8 @@ export function sources(api: Api) {
     )
     .post(
       "/:id/preview",
-      async ({ params, caller, status }) =>
-        status(202, await startSync(api, { caller: requireCaller(caller), ...params, dryRun: true })),
+      async ({ params, caller, status, set }) =>
+        status(202, await startSync(api, { caller: requireCaller(caller), ...params, dryRun: true }, set.headers)),
       {
         params: SourceParams,
         response: { 202: Accepted },

@@ -82,14 +82,22 @@ export async function removeSource(api: Pick<Api, "db">, { id, ...asked }: Asked
   await deleteSource(api.db, id);
 }
 
-/** Asks for a sync now, or for what one would do: the job's result tells. */
+/** Asks for a sync now, or for what one would do: the job's result tells. Each makes this server fetch from others: so many a minute. */
 export async function startSync(
-  api: Pick<Api, "db" | "mailbox">,
+  api: Pick<Api, "db" | "mailbox" | "rateLimits" | "config">,
   { id, dryRun, ...asked }: Asked & { id: string; dryRun: boolean },
+  headers: Record<string, string | number>,
 ): Promise<{ job: { id: string; url: string } }> {
-  await requireSource(api, { id, organizationId: await requireManager(api, asked) });
-  const payload = { sourceId: id, dryRun };
-  const message = await api.db.transaction((tx) => want(tx, syncFeed, { payload, ownerId: asked.caller.userId }));
+  const organizationId = await requireManager(api, asked);
+  const source = await requireSource(api, { id, organizationId });
+  if (!source.enabled && !dryRun) throw new Fault("conflict", "Cannot sync: the source is paused. Enable it first");
+  await api.rateLimits.take(
+    [{ name: "syncs", perMinute: api.config.LIMIT_SYNCS_PER_MINUTE, key: organizationId }],
+    headers,
+  );
+  const { userId } = asked.caller;
+  const payload = { sourceId: id, dryRun, askedBy: userId };
+  const message = await api.db.transaction((tx) => want(tx, syncFeed, { payload, ownerId: userId }));
   await api.mailbox.send(syncFeed.name, message);
   return { job: { id: message.jobId, url: `/v1/jobs/${message.jobId}` } };
 }

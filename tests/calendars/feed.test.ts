@@ -72,6 +72,37 @@ describe("an iCalendar feed", () => {
     expect(events[0]?.startsAt.toISOString()).toBe("2026-06-10T14:00:00.000Z");
   });
 
+  test("does not follow a zone that changes its clocks each second, nor ten thousand changes of clocks", () => {
+    const standard = (...lines: string[]) => [
+      ...["BEGIN:STANDARD", "DTSTART:20000101T000000", "TZOFFSETFROM:+0000", "TZOFFSETTO:+0100"],
+      ...[...lines, "END:STANDARD"],
+    ];
+    const zoned = (...parts: string[]) =>
+      calendar(
+        ...["BEGIN:VTIMEZONE", "TZID:Odd", ...parts, "END:VTIMEZONE"],
+        ...event("DTSTART;TZID=Odd:20260610T190000"),
+      );
+    for (const rule of ["FREQ=SECONDLY", "FREQ=YEARLY;BYSECOND=1,2,3", "FREQ=DAILY"])
+      expect(readIcsFeed(zoned(...standard(`RRULE:${rule}`)), zone).events[0]?.startsAt.toISOString()).toBe(
+        "2026-06-10T16:00:00.000Z",
+      );
+    expect(() => readIcsFeed(zoned(...Array(10_000).fill(standard()).flat()), zone)).toThrow("parts");
+  });
+
+  test("reads the rules by which zones change their clocks", () => {
+    const berlin = (name: string, [from, to]: [string, string], rule: string) => [
+      ...[`BEGIN:${name}`, "DTSTART:19700329T020000", `TZOFFSETFROM:${from}`, `TZOFFSETTO:${to}`],
+      ...[`RRULE:${rule}`, `END:${name}`],
+    ];
+    const text = calendar(
+      ...["BEGIN:VTIMEZONE", "TZID:Ours"],
+      ...berlin("DAYLIGHT", ["+0100", "+0200"], "FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU"),
+      ...berlin("STANDARD", ["+0200", "+0100"], "FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10"),
+      ...["END:VTIMEZONE", ...event("DTSTART;TZID=Ours:20260610T190000")],
+    );
+    expect(readIcsFeed(text, zone).events[0]?.startsAt.toISOString()).toBe("2026-06-10T17:00:00.000Z");
+  });
+
   test("has words, a place, tags, a rule, and dates that are not as the rule has them", () => {
     const read = readIcsFeed(
       calendar(
@@ -116,6 +147,10 @@ describe("an iCalendar feed", () => {
     ["no start", []],
     ["an end before its start", ["DTSTART:20260610T160000Z", "DTEND:20260609T160000Z"]],
     ["a rule by the second", ["DTSTART:20260610T160000Z", "RRULE:FREQ=SECONDLY"]],
+    [
+      "too many dates left out",
+      ["DTSTART:20260610T160000Z", "RRULE:FREQ=DAILY", `EXDATE:${Array(1_001).fill("20260611T160000Z")}`],
+    ],
     ["dates of its own", ["DTSTART:20260610T160000Z", "RDATE:20260611T160000Z"]],
   ];
   for (const [what, lines] of bad)
@@ -172,6 +207,20 @@ test("a JSON feed is read by its schema, and what does not fit is left out and t
   ]);
   expect(skipped.map(({ uid }) => uid)).toEqual(["#1", "#2", "3", "4"]);
   for (const text of ["", "[]", "{}", '{"events": 1}', "null"]) expect(() => readJsonFeed(text, zone)).toThrow(Fault);
+});
+
+test("texts are what the database can keep: whole characters, a title, no U+0000", () => {
+  const at = { startsAt: "2026-06-10T19:00" };
+  const place = `${"x".repeat(499)}🏰`;
+  const given = [
+    { uid: "a\0b", title: "half \ud83d", place, ...at },
+    { uid: "2", title: { ru: "" }, ...at },
+    { uid: "3", title: "\0", ...at },
+  ];
+  const { events, skipped } = readJsonFeed(JSON.stringify({ events: given }), zone);
+  expect(events).toMatchObject([{ uid: "ab", title: { en: "half \ufffd" } }]);
+  expect(JSON.stringify(events)).not.toMatch(/\\u(0000|d8)/);
+  expect(skipped).toHaveLength(2);
 });
 
 describe("a plan", () => {

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { run } from "../../db/query.ts";
 import { type System, startSystem, type TestUser, waitForJob } from "../harness.ts";
 
 let system: System;
 let owner: TestUser;
+let manager: TestUser;
 let stranger: TestUser;
 const startsAt = new Date(Date.now() + 86_400_000).toISOString();
 const feed = Bun.serve({
@@ -15,8 +17,15 @@ const feed = Bun.serve({
 });
 
 beforeAll(async () => {
-  system = await startSystem({ pods: 1, environment: { OUTBOUND_ALLOW: `127.0.0.1:${feed.port}` } });
-  [owner, stranger] = await Promise.all([system.signUp("owner"), system.signUp("stranger")]);
+  system = await startSystem({
+    pods: 1,
+    environment: { OUTBOUND_ALLOW: `127.0.0.1:${feed.port}`, LIMIT_SYNCS_PER_MINUTE: "20" },
+  });
+  [owner, manager, stranger] = await Promise.all([
+    system.signUp("owner"),
+    system.signUp("manager"),
+    system.signUp("stranger"),
+  ]);
   await owner.call("POST", "/v1/organizations", { body: { slug: "team", name: "Team" } });
 });
 afterAll(async () => {
@@ -40,6 +49,7 @@ test("an organization subscribes, looks first, syncs, and has the events", async
     steps: [{ act: "add", title: { ru: "Зимний сбор" } }],
   });
   expect((await system.call("GET", "/v1/events/zimniy-sbor")).status).toBe(404);
+  expect((await owner.call("POST", `${one}/sync`)).status).toBe(409); // paused
   expect((await owner.call("PATCH", one, { body: { enabled: true } })).json.enabled).toBe(true);
   const { job } = (await owner.call("POST", `${one}/sync`)).json;
   expect((await waitForJob(owner, job.id)).result).toMatchObject({ state: "synced" });
@@ -50,6 +60,29 @@ test("an organization subscribes, looks first, syncs, and has the events", async
   expect(calendar.text).toContain("SUMMARY:Зимний сбор");
   expect((await owner.call("DELETE", one)).status).toBe(204);
   expect((await system.call("GET", "/v1/events/zimniy-sbor")).status).toBe(200);
+});
+
+test("each of those who manage it reads what became of the sync that he asked for", async () => {
+  const path = "/v1/organizations/team/sources";
+  const { id } = (await owner.call("POST", path, { body: { url: `http://127.0.0.1:${feed.port}/shared.json` } })).json;
+  await run(system.db, {
+    name: "test_manager",
+    text: `insert into organization.member (organization_id, user_id, role)
+      select o.id, u.id, 'manager' from organization.organization o, account."user" u where o.slug = 'team' and u.login = 'manager'`,
+    values: [],
+  });
+  for (const person of [owner, manager, owner]) {
+    const { job } = (await person.call("POST", `${path}/${id}/sync`)).json;
+    expect((await waitForJob(person, job.id)).result).toMatchObject({ state: "synced" });
+  }
+});
+
+test("so many syncs and previews a minute are begun for an organization", async () => {
+  const path = "/v1/organizations/team/sources";
+  const { id } = (await owner.call("POST", path, { body: { url: `http://127.0.0.1:${feed.port}/other.json` } })).json;
+  const statuses: number[] = [];
+  for (let time = 0; time < 22; time++) statuses.push((await owner.call("POST", `${path}/${id}/preview`)).status);
+  expect([statuses[0], statuses.at(-1)]).toEqual([202, 429]);
 });
 
 test("sources are for those who manage the organization; addresses that are none are refused", async () => {
