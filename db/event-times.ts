@@ -10,7 +10,7 @@ import {
   updateFreeCapacities,
 } from "./occurrence.ts";
 import type { Db } from "./query.ts";
-import { changeCapacity } from "./seats.ts";
+import { changeCapacity, settleSeats } from "./seats.ts";
 
 const day = 24 * 3600 * 1000;
 /** A series that goes on has its occurrences so far ahead; `extend-events` adds to them as time goes by. */
@@ -59,6 +59,9 @@ export async function settleTimes(
     .flatMap(({ id }) => known.get(id) ?? [])
     .filter(({ edited, capacity }) => !edited && capacity !== event.capacity);
   await resize(tx, { occurrences: resized, capacity: event.capacity });
+  // Seats that were given up while it did not take place go to those who wait.
+  const awaited = elsewhere.filter(({ id }) => (known.get(id)?.waiting ?? 0) > 0);
+  for (const { id } of awaited) await settleSeats(tx, id);
   return { cancelled, changed: [...resized, ...elsewhere].map(({ id }) => id) };
 }
 

@@ -65,7 +65,7 @@ export function findRegistration(
   return one<RegistrationRow>(db, {
     name: "registration_find",
     text: `select ${columns} from event.registration r join event.occurrence o on o.id = r.occurrence_id join event.event e on e.id = o.event_id
-      join account."user" u on u.id = r.user_id and u.deleted_at is null where r.id = $1 and e.slug = $2`,
+      join account."user" u on u.id = r.user_id and u.deleted_at is null where r.id = $1 and e.slug = $2 and e.deleted_at is null`,
     values: [id, slug],
   });
 }
@@ -93,20 +93,20 @@ export function listRegistrations(
   });
 }
 
-/** Somebody's own registrations, newest first. */
+/** Somebody's own registrations for events that he may see, newest first. */
 export function listOwnRegistrations(
   db: Db,
   { userId, before, limit }: { userId: string; before: string | null; limit: number },
 ): Promise<RegistrationRow[]> {
   return many<RegistrationRow>(db, {
     name: "registration_list_own",
-    text: `select ${columns} from event.registration r join event.occurrence o on o.id = r.occurrence_id join event.event e on e.id = o.event_id and e.deleted_at is null
-      join account."user" u on u.id = r.user_id where r.user_id = $1 and ($2::uuid is null or r.id < $2) order by r.id desc limit $3`,
+    text: `select ${columns} from event.registration r join event.occurrence o on o.id = r.occurrence_id join event.event e on e.id = o.event_id
+      join account."user" u on u.id = r.user_id where r.user_id = $1 and ($2::uuid is null or r.id < $2) and event.can_read(e, u.id, u.roles) order by r.id desc limit $3`,
     values: [userId, before, limit],
   });
 }
 
-/** Somebody's registration by his login, for the occurrence that takes place now or next. */
+/** Somebody's registration by his login, for the occurrence that is on or begins within the hour; one that still counts before others. */
 export function findRegistrationOf(
   db: Db,
   { eventId, login }: { eventId: string; login: string },
@@ -115,7 +115,8 @@ export function findRegistrationOf(
     name: "registration_find_of",
     text: `select r.id, r.state from event.registration r join event.occurrence o on o.id = r.occurrence_id
       join account."user" u on u.id = r.user_id and u.deleted_at is null
-      where o.event_id = $1 and u.login = $2 and o.cancelled_at is null and o.ends_at > now() - interval '1 hour' order by o.starts_at limit 1`,
+      where o.event_id = $1 and u.login = $2 and o.cancelled_at is null and o.starts_at < now() + interval '1 hour' and o.ends_at > now() - interval '1 hour'
+      order by r.state in ('declined', 'cancelled'), o.ends_at <= now(), o.starts_at limit 1`,
     values: [eventId, login],
   });
 }

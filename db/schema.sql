@@ -887,6 +887,7 @@ create table job.job (
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   trace_id text,
+  wanted_at timestamp with time zone not null default now(),
   constraint job_pkey PRIMARY KEY (id),
   constraint job_actor_subject_key UNIQUE (actor, subject),
   constraint job_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id) ON DELETE SET NULL,
@@ -1427,15 +1428,20 @@ begin
   end if;
   select * into o from event.occurrence x where x.id = r.occurrence_id;
   select * into e from event.event x where x.id = o.event_id;
+  if target in ('admitted', 'confirmed') and r.state in ('pending', 'offered', 'declined')
+    and (o.cancelled_at is not null or e.state = 'cancelled' or e.deleted_at is not null) then
+    return query select r.id, r.state, r.state, false;
+    return;
+  end if;
   next := case
     when target <> 'admitted' then target
     when o.waiting > 0 or (o.capacity is not null and o.taken >= o.capacity) then 'waitlisted'
-    when e.confirm_by_link then 'offered'
+    when e.confirm_by_link and o.starts_at > clock_timestamp() then 'offered'
     else 'confirmed'
   end;
   update event.registration x set state = next, token_hash = case when next = 'confirmed' then x.token_hash end, revision = x.revision + 1, updated_at = clock_timestamp(),
       position = case when next = 'waitlisted' then o.last_position + 1 end,
-      offered_until = case when next = 'offered' then least(clock_timestamp() + make_interval(secs => greatest(e.offer_seconds, 3600)), o.starts_at) end
+      offered_until = case when next = 'offered' then event.offer_until(e, o) end
     where x.id = r.id;
   update event.occurrence x set
       taken = x.taken + event.holds_seat(next)::integer - event.holds_seat(r.state)::integer,
@@ -1460,18 +1466,20 @@ declare
   e event.event;
   drawn uuid[];
   free integer;
+  offers boolean;
 begin
   perform event.settle_seats(which);
   select * into o from event.occurrence x where x.id = which;
   if not found then return null; end if;
   select * into e from event.event x where x.id = o.event_id;
+  if o.cancelled_at is not null or e.state = 'cancelled' or e.deleted_at is not null then return null; end if;
+  offers := e.confirm_by_link and o.starts_at > clock_timestamp();
   select coalesce(array_agg(r.id order by random()), '{}') into drawn from event.registration r where r.occurrence_id = o.id and r.state = 'pending';
   free := case when o.waiting > 0 then 0 when o.capacity is null then cardinality(drawn) else least(cardinality(drawn), o.capacity - o.taken) end;
   update event.registration r set revision = r.revision + 1, updated_at = clock_timestamp(),
-      state = case when d.n > free then 'waitlisted' when e.confirm_by_link then 'offered' else 'confirmed' end,
+      state = case when d.n > free then 'waitlisted' when offers then 'offered' else 'confirmed' end,
       position = case when d.n > free then o.last_position + d.n - free end,
-      offered_until = case when d.n <= free and e.confirm_by_link
-        then least(clock_timestamp() + make_interval(secs => greatest(e.offer_seconds, 3600)), o.starts_at) end
+      offered_until = case when d.n <= free and offers then event.offer_until(e, o) end
     from unnest(drawn) with ordinality d (id, n) where r.id = d.id;
   update event.occurrence x set taken = x.taken + free, waiting = x.waiting + cardinality(drawn) - free,
       last_position = x.last_position + cardinality(drawn) - free, drawn_at = clock_timestamp()
@@ -1532,6 +1540,13 @@ AS $function$
       where reason <> 'undone';
 $function$;
 
+CREATE OR REPLACE FUNCTION event.offer_until(e event.event, o event.occurrence)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+AS $function$
+  select least(clock_timestamp() + make_interval(secs => case when e.confirm_by_link then greatest(e.offer_seconds, 3600) else e.offer_seconds end), o.starts_at)
+$function$;
+
 CREATE OR REPLACE FUNCTION event.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1589,7 +1604,7 @@ begin
       insert into event.registration as w (id, occurrence_id, user_id, state, position, answers, offered_until)
         select f.id, which, f.person, case when f.r <= free then first_state else 'waitlisted' end,
             case when f.r <= free then null else o.last_position + f.r - free end, f.answers,
-            case when f.r <= free and first_state = 'offered' then least(clock_timestamp() + make_interval(secs => greatest(e.offer_seconds, 3600)), o.starts_at) end
+            case when f.r <= free and first_state = 'offered' then event.offer_until(e, o) end
           from fresh f order by f.n
         on conflict (occurrence_id, user_id) do update set state = excluded.state, position = excluded.position, answers = excluded.answers,
           offered_until = excluded.offered_until, revision = w.revision + 1, updated_at = clock_timestamp()
@@ -1660,10 +1675,12 @@ declare
   freed integer := 0;
   seated integer := 0;
   free integer;
+  given boolean;                                    -- seats are given, not offered
 begin
   select * into o from event.occurrence where id = which for no key update;
   if not found then return 0; end if;
   select * into e from event.event where id = o.event_id;
+  given := e.offer_seconds = 0 and not e.confirm_by_link;
   with expired as (
     update event.registration r set state = 'cancelled', offered_until = null, token_hash = null, position = null, revision = revision + 1, updated_at = clock_timestamp()
       where r.occurrence_id = o.id and r.state = 'offered' and r.offered_until <= clock_timestamp() returning r.id)
@@ -1675,8 +1692,8 @@ begin
       with chosen as (
         select r.id from event.registration r where r.occurrence_id = o.id and r.state = 'waitlisted' order by r.position limit free),
       moved as (
-        update event.registration r set state = case when e.offer_seconds = 0 then 'confirmed' else 'offered' end, position = null,
-            offered_until = case when e.offer_seconds = 0 then null else least(clock_timestamp() + make_interval(secs => e.offer_seconds), o.starts_at) end,
+        update event.registration r set state = case when given then 'confirmed' else 'offered' end, position = null,
+            offered_until = case when given then null else event.offer_until(e, o) end,
             revision = revision + 1, updated_at = clock_timestamp()
           from chosen where r.id = chosen.id returning r.id)
       select array_agg(id order by id), count(*) into ids, seated from moved;

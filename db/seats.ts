@@ -93,7 +93,7 @@ export function changeCapacity(
   });
 }
 
-/** Draws lots among the pending. How many were seated; null when there is no such occurrence. */
+/** Draws lots among the pending. How many were seated; null when there is no such occurrence, or it is called off. */
 export async function drawLots(
   db: Db,
   { occurrenceId, actorId }: { occurrenceId: string; actorId: string | null },

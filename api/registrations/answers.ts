@@ -1,20 +1,19 @@
-import { Fault, type FaultPlace } from "../../fault.ts";
+import type { FaultPlace } from "../../fault.ts";
 import type { NewRegistration, Question } from "./model.ts";
 
 type Answers = NonNullable<NewRegistration["answers"]>;
 
-/** Answers as the questions ask for them; 422 naming each that is missing, unasked, or of another kind. */
-export function readAnswers(questions: Question[], answers: Answers): Answers {
-  const asked = new Map(questions.map((question) => [question.id, question]));
-  const errors: FaultPlace[] = [];
-  for (const id of Object.keys(answers))
-    if (!asked.has(id)) errors.push({ pointer: `/answers/${id}`, detail: "is not asked" });
-  for (const question of questions) {
-    const detail = findFlaw(question, Object.hasOwn(answers, question.id) ? answers[question.id] : undefined);
-    if (detail) errors.push({ pointer: `/answers/${question.id}`, detail });
-  }
-  if (errors.length > 0) throw new Fault("invalid", "Cannot register: the answers are not complete", { errors });
-  return answers;
+/** What is missing in answers, was not asked, or is of another kind than the questions ask for. */
+export function findFlaws(questions: Question[], answers: Answers): FaultPlace[] {
+  const asked = new Set(questions.map(({ id }) => id));
+  const unasked = Object.keys(answers).filter((id) => !asked.has(id));
+  return [
+    ...unasked.map((id) => ({ pointer: `/answers/${id}`, detail: "is not asked" })),
+    ...questions.flatMap((question) => {
+      const detail = findFlaw(question, Object.hasOwn(answers, question.id) ? answers[question.id] : undefined);
+      return detail === undefined ? [] : [{ pointer: `/answers/${question.id}`, detail }];
+    }),
+  ];
 }
 
 function findFlaw({ kind, required, options = [] }: Question, answer: Answers[string] | undefined): string | undefined {

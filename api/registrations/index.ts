@@ -21,11 +21,14 @@ export function registrations(api: Api) {
     .use(callers(api))
     .post(
       "/events/:slug/registrations",
-      async ({ params: { slug }, body, caller, request }) => {
+      async ({ params: { slug }, body, caller, request, set }) => {
         const person = requireCaller(caller);
+        const perMinute = api.config.LIMIT_REGISTRATIONS_PER_MINUTE;
+        // Counted by each process alone: a rush is many people, and none of them waits for a counter.
+        await api.rateLimits.take([{ name: "registrations", perMinute, key: person.userId, alone: true }], set.headers);
         const work = async () => {
           const { registration, created } = await service.register(
-            { ...seats, bus: api.bus },
+            { ...seats, db: api.db, bus: api.bus },
             { caller: person, slug, ...body },
           );
           const location = `/v1/events/${slug}/registrations/${registration.id}`;

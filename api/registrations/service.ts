@@ -15,7 +15,7 @@ import type { Api } from "../api.ts";
 import { toReader } from "../caller.ts";
 import { CursorId, readCursor, writeCursor } from "../pages.ts";
 import type { Caller } from "../tokens.ts";
-import { readAnswers } from "./answers.ts";
+import { findFlaws } from "./answers.ts";
 import type { KnownEvent } from "./known-events.ts";
 import type { Action, FullRegistration, NewRegistration, Registration, Registrations } from "./model.ts";
 import type { Registrar } from "./registrar.ts";
@@ -36,15 +36,23 @@ const refusals: Record<Exclude<Refusal, "gone">, string> = {
 
 /** Registers the caller, or answers with what he has. One statement for many callers: see `registrar.ts`. */
 export async function register(
-  api: Pick<Api, "bus"> & Seats,
+  api: Pick<Api, "bus" | "db"> & Seats,
   { caller, slug, occurrence, answers = {} }: NewRegistration & { caller: Caller; slug: string },
 ): Promise<{ registration: Registration; created: boolean }> {
   const event = await api.findKnownEvent(slug);
   if (!event) throw isUnknown();
-  const known = occurrence === undefined ? event.occurrences[0] : event.occurrences.find(({ id }) => id === occurrence);
+  // Whether he may see it is decided with the seat; what is refused before that is told only to who may.
+  const refuse = async (fault: Fault) =>
+    (await findEventRole(api.db, { slug, reader: toReader(caller) })) ? fault : isUnknown();
+  const known = pickOccurrence(event, occurrence);
   if (!known)
-    throw new Fault("conflict", `Cannot register: "${slug}" ${occurrence ? "does not take place then" : "is over"}`);
-  const wish = { userId: caller.userId, answers: readAnswers(event.questions, answers) };
+    throw await refuse(
+      new Fault("conflict", `Cannot register: "${slug}" ${occurrence ? "does not take place then" : "is over"}`),
+    );
+  const flaws = findFlaws(event.questions, answers);
+  if (flaws.length > 0)
+    throw await refuse(new Fault("invalid", "Cannot register: the answers are not complete", { errors: flaws }));
+  const wish = { userId: caller.userId, answers };
   const { id, state, place, offeredUntil, created, refusal } = await api.registrar(known.id, wish);
   if (refusal !== null && refusal !== "gone")
     throw new Fault("conflict", `Cannot register for "${slug}": ${refusals[refusal]}`, { extra: { reason: refusal } });
@@ -59,6 +67,12 @@ export async function register(
     offeredUntil: offeredUntil?.toISOString() ?? null,
   };
   return { registration, created };
+}
+
+/** The date that is meant: without a name the next one that has not begun, or else the one that is on. */
+function pickOccurrence({ occurrences }: KnownEvent, id: string | undefined) {
+  if (id !== undefined) return occurrences.find((occurrence) => occurrence.id === id);
+  return occurrences.find(({ startsAt }) => startsAt.getTime() > Date.now()) ?? occurrences[0];
 }
 
 /** A registration with its history, for its person and for organizers; for everybody else it is not there. */
@@ -116,7 +130,7 @@ const held: RegistrationState[] = ["pending", "confirmed", "waitlisted", "offere
 const steps: Record<Action, Step> = {
   cancel: { who: "person", expected: held, target: "cancelled", reason: "cancelled" },
   confirm: { who: "person", expected: ["offered"], target: "confirmed", reason: "accepted" },
-  approve: { who: "organizer", expected: ["pending"], target: "admitted", reason: "approved" },
+  approve: { who: "organizer", expected: ["pending", "declined"], target: "admitted", reason: "approved" },
   decline: { who: "organizer", expected: held, target: "declined", reason: "declined" },
   "check-in": { who: "organizer", expected: ["confirmed", "no-show"], target: "checked-in", reason: "checked-in" },
   "no-show": { who: "organizer", expected: ["confirmed"], target: "no-show", reason: "no-show" },
@@ -147,10 +161,10 @@ export async function changeState(
     ...(note !== undefined && { note }),
   });
   if (!changed) throw isUnknown();
-  if (!changed.changed && changed.state !== target)
-    throw new Fault("conflict", `Cannot ${action}: the registration is ${changed.state}`, {
-      extra: { state: changed.state },
-    });
+  if (!changed.changed && changed.state !== target) {
+    const why = expected.includes(changed.state) ? "the event is cancelled" : `the registration is ${changed.state}`;
+    throw new Fault("conflict", `Cannot ${action}: ${why}`, { extra: { state: changed.state } });
+  }
   if (changed.changed) api.bus.publish("seats.changed", row.occurrenceId);
   return getRegistration(api, { caller, slug, id });
 }
@@ -188,8 +202,9 @@ export async function draw(
   if (!(await findOccurrenceOf(api.db, { eventId, occurrenceId: occurrence })))
     throw new Fault("not-found", `"${slug}" does not take place then`);
   const seated = await drawLots(api.db, { occurrenceId: occurrence, actorId: caller.userId });
+  if (seated === null) throw new Fault("conflict", `Cannot draw lots: "${slug}" is cancelled`);
   api.bus.publish("seats.changed", occurrence);
-  return { seated: seated ?? 0 };
+  return { seated };
 }
 
 /** The event's id when the caller runs it; 404 when he may not see it, 403 when he only may. */

@@ -385,6 +385,25 @@ test("a series has its occurrences, and a changed rule keeps those with people",
   expect((await all()).filter(({ cancelled }: any) => !cancelled).map(({ id }: any) => id)).toEqual([before[0].id]);
 });
 
+test("a date that takes place again gives the seats that were given up meanwhile to who waits", async () => {
+  const soon = Temporal.Now.plainDateISO("Europe/Berlin").add({ days: 10 });
+  const times = { startsAt: `${soon}T19:00`, endsAt: `${soon}T21:00` };
+  const { slug, occurrences } = await create({ ...times, rrule: "FREQ=DAILY;COUNT=2", capacity: 1, offerSeconds: 0 });
+  const second = occurrences[1].id;
+  expect([(await register(second, stranger)).state, (await register(second, member)).state]).toEqual([
+    "confirmed",
+    "waitlisted",
+  ]);
+  await patch(slug, { rrule: "FREQ=DAILY;COUNT=1" });
+  const [own] = (await get(slug, stranger.call)).json.registrations;
+  expect((await stranger.call("POST", `/v1/events/${slug}/registrations/${own.id}/cancel`, { body: {} })).status).toBe(
+    200,
+  );
+  const { json } = await patch(slug, { rrule: "FREQ=DAILY;COUNT=2" });
+  expect(json.occurrences[1]).toMatchObject({ id: second, cancelled: false, taken: 1, waiting: 0 });
+  expect((await get(slug, member.call)).json.registrations[0].state).toBe("confirmed");
+});
+
 test("a series that goes on is made for a year ahead, in pages", async () => {
   const soon = Temporal.Now.plainDateISO("Europe/Moscow").add({ days: 1 });
   const { slug } = await create({

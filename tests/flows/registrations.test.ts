@@ -37,6 +37,14 @@ async function makeEvent({ visibility = "public", questions = [], ...arranged }:
   return { ...event, path: `/v1/events/${event.slug}/registrations` };
 }
 
+/** Has an occurrence begin so long from now. */
+const begin = (occurrenceId: string, inTime: string) =>
+  run(system.db, {
+    name: "test_begin",
+    text: `update event.occurrence set starts_at = now() + $2::interval where id = $1`,
+    values: [occurrenceId, inTime],
+  });
+
 const register = (user: TestUser, path: string, body: unknown = {}) => user.call("POST", path, { body });
 const step = (user: TestUser, path: string, action: string, body: unknown = {}) =>
   user.call("POST", `${path}/${action}`, { body });
@@ -115,6 +123,8 @@ describe("seats and the waitlist", () => {
     expect(declined.json.changes.at(-1)).toMatchObject({ to: "declined", note: "Too young", by: "organizer" });
     const again = await register(vera, path);
     expect([again.status, again.json.reason]).toEqual([409, "declined"]);
+    // Whoever was declined by mistake is taken in after all.
+    expect((await step(organizer, `${path}/${third?.json.id}`, "approve")).json.state).toBe("waitlisted");
   });
 
   test("lots are drawn among those who asked", async () => {
@@ -170,6 +180,24 @@ test("questions are asked, and answers checked", async () => {
   expect(line).toEndWith(`,"'=HYPERLINK(""http://x"")",red,true`);
 });
 
+test("a text that the database cannot keep is refused, and does not take those down who register at the same time", async () => {
+  const questions = [{ id: "nick", label: { ru: "Ник" }, kind: "text", required: true }];
+  const { path } = await makeEvent({ capacity: 5, questions });
+  const nicks = ["a\0b", "half \ud83d", "whole 🏰"];
+  const answers = await Promise.all(
+    [anna, boris, vera].map((user, index) => register(user, path, { answers: { nick: nicks[index] } })),
+  );
+  expect(answers.map(({ status }) => status)).toEqual([422, 422, 201]);
+});
+
+test("a hidden event tells strangers nothing of its questions", async () => {
+  const questions = [{ id: "nick", label: { ru: "Ник" }, kind: "text", required: true }];
+  const { path } = await makeEvent({ capacity: 5, questions, visibility: "members" });
+  expect((await register(anna, path)).status).toBe(404);
+  expect((await register(anna, path, { occurrence: Bun.randomUUIDv7() })).status).toBe(404);
+  expect((await register(organizer, path)).status).toBe(422);
+});
+
 describe("checking in", () => {
   test("by a signed code, once; a changed code, or one of another event, is refused", async () => {
     const { path, slug } = await makeEvent({ capacity: 5 });
@@ -196,9 +224,10 @@ describe("checking in", () => {
   });
 
   test("by a game server that saw the player join, until its token is ended", async () => {
-    const { path, slug } = await makeEvent({ capacity: 1 });
+    const { path, slug, occurrenceId } = await makeEvent({ capacity: 1 });
     await register(anna, path);
     await register(boris, path);
+    await begin(occurrenceId, "10 minutes");
     const servers = `/v1/events/${slug}/servers`;
     const { token, id } = (await organizer.call("POST", servers, { body: { name: "survival" } })).json;
     const join = (login: string, given = token) =>
@@ -212,9 +241,57 @@ describe("checking in", () => {
     expect((await organizer.call("DELETE", `${servers}/${id}`)).status).toBe(204);
     expect((await join("anna")).status).toBe(401);
   });
+
+  test("a join is of the date that is on, or begins within the hour: not of one far ahead, nor of a seat that was given up", async () => {
+    const { path, slug, eventId, occurrenceId } = await makeEvent({ capacity: 5 });
+    await register(anna, path);
+    const { token } = (await organizer.call("POST", `/v1/events/${slug}/servers`, { body: { name: "s" } })).json;
+    const join = () => system.call("POST", `/v1/events/${slug}/joins`, { body: { token, login: "anna" } });
+    await begin(occurrenceId, "2 hours");
+    expect((await join()).status).toBe(404);
+    const given = Bun.randomUUIDv7();
+    await run(system.db, {
+      name: "test_earlier_date",
+      text: `with o as (insert into event.occurrence (id, event_id, recurs_at, starts_at, ends_at)
+          values ($1, $2, now() - interval '2 hours', now() - interval '2 hours', now() + interval '10 minutes') returning id)
+        insert into event.registration (id, occurrence_id, user_id, state) select gen_random_uuid(), o.id, u.id, 'cancelled' from o, account."user" u where u.login = 'anna'`,
+      values: [given, eventId],
+    });
+    await begin(occurrenceId, "59 minutes");
+    expect((await join()).json).toEqual({ state: "checked-in", changed: true });
+  });
 });
 
 describe("who may do what", () => {
+  test("one person registers so often a minute, and others are not held up by him", async () => {
+    const { path } = await makeEvent({ capacity: 5 });
+    const busy = await system.signUp("busy");
+    const statuses: number[] = [];
+    for (let time = 0; time < 61; time++) statuses.push((await register(busy, path)).status);
+    expect([statuses[0], statuses[1], statuses.at(-1)]).toEqual([201, 200, 429]);
+    expect((await register(vera, path)).status).toBe(201);
+  });
+
+  test("registrations for events of somebody who is gone are listed no more", async () => {
+    const { path, slug } = await makeEvent({ capacity: 5 });
+    await register(vera, path);
+    const listed = async () =>
+      (await vera.call("GET", "/v1/me/registrations?limit=100")).json.items.map(
+        ({ event }: { event: string }) => event,
+      );
+    const hide = (at: string) =>
+      run(system.db, {
+        name: `test_hide_${at}`,
+        text: `update account."user" set deleted_at = ${at} where login = 'organizer'`,
+        values: [],
+      });
+    expect(await listed()).toContain(slug);
+    await hide("now()");
+    expect(await listed()).not.toContain(slug);
+    await hide("null");
+    expect(await listed()).toContain(slug);
+  });
+
   test("a registration is its person's and the organizers'; an event for members is there for nobody else", async () => {
     const { path, slug, occurrenceId } = await makeEvent({ capacity: 9, visibility: "members" });
     const open = await makeEvent({ capacity: 9 });

@@ -54,7 +54,7 @@ function openModel({ capacity, approval, offerSeconds, confirmByLink }: Rules) {
   const free = () => seats - [...states.values()].filter((state) => seated.includes(state)).length;
   const promote = () => {
     while (queue.length > 0 && free() > 0)
-      states.set(Number(queue.shift()), offerSeconds > 0 ? "offered" : "confirmed");
+      states.set(Number(queue.shift()), offerSeconds > 0 || confirmByLink ? "offered" : "confirmed");
   };
   const admit = (who: number) => {
     if (queue.length > 0 || free() <= 0) queue.push(who);
@@ -224,6 +224,24 @@ test("the lottery seats as many as there is room for, and the others wait", asyn
   expect(counts).toEqual({ taken: 3, waiting: 7, capacity: 3 });
   expect(waiting.map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   expect(rows.filter(({ state }) => state === "confirmed")).toHaveLength(3);
+});
+
+test("nobody is seated at what was called off", async () => {
+  for (const [table, which] of [
+    ["event", "state = 'cancelled' where id = $1"],
+    ["occurrence", "cancelled_at = now() where event_id = $1"],
+  ]) {
+    const rule = { capacity: 1, approval: "hand", offerSeconds: 0 } as const;
+    const { eventId, occurrenceId } = await arrangeEvent(deps.db, String(people[39]), rule);
+    const [first] = await registerAll(deps.db, { occurrenceId, applicants: [applicant(String(people[0]))] });
+    await run(deps.db, { name: "", text: `update event.${table} set ${which}`, values: [eventId] });
+    const approve = { id: String(first?.id), expected: ["pending" as const], reason: "test", actorId: null };
+    expect(await changeRegistration(deps.db, { ...approve, target: "admitted" })).toMatchObject({
+      state: "pending",
+      changed: false,
+    });
+    expect(await drawLots(deps.db, { occurrenceId, actorId: null })).toBeNull();
+  }
 });
 
 test("one who may not register is refused alone, and the others of his batch are not", async () => {
