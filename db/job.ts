@@ -43,7 +43,7 @@ export function insertWishes(
     text: `insert into job.job (id, actor, subject, payload, owner_id, trace_id)
       select id, $1, subject, payload, $2, $4 from jsonb_to_recordset($3::jsonb) as wish (id uuid, subject text, payload jsonb) order by subject
       on conflict (actor, subject) do update set wanted = job.job.wanted + 1, payload = excluded.payload, state = 'waiting', progress = 0,
-        attempts = 0, broken_off = 0, result = null, problem = null, trace_id = excluded.trace_id, updated_at = now()
+        attempts = 0, broken_off = 0, result = null, problem = null, trace_id = excluded.trace_id, wanted_at = now(), updated_at = now()
       returning id as "jobId", wanted`,
     values: [actor, ownerId, JSON.stringify(wishes), traceId],
   });
@@ -182,10 +182,23 @@ export async function listSilentQueues(db: Db, afterSeconds: number): Promise<st
   return rows.map(({ actor }) => actor);
 }
 
-export function countJobs(db: Db): Promise<{ actor: string; state: JobState; count: number; oldestSeconds: number }[]> {
+type JobCount = {
+  actor: string;
+  state: JobState;
+  count: number;
+  /** Since the longest untouched one moved. */
+  oldestSeconds: number;
+  /** Since the oldest was asked for. */
+  waitedSeconds: number;
+  /** Of the one that was tried most often. */
+  attempts: number;
+};
+
+export function countJobs(db: Db): Promise<JobCount[]> {
   return many(db, {
     name: "job_count",
-    text: `select actor, state, count(*) as count, coalesce(extract(epoch from now() - min(updated_at)), 0)::float8 as "oldestSeconds"
+    text: `select actor, state, count(*) as count, coalesce(extract(epoch from now() - min(updated_at)), 0)::float8 as "oldestSeconds",
+        coalesce(extract(epoch from now() - min(wanted_at)), 0)::float8 as "waitedSeconds", max(attempts) as attempts
       from job.job where done < wanted or state = 'failed' group by actor, state`,
   });
 }

@@ -10,6 +10,14 @@ export async function sumStorage(db: Db): Promise<{ liveBytes: number; doomedByt
   return row ?? { liveBytes: 0, doomedBytes: 0, blobs: 0 };
 }
 
+/** Bytes that uploads have announced and that are no blobs yet, by the uploads' state. */
+export function sumUploads(db: Db): Promise<{ state: string; bytes: number }[]> {
+  return many(db, {
+    name: "storage_sum_uploads",
+    text: `select state, sum(size_bytes)::bigint as bytes from blob.upload where state <> 'verified' and state <> 'rejected' group by state`,
+  });
+}
+
 /** Key of the advisory lock that a backup holds (`pg_advisory_lock`) from its dump until its objects are copied: meanwhile nothing is removed. */
 export const backupLock = 7_368_054;
 

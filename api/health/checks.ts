@@ -1,18 +1,34 @@
+import { listSilentQueues } from "../../db/job.ts";
 import { ping } from "../../db/query.ts";
-import type { Deps } from "../../deps.ts";
+import type { Api } from "../api.ts";
 
-export type PartCheck = { part: string; ok: boolean; required: boolean; detail?: string };
+export type PartCheck = {
+  part: string;
+  ok: boolean;
+  /** Without it the process answers nothing that matters. */
+  required: boolean;
+  /** Degraded: what is missing is missed by some. Down: by all. */
+  state: "ok" | "degraded" | "down";
+  detail?: string;
+};
+type About = Pick<PartCheck, "part" | "required">;
 
 const limitMs = 2_000;
 
 /** A probe of the storage writes, so that it is not made at every question. */
 const probeEveryMs = 3_000;
+/** Nobody has taken a canary for so many of its periods. */
+const silentPeriods = 4;
+/** Lines that were lost are told for so long. */
+const lostForMs = 60_000;
+
+type Parts = Pick<Api, "db" | "storage" | "mailbox" | "revocations" | "logs" | "config">;
 
 /**
  * Looks at each part when asked; at the storage at most every 3 s. Storage and queues being away is degraded, not dead:
  * manifests are still served.
  */
-export function openChecks({ db, storage, mailbox }: Pick<Deps, "db" | "storage" | "mailbox">) {
+export function openChecks({ db, storage, mailbox, revocations, logs, config }: Parts) {
   let probe: { at: number; outcome: Promise<PartCheck> } | undefined;
   const probeStorage = () => {
     if (!probe || performance.now() - probe.at > probeEveryMs)
@@ -22,26 +38,41 @@ export function openChecks({ db, storage, mailbox }: Pick<Deps, "db" | "storage"
       };
     return probe.outcome;
   };
+  const lookAtWorkers = async () => {
+    const silent = await listSilentQueues(db, silentPeriods * config.RESEND_EVERY_SECONDS + 5);
+    if (silent.length > 0) throw new Error(`nobody takes messages of ${silent.join(", ")}`);
+  };
+  let lost = { lines: 0, at: Number.NEGATIVE_INFINITY };
+  const lookAtLogs = async () => {
+    const lines = logs.shipping?.dropped() ?? 0;
+    if (lines > lost.lines) lost = { lines, at: performance.now() };
+    if (performance.now() - lost.at < lostForMs)
+      throw new Error(`${lost.lines} lines were lost: the stream of logs does not take them`);
+  };
   return (): Promise<PartCheck[]> => {
     const [queue] = mailbox.queues;
     return Promise.all([
       check({ part: "database", required: true }, () => ping(db)),
+      check({ part: "revocations", required: true }, async () => revocations.lease()),
       probeStorage(),
       check({ part: "queues", required: false }, async () => queue?.getJobCounts("waiting")),
+      check({ part: "workers", required: false }, lookAtWorkers),
+      check({ part: "logs", required: false }, lookAtLogs),
     ]);
   };
 }
 
-async function check(about: { part: string; required: boolean }, look: () => Promise<unknown>): Promise<PartCheck> {
+async function check(about: About, look: () => Promise<unknown>): Promise<PartCheck> {
   let timer: Timer | undefined;
   const limit = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs);
   });
   try {
     await Promise.race([look(), limit]);
-    return { ...about, ok: true };
+    return { ...about, ok: true, state: "ok" };
   } catch (error) {
-    return { ...about, ok: false, detail: error instanceof Error ? error.message : "it failed" };
+    const detail = error instanceof Error ? error.message : "it failed";
+    return { ...about, ok: false, state: about.required ? "down" : "degraded", detail };
   } finally {
     clearTimeout(timer);
   }

@@ -8,8 +8,8 @@ import { openMetrics } from "./metrics.ts";
 
 /** Health, numbers and public keys, at the root. */
 export function health(api: Api) {
-  const metrics = openMetrics(api);
   const checkParts = openChecks(api);
+  const metrics = openMetrics(api, { checkParts, version: manifest.version });
   const startedAt = new Date();
   return new Elysia({ tags: ["health"] })
     .get(
@@ -37,8 +37,10 @@ export function health(api: Api) {
         const ready = checks.every(({ ok, required }) => ok || !required);
         set.status = ready ? 200 : 503;
         set.headers["cache-control"] = "no-store";
+        const wrong = checks.filter(({ ok }) => !ok).map(({ part }) => part);
         return {
-          status: !ready ? "unavailable" : checks.every(({ ok }) => ok) ? "ok" : "degraded",
+          status: !ready ? "unavailable" : wrong.length === 0 ? "ok" : "degraded",
+          ...(wrong.length > 0 && { degraded: wrong }),
           ...(query.verbose !== undefined && { checks: isNear(request, server) ? checks : checks.map(hideDetail) }),
         };
       },
@@ -81,8 +83,8 @@ function isNear(request: Request, server: Server): boolean {
 }
 
 /** What a driver says of a part may name hosts and accounts: that is for this machine alone. */
-function hideDetail({ part, ok, required }: PartCheck): PartCheck {
-  return { part, ok, required };
+function hideDetail({ part, ok, required, state }: PartCheck): PartCheck {
+  return { part, ok, required, state };
 }
 
 /** Compares in constant time. */

@@ -3,6 +3,9 @@
 alter table job.job add column trace_id text;
 alter table outbox.fact add column trace_id text;
 
+-- Since when somebody waits for it: updated_at moves with every try.
+alter table job.job add column wanted_at timestamptz not null default now();
+
 create schema log;
 
 -- Lines of all processes on their way to files, where there is no Redis. Capped by whoever writes; a crash of the server may take them.

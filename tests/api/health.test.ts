@@ -3,8 +3,12 @@ import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { openApi } from "../../api/index.ts";
+import { addRuns, runBounds } from "../../db/log-run.ts";
 import { readKeys } from "../../keys.ts";
+import { want } from "../../queues/mailbox.ts";
+import { verifyUpload } from "../../queues/verify-upload.ts";
 import { startDelayProxy } from "../delay-proxy.ts";
+import { findExpositionFlaws } from "../exposition.ts";
 import { createTestDatabase, openCall, parts, waitFor } from "../harness.ts";
 import { openTestApi, type TestApi } from "./open-test-api.ts";
 
@@ -132,6 +136,49 @@ test("/metrics counts requests by template, and tells the queues and the process
     expect(line).toMatch(/^(# (HELP|TYPE) |[a-z0-9_]+(\{([a-z_]+="[^"]*",?)+\})? (-?[\d.e+-]+|NaN)$)/);
 });
 
+test("/metrics tells how long runs took, who waits for a connection, and how old what we know of revocations is", async () => {
+  const run = { actor: "verify-upload", outcome: "completed" as const, runs: 2, seconds: 1.5 };
+  const buckets = (from: number) => runBounds.map((_, index) => (index < from ? 0 : 2));
+  await addRuns(api.deps.db, [{ ...run, buckets: buckets(4) }]);
+  await addRuns(api.deps.db, [{ ...run, buckets: buckets(9) }]);
+  const wish = { payload: { uploadId: crypto.randomUUID() } };
+  const { jobId } = await want(api.deps.db, verifyUpload, wish);
+  await api.deps.db.query({
+    name: "",
+    text: `update job.job set wanted_at = now() - interval '1 hour', attempts = 3 where id = $1`,
+    values: [jobId],
+  });
+  const { text } = await call("GET", "/metrics", { headers: { authorization: "Bearer a metrics token" } });
+  const value = (name: string) =>
+    Number(
+      text
+        .split("\n")
+        .find((line) => line.startsWith(`${name} `))
+        ?.slice(name.length),
+    );
+  const labels = 'actor="verify-upload",outcome="completed"';
+  expect(value(`sunduk_job_duration_seconds_count{${labels}}`)).toBe(4);
+  expect(value(`sunduk_job_duration_seconds_sum{${labels}}`)).toBe(3);
+  expect(value(`sunduk_job_duration_seconds_bucket{${labels},le="0.5"}`)).toBe(0);
+  expect(value(`sunduk_job_duration_seconds_bucket{${labels},le="1"}`)).toBe(2);
+  expect(value(`sunduk_job_duration_seconds_bucket{${labels},le="+Inf"}`)).toBe(4);
+  expect(value('sunduk_job_waiting_seconds{actor="verify-upload"}')).toBeGreaterThanOrEqual(3_600);
+  expect(value('sunduk_job_attempts{actor="verify-upload"}')).toBe(3);
+  expect(value('sunduk_database_connections{state="waiting"}')).toBe(0);
+  expect(
+    value('sunduk_database_connections{state="idle"}') + value('sunduk_database_connections{state="busy"}'),
+  ).toBeGreaterThan(0);
+  expect(value("sunduk_revocations_age_seconds")).toBeLessThan(5);
+  expect(value("sunduk_log_lines_dropped_total")).toBe(0);
+  for (const part of ["database", "storage", "queues", "revocations", "workers", "logs"])
+    expect([part, value(`sunduk_part_up{part="${part}"}`)]).toEqual([part, 1]);
+});
+
+test("what /metrics says keeps to the exposition grammar: each family once, typed before its samples", async () => {
+  const { text } = await call("GET", "/metrics", { headers: { authorization: "Bearer a metrics token" } });
+  expect(findExpositionFlaws(text)).toEqual([]);
+});
+
 test("the buckets of a duration grow to its count", async () => {
   const { text } = await call("GET", "/metrics", { headers: { authorization: "Bearer a metrics token" } });
   const series = [...text.matchAll(/_bucket\{method="GET",route="\/v1\/packs",status="200",le="([^"]+)"\} (\d+)/g)];
@@ -156,7 +203,9 @@ test("/readyz is 503 while the database is away, says which part it is, and reco
       return answer.status === 503 && answer;
     }, "readyz to notice");
     expect(away.json.status).toBe("unavailable");
-    expect(away.json.checks).toContainEqual(expect.objectContaining({ part: "database", ok: false, required: true }));
+    const down = { part: "database", ok: false, required: true, state: "down" };
+    expect(away.json.checks).toContainEqual(expect.objectContaining(down));
+    expect(away.json.degraded).toContain("database");
     expect(away.headers.get("cache-control")).toBe("no-store");
     expect((await cut.call("GET", "/livez")).status).toBe(200);
     const request = await cut.call("GET", "/v1/packs");
@@ -183,7 +232,8 @@ test.skipIf(parts === "cluster")("/readyz is 200 and degraded while the storage 
       expect(status).toBe(200);
       return json.status === "degraded" && json;
     }, "readyz to notice");
-    const lost = { part: "storage", ok: false, required: false };
+    const lost = { part: "storage", ok: false, required: false, state: "degraded" };
+    expect(answer.degraded).toEqual(["storage"]);
     expect(answer.checks).toContainEqual({ ...lost, detail: expect.any(String) });
     // What exactly is wrong, with paths and hosts, is not for those who come through a proxy.
     const far = await broken.call("GET", "/readyz?verbose", { headers: { "x-real-ip": "198.51.100.1" } });
