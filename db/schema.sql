@@ -888,7 +888,6 @@ create table job.job (
   updated_at timestamp with time zone not null default now(),
   trace_id text,
   wanted_at timestamp with time zone not null default now(),
-  wanted_at timestamp with time zone not null default now(),
   constraint job_pkey PRIMARY KEY (id),
   constraint job_actor_subject_key UNIQUE (actor, subject),
   constraint job_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id) ON DELETE SET NULL,
