@@ -26,6 +26,7 @@ import { openRequestCounts } from "./health/request-counts.ts";
 import { images } from "./images/index.ts";
 import { openKnownImages } from "./images/known-images.ts";
 import { jobs } from "./jobs/index.ts";
+import { endConnections, type Leaving } from "./leaving.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
 import { me } from "./me/index.ts";
 import { notifications } from "./notifications/index.ts";
@@ -51,6 +52,7 @@ import { users } from "./users/index.ts";
 import { versions } from "./versions/index.ts";
 import { webhooks } from "./webhooks/index.ts";
 
+type Making = Pick<Options, "keys" | "features"> & Opened & { leaving?: Leaving };
 export type RunningApi = { port: number; close: () => Promise<void> };
 type Options = { keys: Keys; host: string; port: number; features: string[] };
 
@@ -93,7 +95,7 @@ export const features = {
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
 export async function makeApp(
   deps: Deps,
-  { keys, features: names, revocations, collector }: Pick<Options, "keys" | "features"> & Opened,
+  { keys, features: names, revocations, collector, leaving = { begun: false } }: Making,
 ) {
   const wanted = (name: string) => names.length === 0 || names.includes(name);
   const unknown = names.filter((name) => !Object.hasOwn(features, name));
@@ -129,6 +131,7 @@ export async function makeApp(
     serve: { maxRequestBodySize: maxRequestBytes, idleTimeout: 60 },
   })
     .use(problems(deps.log, openRecorder({ log: deps.log, counts: api.requestCounts })))
+    .use(endConnections(leaving))
     .use(bodyLimits(deps.config.LIMIT_BODY_BYTES))
     .use(strictRequests(mounted))
     .use(health(api));
@@ -179,7 +182,8 @@ export async function openApi(deps: Deps, { keys, host, port, features }: Option
   stack.defer(revocations.close);
   const collector = openCollector(deps);
   stack.defer(collector.close);
-  const app = await makeApp(deps, { keys, features, revocations, collector });
+  const leaving = { begun: false };
+  const app = await makeApp(deps, { keys, features, revocations, collector, leaving });
   app.listen({ hostname: host, port });
   const { server } = app;
   if (!server?.port) throw new Error(`Cannot listen on ${host}:${port}`);
@@ -187,6 +191,9 @@ export async function openApi(deps: Deps, { keys, host, port, features }: Option
   return {
     port: server.port,
     close: async () => {
+      // A proxy first loses the connections that it keeps to us: closing one would fail the request that it sends just then.
+      leaving.begun = true;
+      if (deps.config.TRUSTED_PROXIES.length > 0) await Bun.sleep(deps.config.LINGER_SECONDS * 1000);
       // Ends listening; the promise would also wait for connections that are kept alive and carry nothing.
       void server.stop(false);
       const deadline = performance.now() + drainMs;

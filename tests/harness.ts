@@ -160,6 +160,7 @@ export async function testEnvironment(extra: Record<string, string> = {}): Promi
     RESEND_AFTER_SECONDS: "3",
     RESEND_EVERY_SECONDS: "3",
     LOCK_SECONDS: "5",
+    LINGER_SECONDS: "0",
     // One file tests AVIF; in all others it would only take the time of two cores.
     IMAGE_AVIF: "off",
   };
