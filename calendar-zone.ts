@@ -1,5 +1,5 @@
-/** A zone is described from the year before a series begins, for so many years: what lies further ahead nobody knows. */
-const years = 12;
+/** A zone is described from the year before its first series begins until so many years from its last, or from now: what lies further ahead nobody knows. */
+const yearsAhead = 11;
 
 type Change = { at: Temporal.ZonedDateTime; fromMinutes: number; toMinutes: number };
 
@@ -7,13 +7,13 @@ type Change = { at: Temporal.ZonedDateTime; fromMinutes: number; toMinutes: numb
  * A zone as calendars want it described (RFC 5545, 3.6.5): every change of its clocks in those years, by the offsets that it
  * changes between. Its rules are those of this program's own time zone database.
  */
-export function writeZone(timeZone: string, starts: Date[]): string[] {
-  const year = Math.min(...starts.map((start) => start.getUTCFullYear())) - 1;
-  const begin = Temporal.ZonedDateTime.from({ timeZone, year, month: 1, day: 1 });
-  const changes = listChanges(begin, begin.add({ years }));
+export function writeZone(timeZone: string, { starts, now }: { starts: Date[]; now: Date }): string[] {
+  const years = starts.map((start) => start.getUTCFullYear());
+  const startOf = (year: number) => Temporal.ZonedDateTime.from({ timeZone, year, month: 1, day: 1 });
+  const begin = startOf(Math.min(...years) - 1);
+  const changes = listChanges(begin, startOf(Math.max(now.getUTCFullYear(), ...years) + yearsAhead));
   const first: Change = { at: begin, fromMinutes: minutesOf(begin), toMinutes: minutesOf(begin) };
-  const groups = Map.groupBy([first, ...changes], ({ fromMinutes, toMinutes }) => `${fromMinutes} ${toMinutes}`);
-  return ["BEGIN:VTIMEZONE", `TZID:${timeZone}`, ...[...groups.values()].flatMap(writeObservance), "END:VTIMEZONE"];
+  return ["BEGIN:VTIMEZONE", `TZID:${timeZone}`, ...[first, ...changes].flatMap(writeObservance), "END:VTIMEZONE"];
 }
 
 function listChanges(begin: Temporal.ZonedDateTime, end: Temporal.ZonedDateTime): Change[] {
@@ -27,20 +27,17 @@ function listChanges(begin: Temporal.ZonedDateTime, end: Temporal.ZonedDateTime)
   }
 }
 
-function writeObservance(changes: Change[]): string[] {
-  const [first] = changes;
-  if (!first) return [];
-  const kind = first.toMinutes > first.fromMinutes ? "DAYLIGHT" : "STANDARD";
+/** One for each change: of lists of dates (RDATE) some calendars read the first only. */
+function writeObservance({ at, fromMinutes, toMinutes }: Change): string[] {
+  const kind = toMinutes > fromMinutes ? "DAYLIGHT" : "STANDARD";
   // The clock's time at a change is told by the offset before it.
-  const onset = ({ at, fromMinutes }: Change) =>
-    writeLocal(at.withTimeZone("UTC").add({ minutes: fromMinutes }).toPlainDateTime());
+  const onset = writeLocal(at.withTimeZone("UTC").add({ minutes: fromMinutes }).toPlainDateTime());
   return [
     `BEGIN:${kind}`,
-    `DTSTART:${onset(first)}`,
-    ...(changes.length > 1 ? [`RDATE:${changes.slice(1).map(onset).join(",")}`] : []),
-    `TZOFFSETFROM:${writeOffset(first.fromMinutes)}`,
-    `TZOFFSETTO:${writeOffset(first.toMinutes)}`,
-    `TZNAME:${nameOf(first.at)}`,
+    `DTSTART:${onset}`,
+    `TZOFFSETFROM:${writeOffset(fromMinutes)}`,
+    `TZOFFSETTO:${writeOffset(toMinutes)}`,
+    `TZNAME:${nameOf(at)}`,
     `END:${kind}`,
   ];
 }

@@ -31,13 +31,15 @@ type Calendar = {
   /** Who is invited by a mail, and by whom: addresses. */
   attendee?: string;
   organizer?: string;
+  /** Zones are described beyond it. */
+  now?: Date;
 };
 
 /**
  * A calendar as text (RFC 5545; name and refreshing by RFC 7986). What takes place once is in UTC, a series in its zone, which
  * is described along with it. Lines end with CRLF and are folded at 75 octets, never inside a character.
  */
-export function writeCalendar({ name, entries, method, attendee, organizer }: Calendar): string {
+export function writeCalendar({ name, entries, method, attendee, organizer, now = new Date() }: Calendar): string {
   const series = entries.filter(({ rrule }) => rrule !== null);
   const zones = Map.groupBy(series, ({ timeZone }) => timeZone);
   const lines = [
@@ -50,10 +52,7 @@ export function writeCalendar({ name, entries, method, attendee, organizer }: Ca
     "REFRESH-INTERVAL;VALUE=DURATION:PT1H",
     "X-PUBLISHED-TTL:PT1H",
     ...[...zones].flatMap(([timeZone, used]) =>
-      writeZone(
-        timeZone,
-        used.map(({ startsAt }) => startsAt),
-      ),
+      writeZone(timeZone, { starts: used.map(({ startsAt }) => startsAt), now }),
     ),
     ...entries.flatMap((entry) => writeEntry(entry, { attendee, organizer })),
     "END:VCALENDAR",

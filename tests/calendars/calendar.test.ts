@@ -40,7 +40,7 @@ const zones = [
 
 for (const [timeZone, local] of zones) {
   const entry = makeSeries(timeZone, local);
-  const text = writeCalendar({ name: "Сундук", entries: [entry] });
+  const text = writeCalendar({ name: "Сундук", entries: [entry], now: entry.startsAt });
 
   test(`a series in ${timeZone} over a change of clocks is what the golden file says`, async () => {
     const golden = join(import.meta.dir, `${timeZone.replace("/", "-").toLowerCase()}.ics`);
@@ -75,6 +75,15 @@ for (const [timeZone, local] of zones) {
     expect(instant(exceptions[0]?.startDate ?? series.startDate)).toBe(Number(entry.exceptions[0]?.startsAt));
   });
 }
+
+test("a series that began long ago is at its hour today: its zone is described until then", () => {
+  const entry = { ...makeSeries("Europe/Berlin", "2008-01-04T19:00"), rrule: "FREQ=WEEKLY", exceptions: [] };
+  const calendar = new ICAL.Component(ICAL.parse(writeCalendar({ name: "", entries: [entry] })));
+  const zone = new ICAL.Timezone(calendar.getFirstSubcomponent("vtimezone") ?? undefined);
+  const summer = ICAL.Time.fromDateTimeString(`${new Date().getUTCFullYear() + 1}-07-01T19:00:00`);
+  summer.zone = zone;
+  expect(new Date(summer.toUnixTime() * 1000).toISOString()).toContain("T17:00");
+});
 
 test("no line has more than 75 octets, none ends inside a character, and all end with CRLF", () => {
   const entry = { ...makeSeries("Europe/Berlin", "2026-03-20T19:00"), text: "ё🏰, ".repeat(500) };
