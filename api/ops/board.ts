@@ -50,7 +50,7 @@ export function openBoard({ queues, redis }: { queues: Mailbox["queues"]; redis:
     setErrorHandler: () => adapter,
     setUIConfig: () => adapter,
   };
-  const adapters = queues.filter(isBoardQueue).map((queue) => new BullMQAdapter(queue));
+  const adapters = queues.filter(isBoardQueue).map((queue) => new BullMQAdapter(queue, { externalJobUrl: linkToJob }));
   createBullBoard({ queues: adapters, serverAdapter: adapter, options: { uiBasePath } });
   const view = readFileSync(join(dist, "index.ejs"), "utf8");
   const files = [...new Bun.Glob("static/**/*").scanSync({ cwd: dist })];
@@ -81,6 +81,12 @@ function renderView(view: string, params: Record<string, string>): string {
       const value = params[name] ?? "";
       return kind === "-" ? value : value.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
     });
+}
+
+/** A message names its job: the row says what became of it, and to which trace it belongs. */
+function linkToJob({ data }: { data?: unknown }): { href: string } {
+  const jobId = typeof data === "object" && data !== null && "jobId" in data ? String(data.jobId) : undefined;
+  return { href: jobId !== undefined && /^[0-9a-f-]{36}$/.test(jobId) ? `/ops/jobs/${jobId}` : "/ops/queues" };
 }
 
 /** No job of ours is part of a flow, and looking for one would need a Redis. */

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { openApi } from "../../api/index.ts";
 import type { Config } from "../../config.ts";
 import { readKeys } from "../../keys.ts";
+import { want } from "../../queues/mailbox.ts";
+import { verifyUpload } from "../../queues/verify-upload.ts";
+import { makeTraceId, withTrace } from "../../trace.ts";
 import { openCall, waitFor } from "../harness.ts";
 import { findForeignLoads, openTestApi, type TestApi, testPassword } from "./open-test-api.ts";
 
@@ -157,6 +160,45 @@ test("messages are shown, looked into and removed", async () => {
   expect((await api.call("GET", `${path}/logs`, { headers })).status).toBe(200);
   expect((await api.call("PUT", `${path}/clean`, { headers })).status).toBe(204);
   expect((await openQueue(headers.cookie)).jobs).toEqual([]);
+});
+
+test("each message links to its job's row and trace, a page for operators alone that shows what anybody wrote as text", async () => {
+  const headers = await signIn("admin");
+  const payload = { uploadId: crypto.randomUUID() };
+  const trace = makeTraceId();
+  const { jobId, wanted } = await withTrace({ id: trace }, () => want(api.deps.db, verifyUpload, { payload }));
+  await api.deps.db.query({
+    name: "",
+    text: `update job.job set state = 'failed', problem = '{"detail": "<script>alert(1)</script>"}' where id = $1`,
+    values: [jobId],
+  });
+  const said = {
+    id: "l-1",
+    level: 40,
+    time: new Date().toISOString(),
+    service: "pod-0",
+    traceId: trace,
+    msg: "<b>a run</b> failed",
+  };
+  await api.deps.logs.append(`${JSON.stringify(said)}\n`);
+  await api.deps.mailbox.send("verify-upload", { jobId, wanted });
+  const job = await waitFor(async () => {
+    const { jobs } = await openQueue(headers.cookie);
+    return jobs.find(({ data }: { data: { jobId: string } }) => data.jobId === jobId);
+  }, "the message to be shown");
+  expect(job.externalUrl.href).toBe(`/ops/jobs/${jobId}`);
+  const page = await api.call("GET", job.externalUrl.href, { headers });
+  expect(page.status).toBe(200);
+  expect(page.text).toContain(trace);
+  expect(page.text).toContain("failed");
+  expect(page.text).toContain("pod-0 &#60;b&#62;a run");
+  expect(page.text).not.toMatch(/<script|<b>/);
+  expect(findForeignLoads(page.text)).toEqual([]);
+  const russian = await api.call("GET", job.externalUrl.href, { headers: { ...headers, "accept-language": "ru" } });
+  expect(russian.text).toContain("Трасса");
+  expect((await api.call("GET", job.externalUrl.href)).headers.get("location")).toBe("/ops/sign-in");
+  expect((await api.call("GET", job.externalUrl.href, { headers: bearer("user") })).status).toBe(403);
+  expect((await api.call("GET", `/ops/jobs/${crypto.randomUUID()}`, { headers })).status).toBe(404);
 });
 
 test("the session is looked at each time: signing out, losing the role and being disabled end it at once", async () => {
