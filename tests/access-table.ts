@@ -135,6 +135,7 @@ export const routes: Record<string, Route> = {
     changes: true,
     names: "slug",
   },
+  "GET /v1/packs/:slug/badge.svg": { request: pack("/badge.svg"), expected: readable(200), names: "slug" },
   "GET /v1/packs/:slug/access": { request: pack("/access"), expected: from("maintainer", 200), names: "slug" },
   "PUT /v1/packs/:slug/access": {
     request: ({ slug }) => ({ path: `/v1/packs/${slug}/access`, body: { users: ["stranger"], roles: [] } }),

@@ -1,4 +1,6 @@
 import { Elysia } from "elysia";
+import { startOf } from "../../analytics-time.ts";
+import { findTotal } from "../../db/analytics-rollup.ts";
 import { countFollows } from "../../db/follow.ts";
 import { deleteMember, listMembers, type PackRow, upsertMember } from "../../db/pack.ts";
 import { findAccess } from "../../db/pack-access.ts";
@@ -12,6 +14,7 @@ import { linkNext } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
 import { setAccess } from "./access.ts";
+import { drawBadge } from "./badge.ts";
 import {
   DeletePack,
   Member,
@@ -114,6 +117,22 @@ export function packs(api: Api) {
       },
     )
     .get(
+      "/:slug/badge.svg",
+      async ({ params, caller }) => {
+        const pack = await getPack(api, { slug: params.slug, caller });
+        const badge = drawBadge(await findTotal(api.db, { subjectId: pack.id, kind: "download" }));
+        const cache = pack.visibility === "public" ? "public, max-age=300" : "private, no-cache";
+        return new Response(badge, { headers: { "content-type": "image/svg+xml", "cache-control": cache } });
+      },
+      {
+        params: SlugParams,
+        detail: {
+          summary: "A pack's downloads as a picture for other pages",
+          responses: { 200: { description: "image/svg+xml" } },
+        },
+      },
+    )
+    .get(
       "/:slug/access",
       async ({ params, caller }) =>
         findAccess(
@@ -210,7 +229,10 @@ export function packs(api: Api) {
 
   async function showPage(pack: PackRow, caller: Caller | null) {
     const asked = { subject: { packId: pack.id }, userId: caller?.userId ?? null };
-    return { ...describePack(pack), ...(await countFollows(api.db, asked)) };
+    const { count, asOf } = await findTotal(api.db, { subjectId: pack.id, kind: "download" });
+    // By the hour, so that a page that shows nothing new keeps its ETag.
+    const downloads = { count, asOf: startOf("hour", asOf).toISOString() };
+    return { ...describePack(pack), ...(await countFollows(api.db, asked)), downloads };
   }
 
   async function answer(pack: PackRow, { caller, request }: { caller: Caller | null; request: Request }) {

@@ -118,6 +118,11 @@ export const Pack = t.Object({
   updatedAt: t.String(),
 });
 export type Pack = typeof Pack.static;
-/** A pack's page: the pack, and who follows it. */
-export const PackPage = t.Object({ ...Pack.properties, followers: t.Integer(), following: t.Boolean() });
+/** A pack's page: the pack, who follows it, and how often it was downloaded. */
+export const PackPage = t.Object({
+  ...Pack.properties,
+  followers: t.Integer(),
+  following: t.Boolean(),
+  downloads: t.Object({ count: t.Integer(), asOf: t.String({ description: "All before this hour are counted" }) }),
+});
 export const Packs = t.Object({ items: t.Array(Pack), nextCursor: t.Union([t.String(), t.Null()]) });

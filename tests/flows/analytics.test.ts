@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { shorten } from "../../api/packs/badge.ts";
 import { readConfig } from "../../config.ts";
 import { many } from "../../db/query.ts";
 import { handle as rollUp } from "../../workers/roll-up.ts";
@@ -275,3 +276,31 @@ describe("what owners read", () => {
     expect((await ask(operator, query)).status).toBe(400);
   });
 });
+
+test("a pack's page, its badge and the query tell the same number of downloads", async () => {
+  await roll();
+  const page = await system.call("GET", "/v1/packs/open-pack");
+  const { json } = await author.call("GET", "/v1/analytics/query?metric=downloads&subject=pack:open-pack");
+  expect(page.json.downloads.count).toBe(json.total);
+  expect(json.total).toBeGreaterThan(1);
+  expect(page.json.downloads.asOf).toMatch(/:00:00\.000Z$/);
+  const badge = await system.call("GET", "/v1/packs/open-pack/badge.svg");
+  expect(badge.headers.get("content-type")).toBe("image/svg+xml");
+  expect(badge.headers.get("cache-control")).toBe("public, max-age=300");
+  expect(badge.text).toContain(`downloads: ${json.total}, as of ${json.asOf}`);
+  const hidden = await author.call("GET", "/v1/packs/hidden-pack/badge.svg");
+  expect([hidden.status, hidden.headers.get("cache-control")]).toEqual([200, "private, no-cache"]);
+  const etag = page.headers.get("etag") ?? "";
+  await roll();
+  expect((await system.call("GET", "/v1/packs/open-pack", { headers: { "if-none-match": etag } })).status).toBe(304);
+});
+
+test.each([
+  [0, "0"],
+  [999, "999"],
+  [1_000, "1k"],
+  [1_299, "1.2k"],
+  [34_999, "34k"],
+  [5_690_000, "5.6M"],
+  [2_000_000_000, "2G"],
+])("%d downloads are shown as %s", (count, text) => expect(shorten(count)).toBe(text));
