@@ -15,6 +15,7 @@ const commandFiles: Record<string, string> = {
   "user import": "./user-import.ts",
   "user export": "./ops/user-export.ts",
   "user erase": "./ops/user-erase.ts",
+  logs: "./ops/logs.ts",
   "jobs failed": "./ops/jobs.ts",
   "jobs retry": "./ops/jobs.ts",
   "jobs pause": "./ops/jobs.ts",

@@ -1,5 +1,7 @@
 const en = {
   noneFailed: "No job has failed.",
+  logsIncomplete:
+    "Not everything was looked at: narrow it down with --from, --to or --service, or ask again in a moment.",
   retried: (jobs: number) => `${jobs === 1 ? "One job is" : `${jobs} jobs are`} done once more.`,
   paused: (actor: string) =>
     `${actor} is paused: what waits stays, what runs goes on. Resume: sunduk jobs resume ${actor}`,
@@ -30,6 +32,7 @@ export type OpsMessages = typeof en;
 
 const ru: OpsMessages = {
   noneFailed: "Неудавшихся задач нет.",
+  logsIncomplete: "Просмотрено не всё: сузьте поиск (--from, --to, --service) или повторите чуть позже.",
   retried: (jobs) => `Задач отправлено ещё раз: ${jobs}.`,
   paused: (actor) =>
     `${actor} приостановлен: что ждёт, подождёт, что начато, закончится. Дальше: sunduk jobs resume ${actor}`,

@@ -186,6 +186,39 @@ test("lines get into files by service and day, and are found there once", async 
   expect(new Set(items.map(({ id }) => id)).size).toBe(items.length);
 });
 
+test("`sunduk logs` shows a trace, the oldest line first, and follows what comes", async () => {
+  const { trace, headers } = traced();
+  await user.call("GET", "/v1/me", { headers });
+  await waitForLines({ trace }, (found) => found.some(({ msg }) => msg === "request"));
+  const run = (...words: string[]) =>
+    Bun.spawn([process.execPath, join(import.meta.dir, "../../cli/index.ts"), "logs", ...words], {
+      env: {
+        PATH: process.env.PATH ?? "",
+        SUNDUK_URL: system.url,
+        SUNDUK_TOKEN: operator.token,
+        HOME: system.environment.DATA ?? "",
+      },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  const told = JSON.parse(await new Response(run("--trace", trace, "--json").stdout).text());
+  expect(told.items.at(-1)).toMatchObject({ msg: "request", route: "/v1/me", traceId: trace });
+  const times = told.items.map(({ time }: Line) => time);
+  expect(times).toEqual([...times].sort());
+  const text = await new Response(run("--trace", trace, "--query", '"msg":"request"').stdout).text();
+  expect(text).toMatch(/^\d{4}-\S+Z debug api request .*route=\/v1\/me .*status=200/);
+  const fresh = traced();
+  const following = run("--trace", fresh.trace, "--follow", "--json");
+  await user.call("GET", "/v1/me", { headers: fresh.headers });
+  let seen = "";
+  for await (const chunk of following.stdout) {
+    seen += new TextDecoder().decode(chunk);
+    if (seen.includes('"msg":"request"')) break;
+  }
+  following.kill("SIGTERM");
+  expect(seen).toContain(fresh.trace);
+});
+
 test("logs are for operators and admins, and nothing unknown is asked", async () => {
   expect((await system.call("GET", "/v1/ops/logs")).status).toBe(401);
   expect((await user.call("GET", "/v1/ops/logs")).status).toBe(403);
