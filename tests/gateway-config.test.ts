@@ -94,6 +94,19 @@ describe("compose.yaml", () => {
   });
 });
 
+test("compose.tls.yaml gives gateway/tls.conf every name that it holds, beside those of compose.yaml, and a key no default", async () => {
+  const text = await read("compose.tls.yaml");
+  const Tls = t.Object({ services: t.Object({ nginx: t.Object({ environment: t.Record(t.String(), t.String()) }) }) });
+  const { environment } = Value.Parse(Tls, Bun.YAML.parse(text)).services.nginx;
+  const conf = (await read("gateway/tls.conf")).replaceAll(/^\s*#.*$/gm, "");
+  const held = [...conf.matchAll(/\$\{([A-Z0-9_]+)\}/g)].map(([, name = ""]) => name);
+  expect(Object.keys(environment).sort()).toEqual([...new Set(held), "NGINX_ENVSUBST_FILTER"].sort());
+  const filter = new RegExp(environment.NGINX_ENVSUBST_FILTER?.replace("$$", "$") ?? "");
+  const plain = Object.keys(compose.services.nginx?.environment ?? {}).filter((name) => !name.startsWith("NGINX_"));
+  for (const name of [...held, ...plain]) expect(name).toMatch(filter);
+  expect(text).toContain("${TLS_KEY:?");
+});
+
 test("the image is not root's, and holds neither secrets nor data", async () => {
   expect(await read("Dockerfile")).toMatch(/^USER bun$/m);
   const ignored = (await read(".dockerignore")).split("\n").filter((line) => line !== "" && !line.startsWith("#"));

@@ -14,6 +14,8 @@ export type GatewayOptions = {
   port: number;
   /** Requests a second that one address may send to `/v1/auth/`, "100000r/s" when not given. */
   authRate?: string;
+  /** Also serves TLS on a port, and sends whoever comes without it there. Files in PEM. */
+  tls?: { certificate: string; key: string; port: number };
   /** The bucket whose path goes to storage, "sunduk" when not given. */
   bucket?: string;
 };
@@ -148,13 +150,23 @@ export async function startServices(dir: string, given?: S3Service): Promise<Ser
     port,
     authRate = "100000r/s",
     bucket = s3.bucket,
+    tls,
   }: GatewayOptions): Promise<Gateway> => {
     gateways += 1;
     const [listenPort = 0] = port === 0 ? pickPorts(1) : [port];
     const part = {
       script: "nginx.sh",
       dir: join(dir, `gateway-${gateways}`),
-      env: { S3_BUCKET: bucket, AUTH_RATE: authRate },
+      env: {
+        S3_BUCKET: bucket,
+        AUTH_RATE: authRate,
+        ...(tls && {
+          TLS_CERTIFICATE: tls.certificate,
+          TLS_KEY: tls.key,
+          TLS_LISTEN: `127.0.0.1:${tls.port}`,
+          PUBLIC_URL: `https://localhost:${tls.port}`,
+        }),
+      },
     };
     const stopGateway = await startPart(part, [listenPort, storagePort, ...apiPorts].map(String));
     stops.push(stopGateway);

@@ -176,7 +176,7 @@ describe.if(found.missing.length === 0)("the gateway", () => {
       return answers.map((answer) => answer.headers.get("x-cache"));
     };
     expect(await twice("/v1/packs/private/latest")).toEqual(["MISS", "MISS"]);
-    for (const headers of [{ Authorization: "Bearer t" }, { Token: "t" }, { Cookie: "session=1" }]) {
+    for (const headers of [{ Authorization: "Bearer t" }, { Token: "t" }, { Cookie: "session=1" }, { Share: "s" }]) {
       const path = `/v1/packs/${Object.keys(headers)[0]}/versions/1/manifest`;
       expect(await twice(path, headers)).toEqual(["BYPASS", "BYPASS"]);
       expect(await twice(path)).toEqual(["MISS", "HIT"]);

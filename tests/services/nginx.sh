@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # nginx.sh start DIR PORT STORAGE_PORT API_PORT… | stop DIR
 # The production gateway (gateway/nginx.conf) on 127.0.0.1:PORT, in front of API processes and of storage on loopback.
-# S3_BUCKET names the bucket (default sunduk), AUTH_RATE the sign-in limit. `nginx.sh render DIR …` writes and tests only.
+# S3_BUCKET names the bucket (default sunduk), AUTH_RATE the sign-in limit; with TLS_CERTIFICATE, TLS_KEY, TLS_LISTEN and
+# PUBLIC_URL it serves TLS too. `nginx.sh render DIR …` writes and tests only.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/process.sh"
@@ -10,15 +11,16 @@ usage() { echo "usage: nginx.sh start|render DIR PORT STORAGE_PORT API_PORT… |
 [ $# -ge 2 ] || usage
 verb=$1 DIR=$(absolute "$2")
 
-# Replaces every ${NAME} of the template by its value, as the nginx image does with envsubst.
+# render FILE NAME…: replaces every ${NAME} of the template by its value, as the nginx image does with envsubst.
 render() {
-  local text name value
-  text=$(cat "$here/../../gateway/nginx.conf")
-  for name in LISTEN API_SERVERS STORAGE_SERVERS S3_BUCKET AUTH_RATE NAMESERVER; do
+  local text name value file=$1
+  shift
+  text=$(cat "$here/../../gateway/$file")
+  for name in "$@"; do
     value=${!name}
     text=${text//"\${$name}"/"$value"}
   done
-  printf '%s\n' "$text" >"$DIR/nginx.conf"
+  printf '%s\n' "$text" >"$DIR/$file"
 }
 
 case $verb in
@@ -36,7 +38,9 @@ start | render)
   for port in "$@"; do API_SERVERS="$API_SERVERS server 127.0.0.1:$port max_fails=2 fail_timeout=2s;"; done
   ready() { [[ "$(ask "$PORT" 'GET /gateway HTTP/1.0\r\n\r\n')" == *" 204 "* ]]; }
   before=$(cat "$DIR/nginx.conf" 2>/dev/null || true)
-  render
+  render nginx.conf LISTEN API_SERVERS STORAGE_SERVERS S3_BUCKET AUTH_RATE NAMESERVER
+  rm -f "$DIR/tls.conf"
+  if [ -n "${TLS_CERTIFICATE:-}" ]; then render tls.conf TLS_LISTEN TLS_CERTIFICATE TLS_KEY PUBLIC_URL; fi
   nginx=(nginx -p "$DIR/" -c "$DIR/nginx.conf" -e stderr)
   # As root, nginx would hand its work to another user, who cannot look into DIR.
   extra="daemon off;"
