@@ -102,7 +102,7 @@ export const secretsPart = (name: string) => `${folderOf(name)}/secrets.sealed`;
 
 function nameBackup(at: Date, point: boolean): string {
   const digits = Buffer.from(crypto.getRandomValues(new Uint8Array(3))).toString("hex");
-  return `${at.toISOString().replace(/[-:]|\.\d+/g, "")}-${point ? "point-" : ""}${digits}`;
+  return `${at.toISOString().replace(/[-:.]/g, "")}-${point ? "point-" : ""}${digits}`;
 }
 
 type Copy = Create & { from: Objects; sealing: Sealing | undefined; name: string; count: number };

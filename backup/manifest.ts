@@ -10,7 +10,7 @@ const Named = t.String({ pattern: `^${word}\\.${word}$` });
 const Bound = t.String({ pattern: "^(DEFAULT|FOR VALUES [\\w '():.,+-]+)$" });
 
 /** The moment, and some random digits; `point` in the name of a restore point. */
-export const BackupName = t.String({ pattern: "^[0-9]{8}T[0-9]{6}Z-(point-)?[0-9a-f]{6}$" });
+export const BackupName = t.String({ pattern: "^[0-9]{8}T[0-9]{9}Z-(point-)?[0-9a-f]{6}$" });
 
 /** What a backup says of itself: written last, so that a backup without one is none. */
 export const Manifest = t.Object({
@@ -49,19 +49,16 @@ export const Manifest = t.Object({
 });
 export type Manifest = Static<typeof Manifest>;
 
-const Signed = t.Object({ manifest: Manifest, sign: t.Optional(t.String()) });
+const Signed = t.Object({ manifest: Manifest, sign: t.String() });
+export type Sign = (text: string) => string;
 
-/** The manifest as a file; `sign` proves who wrote that of an encrypted backup. */
-export function writeManifest(manifest: Manifest, sign: ((text: string) => string) | undefined): string {
-  const told = sign ? { manifest, sign: sign(JSON.stringify(manifest)) } : { manifest };
-  return `${JSON.stringify(told, null, 1)}\n`;
+/** The manifest as a file, signed: by a key, which proves who wrote it, or by its SHA-256, which shows that it is whole. */
+export function writeManifest(manifest: Manifest, sign: Sign | undefined): string {
+  return JSON.stringify({ manifest, sign: (sign ?? digest)(JSON.stringify(manifest)) }, null, 1);
 }
 
-/** Reads one. Faults: invalid when it is damaged, or was written by somebody without the key. */
-export function readManifest(
-  text: string,
-  { name, sign }: { name: string; sign?: ((text: string) => string) | undefined },
-): Manifest {
+/** Reads one. Without the key that of an encrypted backup is believed. Fault: invalid when it is damaged, or not signed by the key. */
+export function readManifest(text: string, { name, sign }: { name: string; sign: Sign | undefined }): Manifest {
   let read: unknown;
   try {
     read = JSON.parse(text);
@@ -71,7 +68,10 @@ export function readManifest(
   if (!Value.Check(Signed, read) || read.manifest.name !== name)
     throw new Fault("invalid", `Cannot read the backup ${name}: its manifest is damaged, or of a newer format`);
   const { manifest } = read;
-  if (manifest.encrypted && sign && sign(JSON.stringify(manifest)) !== read.sign)
+  const check = manifest.encrypted ? sign : digest;
+  if (check && check(JSON.stringify(manifest)) !== read.sign)
     throw new Fault("invalid", `Cannot read the backup ${name}: its manifest was changed`);
   return manifest;
 }
+
+const digest = (text: string) => new Bun.CryptoHasher("sha256").update(text).digest("hex");
