@@ -165,6 +165,18 @@ export function updateEvent(tx: Db, { id, revision, values, raisesSequence, edit
   });
 }
 
+/** Gives an event to an organization, or to its new owner alone. */
+export function updateEventOwner(
+  tx: Db,
+  { id, ownerId, organizationId }: { id: string; ownerId: string; organizationId: string | null },
+): Promise<number> {
+  return run(tx, {
+    name: "event_update_owner",
+    text: `update event.event set owner_id = $2, organization_id = $3 where id = $1`,
+    values: [id, ownerId, organizationId],
+  });
+}
+
 /** Notes that occurrences were changed by hand, and locks the event, when the revision is still that one; a source touches moved ones no more. */
 export function touchEvent(
   tx: Db,

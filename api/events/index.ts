@@ -113,7 +113,7 @@ export function events(api: Api) {
       async ({ params, body, caller: asking, request }) => {
         const caller = requireCaller(asking);
         const revision = requireRevision(request);
-        const event = await changeEvent(api, { caller, slug: params.slug, revision, input: body });
+        const event = await changeEvent(api, { caller, slug: params.slug, revision, change: body });
         return answer(event, { caller, request });
       },
       {

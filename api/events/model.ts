@@ -99,8 +99,18 @@ export const NewEvent = t.Object(
   },
   strict,
 );
-export const EventChange = t.Partial(t.Object({ ...required, ...optional }), { ...strict, minProperties: 1 });
-export type EventInput = typeof EventChange.static;
+const organization = orNull(
+  t.String({
+    ...Slug,
+    description: "Slug of an organization that you manage: it runs the event from now on; null: you do",
+  }),
+);
+export const EventChange = t.Partial(t.Object({ ...required, ...optional, organization }), {
+  ...strict,
+  minProperties: 1,
+});
+export type EventChange = typeof EventChange.static;
+export type EventInput = Omit<EventChange, "organization">;
 export const Duplicate = t.Object({ startsAt: Time, slug: t.Optional(Slug) }, strict);
 export const Cancellation = t.Object({ reason: t.Optional(t.String({ maxLength: 1000 })) }, strict);
 export const OccurrenceChange = t.Object(

@@ -1,5 +1,12 @@
 import { insertActivity } from "../../db/activity.ts";
-import { type EventRow, type EventValues, findEvent, insertEvent, updateEvent } from "../../db/event.ts";
+import {
+  type EventRow,
+  type EventValues,
+  findEvent,
+  insertEvent,
+  updateEvent,
+  updateEventOwner,
+} from "../../db/event.ts";
 import { pickSlug } from "../../db/event-slug.ts";
 import { settleTimes } from "../../db/event-times.ts";
 import { findOrganization, shareManagedOrganization } from "../../db/organization.ts";
@@ -12,10 +19,11 @@ import { toReader } from "../caller.ts";
 import { changedMeanwhile } from "../packs/service.ts";
 import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
-import type { EventInput } from "./model.ts";
+import type { EventChange, EventInput } from "./model.ts";
+import { planMove, requireOwnEvents } from "./ownership.ts";
 import { compareValues, readValues } from "./values.ts";
 
-type Events = Pick<Deps, "db" | "bus">;
+type Events = Pick<Deps, "db" | "bus" | "config">;
 
 /** An event that the caller may see; there is no other. */
 export async function getEvent(
@@ -46,6 +54,7 @@ export async function createEvent(
 ): Promise<EventRow> {
   const organizationId = await requireOrganizer(events.db, { caller, organization });
   const shared = organizationId !== null;
+  checkMail(events, input);
   const values = await readValues(events.db, { caller, input, former: undefined, shared });
   return insertNew(events, { caller, slug, organizationId, state: draft ? "draft" : "published", values });
 }
@@ -71,11 +80,8 @@ async function requireOrganizer(
   { caller, organization }: { caller: Caller; organization: string | undefined },
 ): Promise<string | null> {
   if (organization === undefined) {
-    if (caller.roles.some((role) => role === "organizer" || role === "admin")) return null;
-    throw new Fault(
-      "not-allowed",
-      "Cannot create an event: this needs the role organizer, or an organization that you manage",
-    );
+    requireOwnEvents(caller);
+    return null;
   }
   const found = await findOrganization(db, { slug: organization, reader: toReader(caller) });
   if (!found)
@@ -93,6 +99,14 @@ type Insert = {
   state: "draft" | "published";
   values: EventValues;
 };
+
+/** Who asks for something that this server cannot send is told so at once. */
+function checkMail({ config }: Pick<Events, "config">, { confirmByLink = false }: EventInput): void {
+  if (confirmByLink && !config.SMTP_URL)
+    throw new Fault("invalid", "Cannot ask for confirmation by link: this server sends no mail", {
+      errors: [{ pointer: "/confirmByLink", detail: "needs mail, which the operator has not set up" }],
+    });
+}
 
 async function insertNew({ db }: Events, { caller, slug: wanted, values, ...rest }: Insert): Promise<EventRow> {
   const slug = wanted ?? (await pickSlug(db, values.title));
@@ -120,20 +134,25 @@ async function insertNew({ db }: Events, { caller, slug: wanted, values, ...rest
   return getEvent({ db }, { slug, caller });
 }
 
-/** Changes an event and its occurrences; who is registered stays so. */
+/** Changes an event and its occurrences, or whose it is; who is registered stays so. */
 export async function changeEvent(
-  { db, bus }: Events,
-  { caller, slug, revision, input }: { caller: Caller; slug: string; revision: number; input: EventInput },
+  { db, bus, config }: Events,
+  { caller, slug, revision, change }: { caller: Caller; slug: string; revision: number; change: EventChange },
 ): Promise<EventRow> {
+  const { organization, ...input } = change;
   const event = await getOwnEvent({ db }, { slug, caller });
   if (event.state === "cancelled") throw new Fault("conflict", `Cannot change "${slug}": it is cancelled`);
   if (event.revision !== revision) throw changedMeanwhile(slug);
-  const values = await readValues(db, { caller, input, former: event, shared: event.organizationId !== null });
+  if (!event.confirmByLink) checkMail({ config }, input);
+  const shared = (organization === undefined ? event.organizationId : organization) !== null;
+  const values = await readValues(db, { caller, input, former: event, shared });
   const { fields, raisesSequence } = compareValues(event, values);
   const settled = await db.transaction(async (tx) => {
     await confirmCaller(tx, caller);
+    const moved = organization === undefined ? undefined : await planMove(tx, { event, caller, organization });
     if ((await updateEvent(tx, { id: event.id, revision, values, raisesSequence, edited: fields })) === 0)
       throw changedMeanwhile(slug);
+    if (moved) await updateEventOwner(tx, { id: event.id, ownerId: caller.userId, ...moved });
     await insertActivity(tx, { userId: caller.userId, kind: "event-changed", subject: slug });
     const { cancelled, changed } =
       raisesSequence || fields.includes("capacity")

@@ -8,14 +8,14 @@ const pageRows = 500;
 /** Registrations as CSV (RFC 4180), in pages, so that memory stays flat. */
 export async function* exportRegistrations(
   { db }: Pick<Api, "db">,
-  { eventId, questions }: { eventId: string; questions: string[] },
+  { eventId, occurrenceId, questions }: { eventId: string; occurrenceId: string | null; questions: string[] },
 ): AsyncGenerator<string> {
   yield writeLine([...columns, ...questions]);
   let after: string | null = null;
   for (;;) {
     const rows: RegistrationRow[] = await listRegistrations(db, {
       eventId,
-      occurrenceId: null,
+      occurrenceId,
       state: null,
       after,
       limit: pageRows,

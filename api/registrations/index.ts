@@ -64,10 +64,10 @@ export function registrations(api: Api) {
     )
     .get(
       "/events/:slug/registrations.csv",
-      async ({ params: { slug }, caller }) => {
+      async ({ params: { slug }, query: { occurrence = null }, caller }) => {
         const eventId = await service.requireOrganizer(api.db, { caller: requireCaller(caller), slug });
         const questions = ((await seats.findKnownEvent(slug))?.questions ?? []).map(({ id }) => id);
-        const lines = exportRegistrations(api, { eventId, questions });
+        const lines = exportRegistrations(api, { eventId, occurrenceId: occurrence, questions });
         return new Response(toStream(lines), {
           headers: {
             ...kept,
@@ -77,7 +77,11 @@ export function registrations(api: Api) {
           },
         });
       },
-      { params: model.EventParams, detail: { summary: "Who registered, as CSV" } },
+      {
+        params: model.EventParams,
+        query: model.OccurrenceQuery,
+        detail: { summary: "Who registered, as CSV; of one date when it is named" },
+      },
     )
     .get(
       "/events/:slug/registrations/:id",

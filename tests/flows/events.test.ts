@@ -268,6 +268,36 @@ test("only those who run an event change it, with the tag of what they saw", asy
     ]);
 });
 
+test("an event is given to an organization and taken out again by who manages it, with its people; for members only there", async () => {
+  const { slug, occurrences } = await create({ capacity: 5 });
+  await register(occurrences[0].id, stranger);
+  const give = (organization: string | null, user: TestUser, more = {}) =>
+    patch(slug, { organization, ...more }, { user });
+  expect((await give(team, organizer)).status).toBe(403); // not his organization
+  expect((await give("nowhere", organizer)).status).toBe(404);
+  await system.db.query({
+    name: "test_both",
+    text: `insert into organization.member (organization_id, user_id, role)
+      select o.id, u.id, 'manager' from organization.organization o, account."user" u where o.slug = $1 and u.login = 'organizer'`,
+    values: [team],
+  });
+  const given = await give(team, organizer, { visibility: "members" });
+  expect(given.json).toMatchObject({ organization: { slug: team }, organizer: null, visibility: "members" });
+  expect((await get(slug, stranger.call)).json.registrations).toHaveLength(1);
+  expect((await give(null, member)).status).toBe(403);
+  expect((await give(null, manager, { visibility: "public" })).status).toBe(403); // he has no events of his own
+  expect((await give(null, organizer)).status).toBe(422); // for members of what?
+  const back = await give(null, organizer, { visibility: "public" });
+  expect(back.json).toMatchObject({ organization: null, organizer: "organizer" });
+  expect((await get(slug, manager.call)).json.role).toBeNull();
+});
+
+test("who asks for confirmation by link where no mail is sent is told so", async () => {
+  const { slug } = await create();
+  const refused = await patch(slug, { confirmByLink: true });
+  expect([refused.status, refused.json.errors[0].pointer]).toEqual([422, "/confirmByLink"]);
+});
+
 test("what people must hear of raises the sequence and is stated with its fields", async () => {
   const { slug, id } = await create({ draft: true });
   await patch(slug, { place: { kind: "online" } }); // of a draft nobody hears

@@ -162,7 +162,7 @@ test("questions are asked, and answers checked", async () => {
     { id: "team", label: { en: "Team" }, kind: "choice", options: ["red", "blue"] },
     { id: "adult", label: { en: "Adult" }, kind: "boolean" },
   ];
-  const { path } = await makeEvent({ capacity: 5, questions });
+  const { path, occurrenceId } = await makeEvent({ capacity: 5, questions });
   const refused = await register(anna, path, { answers: { team: "green", adult: "yes", shoe: "43" } });
   expect(refused.status).toBe(422);
   expect(refused.json.errors.map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual([
@@ -173,7 +173,9 @@ test("questions are asked, and answers checked", async () => {
   ]);
   const taken = await register(anna, path, { answers: { nick: '=HYPERLINK("http://x")', team: "red", adult: true } });
   expect(taken.status).toBe(201);
-  const csv = await organizer.call("GET", `${path}.csv`);
+  const csv = await organizer.call("GET", `${path}.csv?occurrence=${occurrenceId}`);
+  const other = await organizer.call("GET", `${path}.csv?occurrence=${Bun.randomUUIDv7()}`);
+  expect(other.text.split("\r\n")).toEqual([expect.stringContaining("id,login"), ""]);
   expect(csv.headers.get("content-type")).toStartWith("text/csv");
   const [head, line] = csv.text.split("\r\n");
   expect(head).toBe("id,login,name,state,place,occurrence,startsAt,registeredAt,nick,team,adult");
