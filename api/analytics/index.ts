@@ -4,8 +4,19 @@ import { callers } from "../caller.ts";
 import { writeLine } from "../csv.ts";
 import { describe } from "../describe.ts";
 import { takeEvents } from "./events.ts";
-import { type By, CountAnswer, CountQuery, isDimension, NewEvents, Outcomes } from "./model.ts";
+import {
+  type By,
+  CountAnswer,
+  CountQuery,
+  isDimension,
+  NewEvents,
+  Outcomes,
+  Report,
+  ReportParams,
+  ReportQuery,
+} from "./model.ts";
 import { count } from "./query.ts";
+import { report } from "./report.ts";
 
 const closed = { "cache-control": "private, no-store" };
 
@@ -46,6 +57,20 @@ export function analytics(api: Api) {
           summary: "How often something happened, for those who run a thing and for operators",
           responses: describe({ 200: CountAnswer }),
         },
+      },
+    )
+    .get(
+      "/reports/:report",
+      async ({ params, query: { as, ...asked }, caller }) => {
+        const answer = await report(api.db, { ...asked, ...params, caller });
+        const csv = () =>
+          [answer.columns, ...answer.rows.map((row) => row.map((cell) => cell ?? ""))].map(writeLine).join("");
+        return as === "csv" ? answerCsv(csv(), params.report) : Response.json(answer, { headers: closed });
+      },
+      {
+        params: ReportParams,
+        query: ReportQuery,
+        detail: { summary: "A ready report, by days", responses: describe({ 200: Report }) },
       },
     );
 }

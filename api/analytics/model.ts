@@ -114,3 +114,24 @@ export const CountAnswer = t.Object({
   previous: t.Optional(t.Object(Counted)),
 });
 export type CountAnswer = Static<typeof CountAnswer>;
+
+export const ReportName = t.Union([
+  t.Literal("pack"),
+  t.Literal("versions"),
+  t.Literal("event"),
+  t.Literal("organization"),
+  t.Literal("retention"),
+  t.Literal("acquisition"),
+]);
+export const ReportParams = t.Object({ report: ReportName });
+export const ReportQuery = t.Object({ subject: Subject, from: t.Optional(Time), to: t.Optional(Time), as: As }, strict);
+export const Report = t.Object({
+  report: ReportName,
+  subject: t.String(),
+  from: t.String(),
+  to: t.String(),
+  asOf: t.String(),
+  columns: t.Array(t.String()),
+  rows: t.Array(t.Array(t.Union([t.String(), t.Number(), t.Null()]))),
+});
+export type Report = Static<typeof Report>;

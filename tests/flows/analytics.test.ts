@@ -304,3 +304,75 @@ test.each([
   [5_690_000, "5.6M"],
   [2_000_000_000, "2G"],
 ])("%d downloads are shown as %s", (count, text) => expect(shorten(count)).toBe(text));
+
+describe("ready reports", () => {
+  const read = (user: Pick<TestUser, "call">, path: string) => user.call("GET", `/v1/analytics/reports/${path}`);
+
+  beforeAll(async () => {
+    await author.call("POST", "/v1/organizations", { body: { slug: "team", name: "Team" } });
+    await author.call("POST", "/v1/packs", {
+      body: { slug: "team-pack", name: "Team", visibility: "public", organization: "team" },
+    });
+    const begins = Date.now() + 86_400_000;
+    const made = await author.call("POST", "/v1/events", {
+      body: {
+        organization: "team",
+        title: { en: "Party" },
+        place: { kind: "online", url: "https://party.example" },
+        startsAt: new Date(begins).toISOString(),
+        endsAt: new Date(begins + 3_600_000).toISOString(),
+        timeZone: "UTC",
+      },
+    });
+    expect([made.status, made.text.slice(0, 300)]).toEqual([201, expect.anything()]);
+    await author.call("POST", `/v1/events/${made.json.slug}/publish`);
+    for (const agent of ["A/1", "B/1", "C/1", "D/1"]) {
+      const headers = { "user-agent": agent };
+      await system.call("GET", `/v1/events/${made.json.slug}`, { headers });
+      await system.call("GET", "/v1/organizations/team", { headers });
+      await system.call("GET", "/v1/packs/team-pack", { headers });
+    }
+    const registered = await stranger.call("POST", `/v1/events/${made.json.slug}/registrations`, { body: {} });
+    expect([registered.status, registered.text.slice(0, 300)]).toEqual([201, expect.anything()]);
+    await roll();
+    eventSlug = made.json.slug;
+  });
+  let eventSlug = "";
+
+  test("the funnel of an event goes from who looked to who was there", async () => {
+    const { json } = await read(author, `event?subject=event:${eventSlug}`);
+    expect(json.columns).toEqual(["step", "count", "percent"]);
+    expect(json.rows).toEqual([
+      ["visitors", 4, null],
+      ["registrations", 1, 25],
+      ["check-ins", 0, 0],
+    ]);
+  });
+
+  test("an organization sees its things, and its members who do not manage it do not", async () => {
+    const { json } = await read(author, "organization?subject=organization:team");
+    expect(json.rows.map(([kind, name, views]: unknown[]) => [kind, name, views])).toEqual([
+      ["event", eventSlug, 4],
+      ["organization", "team", 4],
+      ["pack", "team-pack", 4],
+    ]);
+    expect((await read(stranger, "organization?subject=organization:team")).status).toBe(403);
+    expect((await read(stranger, `event?subject=event:${eventSlug}`)).status).toBe(403);
+    expect((await read(operator, `event?subject=event:${eventSlug}`)).status).toBe(200);
+  });
+
+  test("versions, days, retention and origins of a pack, as JSON and as CSV", async () => {
+    const versions = await read(author, "versions?subject=pack:open-pack");
+    expect(versions.json.rows).toEqual([["1.0.0", 2, 961, 1, 1, 100]]);
+    const days = await read(author, "pack?subject=pack:open-pack&as=csv");
+    expect(days.text).toMatch(
+      /^day,views,visitors,downloads,installs,updates,launches\r\n\d{4}-\d\d-\d\d,\d+,\d+,2,961,1,1\r\n$/,
+    );
+    const retention = await read(author, "retention?subject=pack:open-pack");
+    expect(retention.json.rows[0].slice(1, 5)).toEqual([961, 1, 1, 1]);
+    const origins = await read(author, "acquisition?subject=pack:open-pack");
+    expect(origins.json.rows.map(([source]: unknown[]) => source)).toContain("forum.example");
+    expect((await read(author, "event?subject=pack:open-pack")).status).toBe(400);
+    expect((await read(author, "money?subject=pack:open-pack")).status).toBe(404);
+  });
+});
