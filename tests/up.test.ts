@@ -229,6 +229,34 @@ describe("what kill -9 leaves behind is put right", () => {
   });
 });
 
+test("a disk that dies: what was backed up while up ran goes on in a new folder, with its secrets", async () => {
+  const options = { env: { BACKUP_KEY: "a passphrase that is kept elsewhere" } };
+  const place = join(folder, "backups");
+  const first = await startUp({ args: ["--pods", "1"] });
+  await verifyFile(await register(first.url, "survivor"), "bytes to keep");
+  const made = await runToEnd(["backup", "create", "--to", place, "--data", data], options);
+  expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining("The server's secrets are in it") });
+  expect(await runToEnd(["backup", "verify", "--from", place, "--data", data], options)).toMatchObject({ code: 0 });
+  const restore = ["backup", "restore", "latest", "--from", place, "--data", data];
+  const held = await runToEnd([...restore, "--replace"], options);
+  expect(held.code).not.toBe(0);
+  expect(held.stderr).toContain("holds it");
+  const secret = await readFile(join(data, "secrets", "TOKEN_SECRET"), "utf8");
+  await stopWith(() => first.process.kill("SIGTERM"), first);
+  await rm(data, { recursive: true });
+
+  expect(await runToEnd(restore, options)).toMatchObject({ code: 0 });
+  expect(await readFile(join(data, "secrets", "TOKEN_SECRET"), "utf8")).toBe(secret);
+  expect((await stat(join(data, "secrets", "TOKEN_SECRET"))).mode & 0o777).toBe(0o600);
+  const second = await startUp({ args: ["--pods", "1"] });
+  const answer = await openCall(second.url)("POST", "/v1/auth/login", { body: { login: "survivor", password } });
+  expect(answer.status).toBe(200);
+  const call = openCall(second.url, answer.json.accessToken);
+  const signed = await call("GET", `/v1/blobs/${sha256("bytes to keep")}`);
+  expect(await (await fetch(signed.headers.get("location") ?? "")).text()).toBe("bytes to keep");
+  await stopWith(() => second.process.kill("SIGTERM"), second);
+}, 120_000);
+
 describe("up refuses, and says what to do", () => {
   test("a port that is taken", async () => {
     const taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
