@@ -12,6 +12,8 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA=/tmp/sunduk
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY . .
+# A volume takes over whose the folder is.
+RUN mkdir /logs && chown bun:bun /logs
 USER bun
 EXPOSE 8080
 CMD ["bun", "main.ts", "api"]
