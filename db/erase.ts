@@ -17,6 +17,7 @@ export const userReferences: Record<string, "erased" | "null" | "stays"> = {
   "account.recovery_code.user_id": "erased",
   "account.session.user_id": "erased",
   "audit.act.actor_id": "stays",
+  "analytics.schedule.user_id": "erased",
   "blob.quota.user_id": "erased",
   "blob.upload.owner_id": "erased",
   "community.follow.organizer_id": "erased",

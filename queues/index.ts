@@ -19,6 +19,7 @@ import { renderImage } from "./render-image.ts";
 import { resendStuck } from "./resend-stuck.ts";
 import { rollUp } from "./roll-up.ts";
 import { sendMail } from "./send-mail.ts";
+import { sendReports } from "./send-reports.ts";
 import { settleSeats } from "./settle-seats.ts";
 import { startSyncs } from "./start-syncs.ts";
 import { sweepAccounts } from "./sweep-accounts.ts";
@@ -49,6 +50,7 @@ export const actors: readonly Actor[] = [
   startSyncs,
   syncFeed,
   rollUp,
+  sendReports,
   sweepStorage,
   sweepAccounts,
   createBackup,

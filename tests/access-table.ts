@@ -732,7 +732,7 @@ export const elsewhere = [
   /^[A-Z]+ \/v1\/events\/:slug\/(registrations(\.csv)?|draw|check-ins|joins|servers)(\/|$)/,
   /^POST \/v1\/registrations\/confirm$/,
   // tests/flows/analytics.test.ts
-  /^[A-Z]+ \/v1\/analytics(\/|$)/,
+  /^[A-Z]+ \/v1\/(me\/)?analytics(\/|$)/,
   // tests/flows/sources.test.ts
   /^[A-Z]+ \/v1\/organizations\/:slug\/sources(\/|$)/,
   // tests/flows/calendars.test.ts

@@ -11,6 +11,7 @@ import {
 import type { Db } from "../db/query.ts";
 import { makeSecret } from "../keys.ts";
 import { type Letter, type LetterKind, writeLetter } from "./mail-texts.ts";
+import { writeReports } from "./write-reports.ts";
 
 const linkSeconds: Record<LinkPurpose, number> = { verify: 48 * 3600, reset: 3600 };
 /** After that a mail says nothing that its reader still waits for. */
@@ -31,10 +32,10 @@ export async function composeMail(db: Db, mail: MailRow): Promise<Composed> {
   const { base = "" } = params;
   const user = await findUser(db, mail);
   if (!user) return { dropped: "nobody to send it to" };
-  const compose = async (as: LetterKind, { to, about = user, link }: Details): Promise<Composed> => {
+  const compose = async (as: LetterKind, { to, about = user, link, report = "" }: Details): Promise<Composed> => {
     if ((await countRecentMails(db, { kind, recipient: to })) >= perHour)
       return { dropped: "too many to this address" };
-    const words = { site: base, login: about.login, email: to, link: await link(), until: params.until ?? "" };
+    const words = { site: base, login: about.login, email: to, link: await link(), until: params.until ?? "", report };
     return { to, kind: as, ...writeLetter(as, { locale: mail.locale, words }) };
   };
   const makeLink = (purpose: LinkPurpose, email: string) => async () => {
@@ -59,12 +60,24 @@ export async function composeMail(db: Db, mail: MailRow): Promise<Composed> {
     case "sign-in-changed":
     case "account-deleted":
       return compose(kind, { to: recipient, link: forgot });
+    case "reports": {
+      if (user.email === null || !user.verified) return { dropped: "no proved address" };
+      const { from = "", to = "", every } = params;
+      const period = {
+        every: every === "month" ? ("month" as const) : ("week" as const),
+        from: new Date(from),
+        to: new Date(to),
+      };
+      const report = await writeReports(db, { userId: user.id, ...period, locale: mail.locale });
+      if (report === "") return { dropped: "nothing left to report" };
+      return compose(kind, { to: user.email, link: forgot, report });
+    }
     default:
       return { dropped: `no text of this kind: ${kind}` };
   }
 }
 
-type Details = { to: string; about?: Addressee; link: () => Promise<string> };
+type Details = { to: string; about?: Addressee; link: () => Promise<string>; report?: string };
 
 async function findUser(db: Db, { kind, params: { userId, name } }: MailRow): Promise<Addressee | undefined> {
   if (kind === "account-deleted" && userId !== undefined) return findHiddenAddressee(db, userId);

@@ -1,3 +1,4 @@
+import { eraseAnalytics } from "../db/analytics-schedule.ts";
 import { eraseAccount, eraseFiles, eraseImages, erasePacks, eraseTraces, eraseUploads } from "../db/erase.ts";
 import { eraseEvents, eraseMemberships } from "../db/erase-community.ts";
 import { eraseNotifications } from "../db/erase-notifications.ts";
@@ -28,6 +29,7 @@ export const handle: Handle<EraseUser, "db" | "storage" | "bus"> = async ({ payl
     const packs = await erasePacks(tx, userId);
     const events = await eraseEvents(tx, userId);
     await eraseNotifications(tx, userId);
+    await eraseAnalytics(tx, userId);
     await eraseTraces(tx, userId);
     await eraseAccount(tx, { userId, ...user });
     return { files, images, packs, events };

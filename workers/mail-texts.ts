@@ -2,7 +2,14 @@
 export type Letter = { subject: string; text: string };
 
 /** What a text may name. `link` is where the reader goes on, `site` the address of this server. */
-export type Words = { site: string; login: string; email: string; link: string /** A day. */; until: string };
+export type Words = {
+  site: string;
+  login: string;
+  email: string;
+  link: string /** A day. */;
+  until: string /** Tables of numbers. */;
+  report: string;
+};
 
 /** What is said in a mail, whatever made it necessary. */
 export type LetterKind =
@@ -12,7 +19,8 @@ export type LetterKind =
   | "password-changed"
   | "email-changed"
   | "sign-in-changed"
-  | "account-deleted";
+  | "account-deleted"
+  | "reports";
 
 type Texts = Record<LetterKind, (words: Words) => Letter>;
 
@@ -78,6 +86,16 @@ your account at ${site} was deleted just now. It is shown to nobody any more, wi
 
 Until then it can be had back with its password. If it was not you, write to the operator of ${site} at once.`,
   }),
+  reports: ({ site, login, until, report }) => ({
+    subject: `Your numbers at ${hostOf(site)} until ${until}`,
+    text: `Hello ${login},
+
+these are the numbers that you asked for, until ${until}.
+
+${report}
+
+You choose what comes, and whether, under /v1/me/analytics/reports.`,
+  }),
 };
 
 const ru: Texts = {
@@ -141,6 +159,16 @@ ${link}
 Вашу учётную запись на ${site} только что удалили. Она и всё ваше больше никому не видны и будут стёрты после ${until}.
 
 До тех пор её можно вернуть по паролю. Если это были не вы, сразу напишите администратору ${site}.`,
+  }),
+  reports: ({ site, login, until, report }) => ({
+    subject: `Ваши числа на ${hostOf(site)} до ${until}`,
+    text: `Здравствуйте, ${login}!
+
+Это числа, о которых вы просили, до ${until}.
+
+${report}
+
+Что и приходит ли, вы выбираете в /v1/me/analytics/reports.`,
   }),
 };
 

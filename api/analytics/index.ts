@@ -17,12 +17,13 @@ import {
 } from "./model.ts";
 import { count } from "./query.ts";
 import { report } from "./report.ts";
+import { schedules } from "./schedules.ts";
 
 const closed = { "cache-control": "private, no-store" };
 
 /** Analytics: what launchers tell, and what owners read. */
 export function analytics(api: Api) {
-  return new Elysia({ prefix: "/v1/analytics", tags: ["analytics"] })
+  const numbers = new Elysia({ prefix: "/v1/analytics", tags: ["analytics"] })
     .use(callers(api))
     .post(
       "/events",
@@ -73,6 +74,7 @@ export function analytics(api: Api) {
         detail: { summary: "A ready report, by days", responses: describe({ 200: Report }) },
       },
     );
+  return new Elysia().use(schedules(api)).use(numbers);
 }
 
 function writeCounts({ groups, previous }: CountAnswer, by: By[]): string {

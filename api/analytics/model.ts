@@ -135,3 +135,17 @@ export const Report = t.Object({
   rows: t.Array(t.Array(t.Union([t.String(), t.Number(), t.Null()]))),
 });
 export type Report = Static<typeof Report>;
+
+export const Schedules = t.Object(
+  {
+    items: t.Array(
+      t.Object(
+        { every: t.Union([t.Literal("week"), t.Literal("month")]), report: ReportName, subject: Subject },
+        strict,
+      ),
+      { maxItems: 20 },
+    ),
+  },
+  strict,
+);
+export type Schedules = Static<typeof Schedules>;

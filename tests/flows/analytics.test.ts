@@ -376,3 +376,17 @@ describe("ready reports", () => {
     expect((await read(author, "money?subject=pack:open-pack")).status).toBe(404);
   });
 });
+
+test("somebody says which reports he gets by mail, of what he runs", async () => {
+  const path = "/v1/me/analytics/reports";
+  const put = (user: TestUser, ...items: unknown[]) => user.call("PUT", path, { body: { items } });
+  const weekly = { every: "week", report: "versions", subject: "pack:open-pack" };
+  expect((await put(author, weekly, { ...weekly, every: "month", report: "pack" })).status).toBe(200);
+  expect((await put(author, weekly)).json).toEqual({ items: [weekly] });
+  expect((await author.call("GET", path)).json).toEqual({ items: [weekly] });
+  expect((await put(stranger, weekly)).status).toBe(403);
+  expect((await put(operator, { every: "week", report: "acquisition", subject: "site" })).status).toBe(422);
+  expect((await put(author, { ...weekly, every: "hour" })).status).toBe(422);
+  expect((await system.call("GET", path)).status).toBe(401);
+  expect((await put(author)).json).toEqual({ items: [] });
+});
