@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { makeTraceId } from "../../trace.ts";
-import { publishPack, type System, sha256, startSystem, type TestUser, waitFor } from "../harness.ts";
+import { parts, publishPack, type System, sha256, startSystem, type TestUser, waitFor } from "../harness.ts";
 import { type MailServer, startMailServer, tokenOf } from "../mail-server.ts";
 
 type Line = { id: string; time: string; level: string; service: string; traceId?: string; msg?: string } & Record<
@@ -123,10 +123,20 @@ test.each([
   "00-00000000000000000000000000000000-b7ad6b7169203331-01",
   "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 ])("a traceparent that is not valid (%s) gets a trace of its own", async (traceparent) => {
-  const answer = await system.call("GET", "/v1/packs/none", { headers: { traceparent } });
+  const answer = await system.call("GET", `/v1/jobs/${crypto.randomUUID()}`, { headers: { traceparent } });
   expect(answer.json.traceId).toMatch(/^[0-9a-f]{32}$/);
   expect(traceparent).not.toContain(answer.json.traceId);
   expect(answer.headers.get("traceparent")).toContain(answer.json.traceId);
+});
+
+test("an answer that a shared cache may give to many names no trace", async () => {
+  const answer = await system.call("GET", "/v1/packs");
+  if (parts === "cluster") expect(answer.headers.get("traceparent")).toBeNull();
+  else expect(answer.headers.get("traceparent")).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  const own = await system.call("GET", "/v1/events");
+  const [, trace = ""] = /^00-([0-9a-f]{32})-/.exec(own.headers.get("traceparent") ?? "") ?? [];
+  const items = await waitForLines({ trace }, (found) => found.length > 0);
+  expect(items.some(({ route }) => route === "/v1/events")).toBe(true);
 });
 
 test("pages hold every line once, the newest first, whatever is written meanwhile", async () => {
