@@ -10,6 +10,17 @@ export async function sumStorage(db: Db): Promise<{ liveBytes: number; doomedByt
   return row ?? { liveBytes: 0, doomedBytes: 0, blobs: 0 };
 }
 
+/** Bytes that were stored within the last days and are still there. Ids begin with the time. */
+export async function sumNewBlobs(db: Db, days: number): Promise<number> {
+  const since = (Date.now() - days * 24 * 3_600_000).toString(16).padStart(12, "0");
+  const row = await one<{ bytes: number }>(db, {
+    name: "storage_sum_new",
+    text: `select coalesce(sum(size_bytes), 0)::bigint as bytes from blob.blob where id >= $1`,
+    values: [`${since.slice(0, 8)}-${since.slice(8)}-7000-8000-000000000000`],
+  });
+  return row?.bytes ?? 0;
+}
+
 /** Bytes that uploads have announced and that are no blobs yet, by the uploads' state. */
 export function sumUploads(db: Db): Promise<{ state: string; bytes: number }[]> {
   return many(db, {

@@ -56,7 +56,8 @@ export function sweep(api: Api) {
     );
 }
 
-async function dryRun({ db, storage, config }: Pick<Api, "db" | "storage" | "config">): Promise<DryRunBody> {
+/** What the next sweep would remove, by the rules of this moment. */
+export async function dryRun({ db, storage, config }: Pick<Api, "db" | "storage" | "config">): Promise<DryRunBody> {
   const rules = readSweepRules(config);
   const { graceSeconds, maxShare } = rules;
   const [idle, blobs, left, leftImages, drafts, uploads, images, doomed, sums, free] = await Promise.all([

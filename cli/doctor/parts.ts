@@ -1,23 +1,20 @@
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { beforeMigration } from "../../backup/run.ts";
 import type { Config } from "../../config.ts";
 import { readSecret } from "../../data-folder.ts";
 import { compareMigrations, describeServer } from "../../db/condition.ts";
 import { findEmbeddedPostgres } from "../../db/embedded.ts";
 import { listSilentQueues } from "../../db/job.ts";
+import { migrate } from "../../db/migrate.ts";
 import { openPostgres, type Postgres } from "../../db/postgres.ts";
-import { readS3Options } from "../../deps.ts";
-import { makeSecret } from "../../keys.ts";
 import type { Log } from "../../log.ts";
-import { openQueues } from "../../queues/connection.ts";
-import { openDiskStorage } from "../../storage/disk.ts";
-import { openDiskSigner } from "../../storage/disk-signer.ts";
-import { openS3Storage } from "../../storage/s3.ts";
-import { findHolder } from "./folder.ts";
+import { migrateQueues, openQueues } from "../../queues/connection.ts";
+import { checkGrowth, findHolder } from "./folder.ts";
 import type { DoctorMessages } from "./messages.ts";
 import { type Finding, reasonOf } from "./report.ts";
+import { checkBackups, checkJobs, checkOrphans } from "./work.ts";
 
 const oldestServer = 150_000;
 const clockWarningMs = 5_000;
@@ -33,7 +30,18 @@ export async function checkDatabase({ config, text, log }: Looking): Promise<Fin
   if (url === undefined) return [{ area: "database", state: "skipped", detail: text.notRunning }];
   const db = openPostgres(url, { max: 2, log, name: "doctor" });
   try {
-    return [...(await checkServer(db, text)), await checkMigrations(db, text), await checkQueues(db, text)];
+    const looking = { config, text, log, db, url };
+    const server = await checkServer(db, text);
+    const migrations = await checkMigrations(looking);
+    const findings = [...server, migrations, await checkQueues(looking)];
+    if (migrations.state !== "ok") return findings; // what follows asks the tables of this version
+    return [
+      ...findings,
+      ...(await checkJobs(looking)),
+      await checkOrphans(looking),
+      await checkBackups(looking),
+      ...(await checkGrowth(looking)),
+    ];
   } catch (error) {
     return [{ area: "database", state: "broken", detail: reasonOf(error), fix: text.startDatabase }];
   } finally {
@@ -65,17 +73,28 @@ async function checkServer(db: Postgres, text: DoctorMessages): Promise<Finding[
   return [database, { area: "clock", state: clock, detail: text.clock(offMs), ...fix }];
 }
 
-async function checkMigrations(db: Postgres, text: DoctorMessages): Promise<Finding> {
+type Connected = Looking & { db: Postgres; url: string };
+
+async function checkMigrations({ config, text, log, db, url }: Connected): Promise<Finding> {
   const { pending, edited } = await compareMigrations(db);
   const area = "migrations";
   if (edited.length > 0) return { area, state: "broken", detail: text.edited(edited), fix: text.restoreMigrations };
-  if (pending.length > 0) return { area, state: "broken", detail: text.pending(pending), fix: text.migrate };
+  const repair = () => migrate(url, beforeMigration({ config, url, log })); // with a restore point
+  if (pending.length > 0) return { area, state: "broken", detail: text.pending(pending), fix: text.migrate, repair };
   return { area, state: "ok", detail: text.migrated };
 }
 
-async function checkQueues(db: Postgres, text: DoctorMessages): Promise<Finding> {
+async function checkQueues({ config, text, db, url }: Connected): Promise<Finding> {
   const silent = await listSilentQueues(db, silentSeconds).catch(() => undefined);
-  if (silent === undefined) return { area: "queues", state: "broken", detail: text.noQueues, fix: text.migrate };
+  const repair = { repair: () => migrateQueues(url) };
+  if (silent === undefined)
+    return {
+      area: "queues",
+      state: "broken",
+      detail: text.noQueues,
+      fix: text.migrate,
+      ...(!config.REDIS_URL && repair),
+    };
   if (silent.length > 0)
     return { area: "queues", state: "broken", detail: text.silent(silent), fix: text.startWorkers };
   return { area: "queues", state: "ok", detail: text.queues };
@@ -90,23 +109,6 @@ export async function checkRedis({ config, text, log }: Looking): Promise<Findin
     return { area: "redis", state: "ok", detail: text.redisSound };
   } catch (error) {
     return { area: "redis", state: "broken", detail: reasonOf(error), fix: text.startRedis };
-  }
-}
-
-/** Writes, reads and removes a probe in the storage. */
-export async function checkStorage({ config, text }: Looking): Promise<Finding> {
-  const folder = join(resolve(config.DATA), "objects");
-  // A probe must not make what the server would then not own.
-  if (!config.S3_ENDPOINT && !existsSync(folder)) {
-    return { area: "storage", state: "skipped", detail: text.nothingStored(folder) };
-  }
-  try {
-    const signer = openDiskSigner({ base: () => "http://127.0.0.1", secret: makeSecret() });
-    const storage = config.S3_ENDPOINT ? openS3Storage(readS3Options(config)) : openDiskStorage({ folder, signer });
-    await storage.check();
-    return { area: "storage", state: "ok", detail: text.storage(config.S3_ENDPOINT ?? folder) };
-  } catch (error) {
-    return { area: "storage", state: "broken", detail: reasonOf(error), fix: text.fixStorage };
   }
 }
 
