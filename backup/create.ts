@@ -75,6 +75,7 @@ export async function createBackup(options: Create): Promise<Created> {
       kind: from ? "backup" : "restore-point",
       why: options.why,
       madeAt: dump.madeAt.toISOString(),
+      xid: dump.xid,
       program: program.version,
       encrypted: sealing !== undefined,
       migrations: dump.migrations,

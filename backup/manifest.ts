@@ -20,6 +20,8 @@ export const Manifest = t.Object({
   kind: t.Union([t.Literal("backup"), t.Literal("restore-point")]),
   why: t.String(),
   madeAt: t.String(),
+  /** Where the transactions of its server had come to. */
+  xid: t.String({ pattern: "^[0-9]{1,20}$" }),
   program: t.String(),
   encrypted: t.Boolean(),
   migrations: t.Array(t.Object({ name: t.String(), digest: Sha256 })),

@@ -65,9 +65,9 @@ export async function runBackup({
   }
 }
 
-/** "off": nothing is scheduled. "late": the last whole backup is older than one and a half periods. "damaged": it lacks objects. */
+/** "off": nothing is scheduled. "waiting": it was, just now. "late": the last whole backup is older than one and a half periods. "damaged": it lacks objects. */
 export type BackupCondition = {
-  state: "off" | "ok" | "late" | "damaged";
+  state: "off" | "waiting" | "ok" | "late" | "damaged";
   place: string;
   last: MadeBackup | undefined;
   wholeAt: Date | undefined;
@@ -78,9 +78,12 @@ export async function findCondition(db: Db, config: Config): Promise<BackupCondi
   const place = placeOf(config);
   const found = await findLastMade(db, place);
   const everyMs = config.BACKUP_EVERY_HOURS * 3_600_000;
-  const late = found.wholeAt === undefined || Date.now() - found.wholeAt.getTime() > everyMs * 1.5;
   const damaged = (found.last?.damaged ?? 0) > 0;
-  return { state: everyMs === 0 ? "off" : late ? "late" : damaged ? "damaged" : "ok", place, ...found };
+  const since = found.wholeAt ?? found.last?.beganAt;
+  const late = since !== undefined && Date.now() - since.getTime() > everyMs * 1.5;
+  const failed = found.wholeAt === undefined && found.last?.problem;
+  const state = !since ? "waiting" : late || failed ? "late" : damaged ? "damaged" : found.wholeAt ? "ok" : "waiting";
+  return { state: everyMs === 0 ? "off" : state, place, ...found };
 }
 
 /** Whether the next scheduled backup is to be made now. */

@@ -14,6 +14,8 @@ export type StoredBlob = { sha256: string; sizeBytes: number; key: string };
 /** What one moment of a database holds. All that is read before `endSnapshot` is of that moment. */
 export type Dump = {
   madeAt: Date;
+  /** No transaction that can be seen has this number, or a higher one. */
+  xid: string;
   migrations: { name: string; digest: string }[];
   tables: TableShape[];
   partitions: Partition[];
@@ -48,12 +50,15 @@ export async function openDump(url: string, { hold }: { hold: boolean }): Promis
   try {
     if (hold) await holdSweeps(client);
     await client.query("begin isolation level repeatable read, read only");
-    const now = await client.query<{ madeAt: Date }>(`select now() as "madeAt"`);
+    const now = await client.query<{ madeAt: Date; xid: string }>(
+      `select now() as "madeAt", pg_snapshot_xmax(pg_current_snapshot())::text as xid`,
+    );
     const migrations = await client.query<{ name: string; digest: string }>(
       "select name, digest from public.migration order by name",
     );
     const dump: Dump = {
       madeAt: now.rows[0]?.madeAt ?? new Date(),
+      xid: now.rows[0]?.xid ?? "0",
       migrations: migrations.rows,
       ...(await describeTables(client, schemas)),
       copy: async function* ({ name, columns }, onRows) {

@@ -13,6 +13,8 @@ type Load = {
   tables: TableShape[];
   partitions: Partition[];
   sequences: Sequence[];
+  /** Where the transactions of the rows' server had come to. */
+  xid: string;
   /** The rows of a table as `openDump` copied them. */
   read: (table: string) => AsyncIterable<Uint8Array>;
   /** When the rows were read, for sweeps, which wait; not given for a database that is only looked at. */
@@ -70,6 +72,7 @@ export async function loadDatabase(url: string, load: Load): Promise<void> {
       const rows = await copyIn(client, table, load);
       load.onTable?.(table.name, rows);
     }
+    await shiftTransactions(client, { schemas, xid: load.xid });
     for (const { name, value } of load.sequences)
       await client.query("select setval($1::regclass, $2::bigint)", [name, value]);
     for (const statement of putBack) await client.query(statement);
@@ -108,12 +111,33 @@ async function copyIn(client: pg.Client, { name, columns }: TableShape, { read, 
   return stream.rowCount;
 }
 
+/**
+ * Numbers of transactions in rows are those of the server that they come from. Where that was further on than ours, they would
+ * name a future that never comes: they are set back together, so that their order stays.
+ */
+async function shiftTransactions(
+  client: pg.Client,
+  { schemas, xid }: { schemas: string[]; xid: string },
+): Promise<void> {
+  const { rows } = await client.query<{ table: string; column: string; ahead: string }>(
+    `select a.attrelid::regclass::text as table, quote_ident(a.attname) as column,
+        ($2::numeric - pg_current_xact_id()::text::numeric)::text as ahead
+      from pg_attribute a join pg_class c on c.oid = a.attrelid
+      where a.atttypid = 'xid8'::regtype and c.relkind in ('r', 'p') and not c.relispartition and not a.attisdropped
+        and c.relnamespace::regnamespace::text = any ($1) and $2::numeric > pg_current_xact_id()::text::numeric`,
+    [schemas, xid],
+  );
+  for (const { table, column, ahead } of rows)
+    await client.query(
+      `update ${table} set ${column} = greatest(0, ${column}::text::numeric - $1::numeric)::text::xid8`,
+      [ahead],
+    );
+}
+
 /** More than anybody's tokens can have been revoked since: so nothing that was revoked after the backup lives again. */
 const versionsSince = 1_000_000;
 
 async function settle(client: pg.Client, { name, madeAt, endSessions }: NonNullable<Load["restored"]>): Promise<void> {
-  // Numbers of transactions are those of the server that the rows come from.
-  await client.query("update account.revocation set revoked_xid = pg_current_xact_id()");
   await client.query("insert into backup.restore (id, name, made_at) values ($1, $2, $3)", [
     Bun.randomUUIDv7(),
     name,

@@ -1,9 +1,11 @@
 import { runBackup } from "../../backup/run.ts";
 import { placeOf } from "../../backup/store.ts";
 import { openPostgres } from "../../db/postgres.ts";
+import { hasCode } from "../../fault.ts";
 import { openLog } from "../../log.ts";
 import { defineCommand, usageFault } from "../arguments.ts";
 import { withDatabaseUrl } from "../database.ts";
+import { noteOperator } from "../ops/note.ts";
 import { readSettings } from "../settings.ts";
 import { backupMessages } from "./messages.ts";
 import { openInstalled, placeOptions, showSteps } from "./place.ts";
@@ -30,7 +32,9 @@ export const command = defineCommand({
       try {
         const from = openInstalled(config);
         const { to, encrypt } = values;
-        return await runBackup({ config, db, url, from, to, encrypt, keep, why: "by hand", onStep, signal });
+        const made = await runBackup({ config, db, url, from, to, encrypt, keep, why: "by hand", onStep, signal });
+        await noteOperator(db, { action: "backup.created", subject: made.manifest.name }).catch(ignoreOldTables);
+        return made;
       } finally {
         await db.close();
       }
@@ -48,3 +52,8 @@ export const command = defineCommand({
     return objects.damaged.length === 0 ? 0 : 1;
   },
 });
+
+/** Before an upgrade the tables are those of the former version. */
+function ignoreOldTables(error: unknown): void {
+  if (!hasCode(error, "42P01")) throw error;
+}

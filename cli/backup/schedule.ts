@@ -27,7 +27,7 @@ export const command = defineCommand({
     else if (last.name !== null) output.say(text.last(at, last.name));
     if (state === "late") output.say(text.late);
     if (last && last.damaged > 0) output.say(text.lost(last.damaged));
-    const ok = state === "off" || state === "ok";
+    const ok = state !== "late" && state !== "damaged";
     output.result({ ok, state, place, everyHours, keep, last: last ?? null, wholeAt: wholeAt?.toISOString() ?? null });
     return ok ? 0 : 1;
   },

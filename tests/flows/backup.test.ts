@@ -117,6 +117,14 @@ test("created, destroyed, restored: every version installs byte for byte, and ev
   const other = await startSystem({ environment: empty });
   try {
     await expectInstalls(other.url, "saved", versions);
+    const acts = await many<{ action: string; subject: string }>(other.db, {
+      name: "",
+      text: "select action, subject from audit.act order by id",
+    });
+    expect(acts).toEqual([
+      { action: "backup.created", subject: made.json.name }, // its line is in the second one
+      { action: "backup.restored", subject: again.json.name },
+    ]);
     const me = { headers: { authorization: `Bearer ${author.token}` } };
     expect((await other.call("GET", "/v1/me", me)).status).toBe(401);
     expect((await other.call("POST", "/v1/auth/refresh", { body: { refreshToken: author.refreshToken } })).status).toBe(
