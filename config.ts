@@ -73,12 +73,7 @@ export const Config = t.Object({
     default: [],
     description: "Addresses or CIDR blocks whose X-Real-IP is believed",
   }),
-  LINGER_SECONDS: t.Number({
-    default: 2.5,
-    minimum: 0,
-    maximum: 4,
-    description: "Answers before a stop, behind a proxy",
-  }),
+  LINGER_SECONDS: t.Number({ default: 2.5, minimum: 0, maximum: 4, description: "Before a stop, behind a proxy" }),
   LOG_LEVEL: t.Union(
     ["debug", "info", "warn", "error", "silent"].map((level) => t.Literal(level)),
     { default: "info" },
@@ -118,6 +113,7 @@ export const Config = t.Object({
   LIMIT_INVITATIONS_PER_MINUTE: count(30),
   LIMIT_REPORTS_PER_MINUTE: count(10),
   LIMIT_FOLLOWS_PER_MINUTE: count(60),
+  LIMIT_EVENTS_PER_MINUTE: count(30),
   LIMIT_REGISTRATIONS_PER_MINUTE: count(60),
   LIMIT_SYNCS_PER_MINUTE: count(10),
   LIMIT_IMAGE_BYTES: t.Integer({ minimum: 1, maximum: 64 * 1024 ** 2, default: 32 * 1024 ** 2 }),

@@ -38,8 +38,6 @@ export const command = defineCommand({
   async run({ values, output, signal }) {
     const stopped = Promise.withResolvers<void>();
     signal.addEventListener("abort", () => stopped.resolve(), { once: true });
-    process.once("SIGTERM", () => stopped.resolve());
-    process.once("SIGHUP", () => stopped.resolve());
     // Somebody looks at this: refused requests are told only when the log's level was chosen.
     const environment = values.config ? process.env : { LOG_LEVEL: "warn", ...process.env };
     const server = await startServer(values, { output, environment });
