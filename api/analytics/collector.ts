@@ -87,12 +87,11 @@ export function openCollector({ db, log, gatherMs = 10, maxWaiting = 10_000, max
         for (const { settle } of batch) settle(error);
       }
     }
+    running = undefined; // in the same moment as the last look at what waits
   };
   const push = (entries: Waiting[]) => {
     waiting.push(...entries);
-    running ??= flush().finally(() => {
-      running = undefined;
-    });
+    running ??= flush();
   };
 
   return {
