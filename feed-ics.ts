@@ -33,9 +33,12 @@ export function readIcsFeed(text: string, { timeZone }: { timeZone: string }): F
   const feed: Feed = { events: [], skipped: [] };
   for (const part of series.slice(0, maxFeedEvents)) {
     const uid = textOf(part, "uid").slice(0, 500).toWellFormed();
-    if (uid === "") feed.skipped.push({ uid, reason: "it has no UID" });
+    if (uid === "") feed.skipped.push({ uid: null, reason: "it has no UID" });
     else addTo(feed, uid, () => readEvent(part, { ...context, exceptions: exceptions.get(uid) ?? [] }));
   }
+  const known = new Set(series.map((part) => textOf(part, "uid")));
+  for (const uid of exceptions.keys())
+    if (!known.has(uid)) feed.skipped.push({ uid: uid.slice(0, 500), reason: "its series is not in the feed" });
   return withoutTwins(feed, series.length);
 }
 

@@ -1,4 +1,4 @@
-import type { FeedEvent } from "./feed.ts";
+import type { Feed, FeedEvent } from "./feed.ts";
 
 /** An event that a source has brought, as it is here. */
 export type Known = {
@@ -31,17 +31,15 @@ export function toSaid({ uid: _, ...event }: FeedEvent): Record<string, unknown>
 /**
  * Compares a feed with what it has brought before. A field is taken over when the feed says something else than last time and
  * nobody has changed it by hand. Events that are no longer in the feed are cancelled when they are still to come, but never
- * because of an empty feed, nor when more than half of them are missing; nothing is ever deleted.
+ * because of an empty feed, nor when more than half of them are missing, nor when something in it could not even be named;
+ * what is in the feed and could not be read has not vanished. Nothing is ever deleted.
  */
 export function planSync<Row extends Known>({
   events,
+  skipped,
   known,
   now,
-}: {
-  events: FeedEvent[];
-  known: Row[];
-  now: Date;
-}): Plan<Row> {
+}: Feed & { known: Row[]; now: Date }): Plan<Row> {
   const byUid = new Map(known.map((row) => [row.uid, row]));
   const plan: Plan<Row> = { steps: [], unchanged: 0, problem: null };
   for (const event of events) {
@@ -55,12 +53,14 @@ export function planSync<Row extends Known>({
     if (step) plan.steps.push(step);
     else plan.unchanged += 1;
   }
-  const said = new Set(events.map(({ uid }) => uid));
+  const said = new Set([...events, ...skipped].map(({ uid }) => uid));
   const coming = known.filter(
     ({ deleted, state, endsLastAt }) => !deleted && state === "published" && (endsLastAt === null || endsLastAt > now),
   );
   const vanished = coming.filter(({ uid }) => !said.has(uid));
   if (vanished.length === 0) return plan;
+  if (skipped.some(({ uid }) => uid === null))
+    return { ...plan, problem: "Not all of the feed was read: events that are missing were left as they are" };
   if (events.length === 0) return { ...plan, problem: "The feed is empty: its events were left as they are" };
   if (vanished.length > 1 && vanished.length * 2 > coming.length)
     return {

@@ -24,8 +24,8 @@ type Place =
   | { kind: "server"; address: string }
   | { kind: "physical"; address: string };
 
-/** What a feed holds, and what of it cannot be taken over, and why. */
-export type Feed = { events: FeedEvent[]; skipped: { uid: string; reason: string }[] };
+/** What a feed holds, and what of it cannot be taken over, and why; `uid` is null where nobody knows which events these are. */
+export type Feed = { events: FeedEvent[]; skipped: { uid: string | null; reason: string }[] };
 
 export const maxFeedEvents = 1_000;
 const maxExceptions = 1_000;
@@ -58,14 +58,24 @@ export function readJsonFeed(text: string, { timeZone }: { timeZone: string }): 
     const wrong = Value.Errors(JsonEvent, given).First();
     if (!Value.Check(JsonEvent, given)) {
       feed.skipped.push({
-        uid: `#${index}`,
-        reason: `${wrong?.path || "it"} ${wrong?.message ?? "is not understood"}`,
+        uid: findUid(given),
+        reason: `event ${index}: ${wrong?.path || "it"} ${wrong?.message ?? "is not understood"}`,
       });
       continue;
     }
     addTo(feed, given.uid, () => readJsonEvent(given, timeZone));
   }
   return withoutTwins(feed, events.length);
+}
+
+function findUid(given: unknown): string | null {
+  return typeof given === "object" &&
+    given !== null &&
+    "uid" in given &&
+    typeof given.uid === "string" &&
+    given.uid !== ""
+    ? given.uid.slice(0, 500)
+    : null;
 }
 
 function readEvents(text: string): unknown[] {
@@ -159,6 +169,6 @@ export function toPlace(place: string | undefined, url: string | undefined): Pla
 /** Of events with one UID the last counts; what is beyond the limit is said to be left out. */
 export function withoutTwins({ events, skipped }: Feed, all: number): Feed {
   const left =
-    all > maxFeedEvents ? [{ uid: "", reason: `only the first ${maxFeedEvents} of ${all} events are read` }] : [];
+    all > maxFeedEvents ? [{ uid: null, reason: `only the first ${maxFeedEvents} of ${all} events are read` }] : [];
   return { events: [...new Map(events.map((event) => [event.uid, event])).values()], skipped: [...skipped, ...left] };
 }

@@ -134,6 +134,18 @@ export function updateOccurrence(tx: Db, { id, startsAt, endsAt, cancelled }: Ex
   });
 }
 
+/** Makes exceptions dates of their series again, by the starts that its rule gives them: times and capacity are to be settled after it. */
+export function releaseOccurrences(
+  tx: Db,
+  { eventId, recursAt }: { eventId: string; recursAt: Date[] },
+): Promise<number> {
+  return run(tx, {
+    name: "occurrence_release",
+    text: `update event.occurrence set edited = false, cancelled_at = null where event_id = $1 and edited and recurs_at = any ($2::timestamptz[])`,
+    values: [eventId, recursAt],
+  });
+}
+
 /** Gives a capacity to occurrences that nobody has registered for or waits for. */
 export function updateFreeCapacities(
   tx: Db,

@@ -157,6 +157,7 @@ export async function testEnvironment(extra: Record<string, string> = {}): Promi
     LIMIT_SIGN_INS_PER_MINUTE: "100000",
     LIMIT_SIGN_INS_PER_ACCOUNT: "100000",
     LIMIT_ALBUM_ARCHIVES_PER_MINUTE: "100000",
+    LIMIT_EVENTS_PER_MINUTE: "100000",
     RESEND_AFTER_SECONDS: "3",
     RESEND_EVERY_SECONDS: "3",
     LOCK_SECONDS: "5",

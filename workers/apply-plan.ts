@@ -1,7 +1,7 @@
 import { cancelEvent, type EventValues, insertEvent, updateEvent } from "../db/event.ts";
 import { pickSlug } from "../db/event-slug.ts";
 import { findLastEnd, settleTimes } from "../db/event-times.ts";
-import { listOccurrences, updateOccurrence } from "../db/occurrence.ts";
+import { listOccurrences, releaseOccurrences, updateOccurrence } from "../db/occurrence.ts";
 import { insertFacts } from "../db/outbox.ts";
 import type { Db } from "../db/query.ts";
 import { lockSource, type SourcedEvent, type SourceRow, setSource } from "../db/source.ts";
@@ -71,31 +71,52 @@ async function change(tx: Db, { source, event, known, fields }: Change): Promise
     return undefined;
   await setSource(tx, { id, sourceId: source.id, uid: known.uid, said });
   if (fields.length === 0) return undefined;
+  if (fields.includes("exceptions"))
+    await releaseOccurrences(tx, { eventId: id, recursAt: listReleased(known.said.exceptions, event.exceptions) });
   const settled = moves
     ? await settleTimes(tx, { event: { ...values, id }, before: known, now: new Date() })
     : { cancelled: [], changed: [] };
-  if (fields.includes("exceptions")) await settleExceptions(tx, { eventId: id, exceptions: event.exceptions });
+  const { exceptions } = event;
+  const changed = fields.includes("exceptions") ? await settleExceptions(tx, { eventId: id, exceptions }) : undefined;
+  const { cancelled = [], moved = [] } = changed ?? {};
+  const tell = (occurrenceId: string) => ({ eventId: id, occurrenceId });
   await insertFacts(tx, [
     { kind: "event.changed", payload: { eventId: id, fields } },
-    ...settled.cancelled.map((occurrenceId) => ({
-      kind: "event.cancelled" as const,
-      payload: { eventId: id, occurrenceId },
+    ...[...settled.cancelled, ...cancelled].map((one) => ({ kind: "event.cancelled" as const, payload: tell(one) })),
+    ...moved.map((one) => ({
+      kind: "event.changed" as const,
+      payload: { ...tell(one), fields: ["startsAt", "endsAt"] },
     })),
   ]);
-  return { slug, occurrenceIds: [...settled.cancelled, ...settled.changed].slice(0, 100) };
+  return { slug, occurrenceIds: [...settled.cancelled, ...cancelled, ...settled.changed, ...moved].slice(0, 100) };
 }
 
+/** Dates that the feed had made exceptions, as they were kept, and that are none any more. */
+function listReleased(said: unknown, exceptions: FeedEvent["exceptions"]): Date[] {
+  const still = new Set(exceptions.map(({ recursAt }) => recursAt.getTime()));
+  const former = Array.isArray(said) ? said.map(({ recursAt }) => new Date(recursAt)) : [];
+  return former.filter((time) => !still.has(time.getTime()));
+}
+
+/** Makes dates what the feed says of them. Answers with those that are cancelled now, and those that were moved. */
 async function settleExceptions(
   tx: Db,
   { eventId, exceptions }: { eventId: string; exceptions: FeedEvent["exceptions"] },
-): Promise<void> {
-  if (exceptions.length === 0) return;
+): Promise<{ cancelled: string[]; moved: string[] }> {
+  const settled: { cancelled: string[]; moved: string[] } = { cancelled: [], moved: [] };
+  if (exceptions.length === 0) return settled;
   const occurrences = await listOccurrences(tx, { eventId, from: null, to: null, after: null, limit: 1_000 });
   const byStart = new Map(occurrences.map((occurrence) => [occurrence.recursAt.getTime(), occurrence]));
   for (const { recursAt, startsAt, endsAt, cancelled } of exceptions) {
     const occurrence = byStart.get(recursAt.getTime());
-    if (occurrence) await updateOccurrence(tx, { id: occurrence.id, startsAt, endsAt, cancelled });
+    if (!occurrence) continue;
+    const { id } = occurrence;
+    await updateOccurrence(tx, { id, startsAt, endsAt, cancelled });
+    if (cancelled && occurrence.cancelledAt === null) settled.cancelled.push(id);
+    else if (!cancelled && (+startsAt !== +occurrence.startsAt || +endsAt !== +occurrence.endsAt))
+      settled.moved.push(id);
   }
+  return settled;
 }
 
 const ownFields = ({ title, text, place, startsAt, endsAt, timeZone, rrule, tags }: FeedEvent) => ({

@@ -31,7 +31,7 @@ export const handle: Handle<SyncFeed, Needs> = async ({ payload: { sourceId, dry
       return { state: "unchanged" };
     }
     const feed = read(source, fetched.text);
-    const plan = planSync({ events: feed.events, known: await listSourcedEvents(db, source.id), now: new Date() });
+    const plan = planSync({ ...feed, known: await listSourcedEvents(db, source.id), now: new Date() });
     const report = describe(plan, feed);
     if (dryRun) return { state: "planned", ...report };
     await applyPlan(deps, { source, plan, signal });

@@ -64,6 +64,10 @@ export function events(api: Api) {
       return new Response(null, { status: 304, headers });
     return Response.json(shown, { headers });
   };
+  const limitNew = ({ userId }: Caller) => {
+    const perMinute = api.config.LIMIT_EVENTS_PER_MINUTE;
+    return api.rateLimits.take([{ name: "events", perMinute, key: userId }]);
+  };
   const created = async (event: EventRow, asking: { caller: Caller; request: Request }) => {
     const body = await describePage(event, asking);
     const headers = { location: `/v1/events/${event.slug}`, etag: shownTag(event.revision, body) };
@@ -85,8 +89,9 @@ export function events(api: Api) {
     )
     .post(
       "",
-      ({ body, caller: asking, request }) => {
+      async ({ body, caller: asking, request }) => {
         const caller = requireCaller(asking);
+        await limitNew(caller);
         return answerOnce({ db: api.db, request, caller, body }, async () =>
           created(await createEvent(api, { caller, ...body }), { caller, request }),
         );
@@ -156,8 +161,9 @@ export function events(api: Api) {
     )
     .post(
       "/:slug/duplicate",
-      ({ params, body, caller: asking, request }) => {
+      async ({ params, body, caller: asking, request }) => {
         const caller = requireCaller(asking);
+        await limitNew(caller);
         const { startsAt, slug: newSlug } = body;
         return answerOnce({ db: api.db, request, caller, body }, async () =>
           created(await duplicateEvent(api, { caller, slug: params.slug, startsAt, newSlug }), { caller, request }),

@@ -173,6 +173,14 @@ describe("an iCalendar feed", () => {
       expect(() => readIcsFeed(text, zone)).toThrow(Fault);
     });
 
+  test("a date of a series that is not there is told", () => {
+    const { events, skipped } = readIcsFeed(
+      calendar(...event("DTSTART:20260610T160000Z", "RECURRENCE-ID:20260610T160000Z")),
+      zone,
+    );
+    expect([events, skipped]).toEqual([[], [{ uid: "a@x", reason: "its series is not in the feed" }]]);
+  });
+
   test("more events than are read are told, and of twins the last counts", () => {
     const many = Array.from({ length: 1_200 }, (_, index) => [
       "BEGIN:VEVENT",
@@ -205,7 +213,7 @@ test("a JSON feed is read by its schema, and what does not fit is left out and t
       place: { kind: "online", url: "https://example.org/x" },
     },
   ]);
-  expect(skipped.map(({ uid }) => uid)).toEqual(["#1", "#2", "3", "4"]);
+  expect(skipped.map(({ uid }) => uid)).toEqual(["2", null, "3", "4"]);
   for (const text of ["", "[]", "{}", '{"events": 1}', "null"]) expect(() => readJsonFeed(text, zone)).toThrow(Fault);
 });
 
@@ -238,7 +246,7 @@ describe("a plan", () => {
     ...change,
   });
   const acts = (events: ReturnType<typeof feed>, rows: Known[]) => {
-    const { steps, unchanged, problem } = planSync({ events, known: rows, now });
+    const { steps, unchanged, problem } = planSync({ events, skipped: [], known: rows, now });
     const words = steps.map((step) =>
       step.act === "change"
         ? `change ${step.fields} kept ${step.kept}`

@@ -19,7 +19,11 @@ const feed = Bun.serve({
 beforeAll(async () => {
   system = await startSystem({
     pods: 1,
-    environment: { OUTBOUND_ALLOW: `127.0.0.1:${feed.port}`, LIMIT_SYNCS_PER_MINUTE: "20" },
+    environment: {
+      OUTBOUND_ALLOW: `127.0.0.1:${feed.port}`,
+      LIMIT_SYNCS_PER_MINUTE: "20",
+      LIMIT_EVENTS_PER_MINUTE: "3",
+    },
   });
   [owner, manager, stranger] = await Promise.all([
     system.signUp("owner"),
@@ -83,6 +87,18 @@ test("so many syncs and previews a minute are begun for an organization", async 
   const statuses: number[] = [];
   for (let time = 0; time < 22; time++) statuses.push((await owner.call("POST", `${path}/${id}/preview`)).status);
   expect([statuses[0], statuses.at(-1)]).toEqual([202, 429]);
+});
+
+test("so many events a minute are made by one person", async () => {
+  const make = () =>
+    owner.call("POST", "/v1/events", {
+      body: {
+        ...{ title: { en: "Many" }, place: { kind: "online" }, organization: "team", timeZone: "UTC" },
+        ...{ startsAt: "2126-01-01T10:00", endsAt: "2126-01-01T11:00" },
+      },
+    });
+  const statuses = [await make(), await make(), await make(), await make()].map(({ status }) => status);
+  expect(statuses).toEqual([201, 201, 201, 429]);
 });
 
 test("sources are for those who manage the organization; addresses that are none are refused", async () => {

@@ -129,6 +129,78 @@ test("what was changed by hand stays, the rest follows the feed", async () => {
   expect(await look()).toMatchObject([{ title: { en: "Ours" }, sequence: 1 }]);
 });
 
+test("an event that is in the feed and cannot be read any more has not vanished", async () => {
+  const { serve, sync, look } = await arrange([
+    { uid: "1", title: "Read" },
+    { uid: "2", title: "Other" },
+    { uid: "3", title: "Third" },
+  ]);
+  await sync();
+  const states = async () => (await look()).map(({ state }) => state);
+  serve([
+    { uid: "1", title: "Read", startsAt: "soon" },
+    { uid: "2", title: "Other" },
+    { uid: "3", title: "Third" },
+  ]);
+  expect(await sync()).toMatchObject({ cancelled: 0, skipped: 1 });
+  expect(await states()).toEqual(["published", "published", "published"]);
+  // Of one that has no name nobody knows which it was.
+  serve([
+    { uid: "", title: "Nameless" },
+    { uid: "2", title: "Other" },
+    { uid: "3", title: "Third" },
+  ]);
+  expect(await sync()).toMatchObject({ cancelled: 0, skipped: 1, problem: expect.stringContaining("missing") });
+  serve([
+    { uid: "2", title: "Other" },
+    { uid: "3", title: "Third" },
+  ]);
+  expect(await sync()).toMatchObject({ cancelled: 1 });
+  expect(await states()).toEqual(["cancelled", "published", "published"]);
+});
+
+test("a date that the feed had taken out takes place again when the feed has it back", async () => {
+  const { path, sourceId, sync } = await arrange();
+  await query(deps, `update event.source set format = 'ics' where id = $1`, [sourceId]);
+  const at = (days: number) => inDays(days).replace(/[-:]/g, "");
+  const serve = (...lines: string[]) => {
+    const body = [
+      ...[
+        "BEGIN:VCALENDAR",
+        "BEGIN:VEVENT",
+        "UID:back",
+        "SUMMARY:Back",
+        `DTSTART:${at(10)}00`,
+        "RRULE:FREQ=DAILY;COUNT=3",
+      ],
+      ...[...lines, "END:VEVENT", "END:VCALENDAR"],
+    ].join("\r\n");
+    replies.set(path, (_request, response) => void response.end(body));
+  };
+  const dates = async () =>
+    (
+      await query(
+        deps,
+        `select o.cancelled_at is not null as off, o.edited from event.occurrence o join event.event e on e.id = o.event_id where e.source_id = $1 order by o.recurs_at`,
+        [sourceId],
+      )
+    ).map(({ off, edited }) => [off, edited]);
+  serve(`EXDATE:${at(11)}00`);
+  await sync();
+  const usual = [false, false];
+  expect(await dates()).toEqual([usual, [true, true], usual]);
+  serve(`EXDATE:${at(12)}00`);
+  expect(await sync()).toMatchObject({ changed: 1 });
+  expect(await dates()).toEqual([usual, usual, [true, true]]);
+  const told = await query(
+    deps,
+    `select f.kind from outbox.fact f join event.occurrence o on o.id::text = f.payload ->> 'occurrenceId' join event.event e on e.id = o.event_id
+      where e.source_id = $1 and o.cancelled_at is not null`,
+    [sourceId],
+  );
+  expect(told).toEqual([{ kind: "event.cancelled" }]);
+});
+
 test("one that is the same as last time is not sent again, and asks for nothing", async () => {
   const { path, sync, source } = await arrange([{ uid: "1", title: "One" }], { headers: { etag: '"v1"' } });
   await sync();
