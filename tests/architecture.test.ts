@@ -10,7 +10,7 @@ const folderOf = (path: string) => (path.includes("/") ? path.slice(0, path.inde
 
 /** What each folder may import besides itself. */
 const arrows: Record<string, string[]> = {
-  api: ["queues", "db", "storage", "root"],
+  api: ["queues", "db", "storage", "backup", "root"],
   workers: ["queues", "db", "storage", "backup", "root"],
   queues: ["root"],
   db: ["root"],

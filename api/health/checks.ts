@@ -1,3 +1,4 @@
+import { findCondition } from "../../backup/run.ts";
 import { listSilentQueues } from "../../db/job.ts";
 import { ping } from "../../db/query.ts";
 import type { Api } from "../api.ts";
@@ -49,6 +50,12 @@ export function openChecks({ db, storage, mailbox, revocations, logs, config }: 
     if (performance.now() - lost.at < lostForMs)
       throw new Error(`${lost.lines} lines were lost: the stream of logs does not take them`);
   };
+  const lookAtBackups = async () => {
+    if (config.BACKUP_EVERY_HOURS === 0) return;
+    const { state, last } = await findCondition(db, config);
+    if (state === "late") throw new Error(last?.problem ?? "the last whole one is older than it should be");
+    if (state === "damaged") throw new Error(`${last?.damaged} objects are lost`);
+  };
   return (): Promise<PartCheck[]> => {
     const [queue] = mailbox.queues;
     return Promise.all([
@@ -58,6 +65,7 @@ export function openChecks({ db, storage, mailbox, revocations, logs, config }: 
       check({ part: "queues", required: false }, async () => queue?.getJobCounts("waiting")),
       check({ part: "workers", required: false }, lookAtWorkers),
       check({ part: "logs", required: false }, lookAtLogs),
+      check({ part: "backups", required: false }, lookAtBackups),
     ]);
   };
 }

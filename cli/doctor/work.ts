@@ -75,6 +75,7 @@ export async function checkBackups({ config, text, db }: Looking): Promise<Findi
   const { state, wholeAt } = await findCondition(db, config);
   const at = wholeAt?.toISOString();
   if (state === "ok") return { area, state: "ok", detail: text.backupMade(at ?? "") };
+  if (state === "waiting") return { area, state: "warning", detail: text.noBackups(at), fix: text.makeBackup };
   if (state === "off") return { area, state: "warning", detail: text.noBackups(at), fix: text.scheduleBackups };
   return { area, state: "broken", detail: text.backupTrouble(state, at), fix: text.makeBackup };
 }

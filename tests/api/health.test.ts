@@ -170,7 +170,7 @@ test("/metrics tells how long runs took, who waits for a connection, and how old
   ).toBeGreaterThan(0);
   expect(value("sunduk_revocations_age_seconds")).toBeLessThan(5);
   expect(value("sunduk_log_lines_dropped_total")).toBe(0);
-  for (const part of ["database", "storage", "queues", "revocations", "workers", "logs"])
+  for (const part of ["database", "storage", "queues", "revocations", "workers", "logs", "backups"])
     expect([part, value(`sunduk_part_up{part="${part}"}`)]).toEqual([part, 1]);
 });
 
