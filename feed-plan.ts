@@ -49,7 +49,9 @@ export function planSync<Row extends Known>({
       if (!event.cancelled && !isOver) plan.steps.push({ act: "add", event });
       continue;
     }
-    const step = row.deleted || row.state === "cancelled" ? undefined : compare(event, row);
+    // One that a sync has cancelled was told of nothing since; what people called off stays so.
+    const stays = row.state === "cancelled" && (event.cancelled || Object.keys(row.said).length > 0);
+    const step = row.deleted || stays ? undefined : compare(event, row);
     if (step) plan.steps.push(step);
     else plan.unchanged += 1;
   }

@@ -60,7 +60,7 @@ export async function settleTimes(
     .filter(({ edited, capacity }) => !edited && capacity !== event.capacity);
   await resize(tx, { occurrences: resized, capacity: event.capacity });
   // Seats that were given up while it did not take place go to those who wait.
-  const awaited = elsewhere.filter(({ id }) => (known.get(id)?.waiting ?? 0) > 0);
+  const awaited = moved.filter(({ id }) => (known.get(id)?.waiting ?? 0) > 0);
   for (const { id } of awaited) await settleSeats(tx, id);
   return { cancelled, changed: [...resized, ...elsewhere].map(({ id }) => id) };
 }

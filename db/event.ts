@@ -210,6 +210,15 @@ export function cancelEvent(tx: Db, { id, reason }: { id: string; reason: string
   });
 }
 
+/** Has a cancelled event take place after all; the change that says so has raised its sequence. */
+export function reviveEvent(tx: Db, id: string): Promise<number> {
+  return run(tx, {
+    name: "event_revive",
+    text: `update event.event set state = 'published', cancelled_reason = '' where id = $1 and state = 'cancelled'`,
+    values: [id],
+  });
+}
+
 /** Hides an event for good; its slug stays taken. 0 when people would come to it: it is published and somebody is registered. */
 export function markEventDeleted(tx: Db, id: string): Promise<number> {
   return run(tx, {

@@ -1,4 +1,4 @@
-import { cancelEvent, type EventValues, insertEvent, updateEvent } from "../db/event.ts";
+import { cancelEvent, type EventValues, insertEvent, reviveEvent, updateEvent } from "../db/event.ts";
 import { pickSlug } from "../db/event-slug.ts";
 import { findLastEnd, settleTimes } from "../db/event-times.ts";
 import { listOccurrences, releaseOccurrences, updateOccurrence } from "../db/occurrence.ts";
@@ -18,7 +18,7 @@ export async function applyPlan({ db, bus }: Pick<Deps, "db" | "bus">, { source,
     const told = await db.transaction(async (tx) => {
       if (!(await lockSource(tx, source.id))) return undefined; // the subscription ended meanwhile
       if (step.act === "add") return add(tx, { source, event: step.event });
-      if (step.act === "cancel") return cancel(tx, step.known);
+      if (step.act === "cancel") return cancel(tx, { source, known: step.known });
       return change(tx, { source, ...step });
     });
     if (!told) continue;
@@ -50,8 +50,13 @@ async function add(tx: Db, { source, event }: { source: SourceRow; event: FeedEv
   return { slug, occurrenceIds: [] };
 }
 
-async function cancel(tx: Db, { id, slug }: SourcedEvent): Promise<Told> {
+/** Forgets what the feed has said of it: so it is known that a sync has cancelled it, and that it may come back. */
+async function cancel(
+  tx: Db,
+  { source, known: { id, slug, uid } }: { source: SourceRow; known: SourcedEvent },
+): Promise<Told> {
   if ((await cancelEvent(tx, { id, reason: "" })) === 0) return undefined;
+  await setSource(tx, { id, sourceId: source.id, uid, said: {} });
   await insertFacts(tx, [{ kind: "event.cancelled", payload: { eventId: id } }]);
   return { slug, occurrenceIds: [] };
 }
@@ -65,17 +70,20 @@ async function change(tx: Db, { source, event, known, fields }: Change): Promise
   const taken = Object.fromEntries(Object.entries(own).filter(([field]) => fields.includes(field)));
   const values = withLastEnd({ ...known, ...taken });
   const moves = fields.some((field) => ["startsAt", "endsAt", "timeZone", "rrule", "exceptions"].includes(field));
-  const raisesSequence = moves || fields.includes("place");
+  const isBack = known.state === "cancelled";
+  const raisesSequence = moves || isBack || fields.includes("place");
   // Somebody was first: what he changed is by hand now, and is looked at the next time.
   if (fields.length > 0 && (await updateEvent(tx, { id, revision, values, raisesSequence, edited: [] })) === 0)
     return undefined;
   await setSource(tx, { id, sourceId: source.id, uid: known.uid, said });
   if (fields.length === 0) return undefined;
+  if (isBack) await reviveEvent(tx, id);
   if (fields.includes("exceptions"))
     await releaseOccurrences(tx, { eventId: id, recursAt: listReleased(known.said.exceptions, event.exceptions) });
-  const settled = moves
-    ? await settleTimes(tx, { event: { ...values, id }, before: known, now: new Date() })
-    : { cancelled: [], changed: [] };
+  const settled =
+    moves || isBack
+      ? await settleTimes(tx, { event: { ...values, id }, before: known, now: new Date() })
+      : { cancelled: [], changed: [] };
   const { exceptions } = event;
   const changed = fields.includes("exceptions") ? await settleExceptions(tx, { eventId: id, exceptions }) : undefined;
   const { cancelled = [], moved = [] } = changed ?? {};

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { changeRegistration, registerAll } from "../../db/seats.ts";
 import type { Deps } from "../../deps.ts";
 import { handle as startSyncs } from "../../workers/start-syncs.ts";
 import { handle } from "../../workers/sync-feed.ts";
 import { openTestDeps, waitFor } from "../harness.ts";
+import { arrangePeople } from "../registrations/arrange.ts";
 import { call, query } from "./arrange.ts";
 
 type Reply = (request: IncomingMessage, response: ServerResponse) => void;
@@ -157,6 +159,39 @@ test("an event that is in the feed and cannot be read any more has not vanished"
   ]);
   expect(await sync()).toMatchObject({ cancelled: 1 });
   expect(await states()).toEqual(["cancelled", "published", "published"]);
+});
+
+test("what vanished takes place again when it is back, with who waits for its seats; what was called off by hand does not", async () => {
+  const all = ["1", "2", "3"].map((uid) => ({ uid, title: `Event ${uid}` }));
+  const { serve, sync, look, sourceId } = await arrange(all);
+  await sync();
+  const [first] = await query(
+    deps,
+    `update event.event set capacity = 1, offer_seconds = 0 where source_id = $1 and source_uid = '1' returning id`,
+    [sourceId],
+  );
+  const [date] = await query(deps, `update event.occurrence set capacity = 1 where event_id = $1 returning id`, [
+    first.id,
+  ]);
+  const people = await arrangePeople(deps.db, 2);
+  const applicants = people.map((userId) => ({ userId, registrationId: Bun.randomUUIDv7(), answers: {} }));
+  const [seat] = await registerAll(deps.db, { occurrenceId: date.id, applicants });
+  serve(all.slice(1));
+  expect(await sync()).toMatchObject({ cancelled: 1 });
+  const leave = { expected: ["confirmed" as const], target: "cancelled" as const, reason: "cancelled", actorId: null };
+  await changeRegistration(deps.db, { id: String(seat?.id), ...leave });
+  await query(deps, `update event.event set state = 'cancelled' where source_id = $1 and source_uid = '2'`, [sourceId]);
+  serve(all);
+  expect(await sync()).toMatchObject({ changed: 1, cancelled: 0 });
+  expect((await look()).map(({ state, sequence }) => [state, sequence])).toEqual([
+    ["published", 2],
+    ["cancelled", 0],
+    ["published", 0],
+  ]);
+  expect(await query(deps, `select taken, waiting from event.occurrence where id = $1`, [date.id])).toEqual([
+    { taken: 1, waiting: 0 },
+  ]);
+  expect(await sync()).toMatchObject({ changed: 0, unchanged: 3 });
 });
 
 test("a date that the feed had taken out takes place again when the feed has it back", async () => {
