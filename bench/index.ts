@@ -18,6 +18,7 @@ const names = [
   "thumbnails",
   "registrations",
   "events",
+  "analytics",
 ] as const;
 
 const loadBench = async (name: (typeof names)[number]): Promise<Bench> => (await import(`./${name}.ts`)).bench;

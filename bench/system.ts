@@ -32,12 +32,12 @@ export async function openDatabase({ folder, stack }: Pick<Run, "folder" | "stac
 /** A system on embedded parts, an API and two pods as processes, its objects below the benchmark's folder. */
 export async function openSystem(
   { folder, stack }: Pick<Run, "folder" | "stack">,
-  { pods = 2 }: { pods?: number } = {},
+  { pods = 2, environment = {} }: { pods?: number; environment?: Record<string, string> } = {},
 ): Promise<System> {
   await openDatabase({ folder, stack });
   const data = join(folder, "data");
   await mkdir(data);
-  const system = await startSystem({ environment: { DATA: data }, pods });
+  const system = await startSystem({ environment: { DATA: data, ...environment }, pods });
   stack.defer(system.stop);
   return system;
 }

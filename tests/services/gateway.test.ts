@@ -170,6 +170,15 @@ describe.if(found.missing.length === 0)("the gateway", () => {
     expect(performance.now()).toBeLessThan(deadline);
   });
 
+  test("keeps no page of a pack, where views are counted, and hands conditions on", async () => {
+    const path = "/v1/packs/public";
+    for (let time = 0; time < 2; time++) expect((await ask(path)).headers.get("x-cache")).toBeNull();
+    const count = heard.length;
+    expect((await ask(path, { headers: { "If-None-Match": '"one"' } })).status).toBe(304);
+    expect(heard.length).toBe(count + 1);
+    expect(last().get("if-none-match")).toBe('"one"');
+  });
+
   test("keeps no head that the API calls private, and none from or for credentials", async () => {
     const twice = async (path: string, headers: Record<string, string> = {}) => {
       const answers = [await ask(path, { headers }), await ask(path, { headers })];
