@@ -41,7 +41,10 @@ export function openChecks({ db, storage, mailbox, revocations, logs, config }: 
   };
   const lookAtWorkers = async () => {
     const silent = await listSilentQueues(db, silentPeriods * config.RESEND_EVERY_SECONDS + 5);
-    if (silent.length > 0) throw new Error(`nobody takes messages of ${silent.join(", ")}`);
+    const queues = mailbox.queues.filter(({ name }) => silent.includes(name));
+    const paused = await Promise.all(queues.map((queue) => queue.isPaused())); // by somebody who knows
+    const deaf = queues.filter((_, index) => !paused[index]).map(({ name }) => name);
+    if (deaf.length > 0) throw new Error(`nobody takes messages of ${deaf.join(", ")}`);
   };
   let lost = { lines: 0, at: Number.NEGATIVE_INFINITY };
   const lookAtLogs = async () => {

@@ -84,7 +84,7 @@ async function checkMigrations({ config, text, log, db, url }: Connected): Promi
   return { area, state: "ok", detail: text.migrated };
 }
 
-async function checkQueues({ config, text, db, url }: Connected): Promise<Finding> {
+async function checkQueues({ config, text, log, db, url }: Connected): Promise<Finding> {
   const silent = await listSilentQueues(db, silentSeconds).catch(() => undefined);
   const repair = { repair: () => migrateQueues(url) };
   if (silent === undefined)
@@ -95,9 +95,30 @@ async function checkQueues({ config, text, db, url }: Connected): Promise<Findin
       fix: text.migrate,
       ...(!config.REDIS_URL && repair),
     };
-  if (silent.length > 0)
-    return { area: "queues", state: "broken", detail: text.silent(silent), fix: text.startWorkers };
+  const paused = await listPaused(silent, { config, log, url });
+  const deaf = silent.filter((name) => !paused.includes(name));
+  if (deaf.length > 0) return { area: "queues", state: "broken", detail: text.silent(deaf), fix: text.startWorkers };
+  if (paused.length > 0)
+    return { area: "queues", state: "warning", detail: text.pausedActors(paused), fix: text.resumeActors };
   return { area: "queues", state: "ok", detail: text.queues };
+}
+
+/** Of these queues, those that somebody has paused: they say nothing of the workers. */
+async function listPaused(
+  names: string[],
+  { config, log, url }: Pick<Connected, "config" | "log" | "url">,
+): Promise<string[]> {
+  if (names.length === 0) return [];
+  try {
+    const queues = await openQueues({ redisUrl: config.REDIS_URL, databaseUrl: url, log });
+    const opened = names.map((name) => queues.openQueue(name));
+    const states = await Promise.all(opened.map((queue) => queue.isPaused()));
+    await Promise.all(opened.map((queue) => queue.close()));
+    await queues.close();
+    return names.filter((_, index) => states[index]);
+  } catch {
+    return []; // the queues' own line says more
+  }
 }
 
 /** Whether Redis, when there is one, can be reached and keeps what it is given. */

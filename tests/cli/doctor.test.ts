@@ -6,7 +6,7 @@ import pg from "pg";
 import { listMisspelt } from "../../cli/doctor/settings.ts";
 import { createDatabase } from "../../db/migrate.ts";
 import { makeSigningKey } from "../../keys.ts";
-import { createTestDatabase } from "../harness.ts";
+import { createTestDatabase, openTestDeps } from "../harness.ts";
 
 const program = join(import.meta.dir, "../../cli/index.ts");
 let folder = "";
@@ -199,4 +199,19 @@ test("a disk that fills up is foretold from what came in two weeks", async () =>
     state: "warning",
     detail: expect.stringMatching(/2\.3 TiB a day: full in 0 days/),
   });
+});
+
+test("a queue that somebody has paused is not taken for one that nobody listens to", async () => {
+  const deps = await openTestDeps();
+  const { DATABASE_URL = "" } = deps.config;
+  const silent = (actor: string) =>
+    `insert into job.canary (actor, sent_at) values ('${actor}', now() - interval '10 minutes')`;
+  await onDatabase(DATABASE_URL, silent("build-archive"));
+  expect((await doctor({ DATABASE_URL })).find("queues")).toMatchObject({ state: "broken" });
+  await deps.mailbox.queues.find(({ name }) => name === "build-archive")?.pause();
+  const told = await doctor({ DATABASE_URL });
+  expect(told.find("queues")).toMatchObject({ state: "warning", detail: "somebody has paused build-archive" });
+  await onDatabase(DATABASE_URL, silent("send-mail"));
+  expect((await doctor({ DATABASE_URL })).find("queues").detail).toBe("nobody takes messages from send-mail");
+  await deps.close();
 });
