@@ -2,6 +2,11 @@ import type { CalendarRow } from "../calendar-entry.ts";
 import type { Reader } from "./blob.ts";
 import { type Db, many, one, run } from "./query.ts";
 
+const columns = `e.id, e.slug, e.title, e.text, e.place, e.tags, e.starts_at as "startsAt", e.ends_at as "endsAt", e.time_zone as "timeZone", e.rrule, e.sequence,
+  case e.state when 'cancelled' then 'CANCELLED' when 'draft' then 'TENTATIVE' else 'CONFIRMED' end as status, e.created_at as "createdAt", e.updated_at as "updatedAt",
+  coalesce((select jsonb_agg(jsonb_build_object('recursAt', o.recurs_at, 'startsAt', o.starts_at, 'endsAt', o.ends_at, 'cancelled', o.cancelled_at is not null) order by o.recurs_at)
+    from event.occurrence o where o.event_id = e.id and o.edited and e.rrule is not null), '[]') as exceptions`;
+
 /** An event that the reader may see, with the dates that are not as its rule has them. */
 export function findCalendarEvent(
   db: Db,
@@ -9,10 +14,7 @@ export function findCalendarEvent(
 ): Promise<CalendarRow | undefined> {
   return one<CalendarRow>(db, {
     name: "calendar_find_event",
-    text: `select e.id, e.slug, e.title, e.text, e.place, e.tags, e.starts_at as "startsAt", e.ends_at as "endsAt", e.time_zone as "timeZone", e.rrule, e.sequence,
-        case e.state when 'cancelled' then 'CANCELLED' when 'draft' then 'TENTATIVE' else 'CONFIRMED' end as status, e.created_at as "createdAt", e.updated_at as "updatedAt",
-        coalesce((select jsonb_agg(jsonb_build_object('recursAt', o.recurs_at, 'startsAt', o.starts_at, 'endsAt', o.ends_at, 'cancelled', o.cancelled_at is not null) order by o.recurs_at)
-          from event.occurrence o where o.event_id = e.id and o.edited and e.rrule is not null), '[]') as exceptions
+    text: `select ${columns}
       from event.event e where e.slug = $1 and event.can_read(e, $2, $3)`,
     values: [slug, reader.userId, reader.roles],
   });
@@ -25,10 +27,7 @@ export function listCalendarEvents(
 ): Promise<CalendarRow[]> {
   return many<CalendarRow>(db, {
     name: "calendar_list_events",
-    text: `select e.id, e.slug, e.title, e.text, e.place, e.tags, e.starts_at as "startsAt", e.ends_at as "endsAt", e.time_zone as "timeZone", e.rrule, e.sequence,
-        case e.state when 'cancelled' then 'CANCELLED' else 'CONFIRMED' end as status, e.created_at as "createdAt", e.updated_at as "updatedAt",
-        coalesce((select jsonb_agg(jsonb_build_object('recursAt', o.recurs_at, 'startsAt', o.starts_at, 'endsAt', o.ends_at, 'cancelled', o.cancelled_at is not null) order by o.recurs_at)
-          from event.occurrence o where o.event_id = e.id and o.edited and e.rrule is not null), '[]') as exceptions
+    text: `select ${columns}
       from event.event e join organization.organization g on g.id = e.organization_id
       where g.slug = $1 and organization.can_read(g, null, '{}') and event.can_read(e, null, '{}') and e.visibility = 'public'
         and (e.ends_last_at is null or e.ends_last_at > now() - interval '90 days')
@@ -64,22 +63,19 @@ export function listCalendarRegistrations(
 }
 
 /** Makes the secret address of somebody's calendar; one that he had is ended. */
-export async function replaceCalendar(
-  tx: Db,
-  { id, userId, tokenHash }: { id: string; userId: string; tokenHash: string },
-): Promise<void> {
-  await revokeCalendar(tx, userId);
-  await run(tx, {
-    name: "calendar_insert",
-    text: `insert into event.calendar (id, user_id, token_hash) values ($1, $2, $3)`,
-    values: [id, userId, tokenHash],
+export function replaceCalendar(db: Db, { userId, tokenHash }: { userId: string; tokenHash: string }): Promise<number> {
+  return run(db, {
+    name: "calendar_replace",
+    text: `insert into event.calendar (user_id, token_hash) values ($1, $2)
+      on conflict (user_id) do update set token_hash = excluded.token_hash, created_at = now(), used_at = null`,
+    values: [userId, tokenHash],
   });
 }
 
-export function revokeCalendar(tx: Db, userId: string): Promise<number> {
-  return run(tx, {
-    name: "calendar_revoke",
-    text: `update event.calendar set revoked_at = now() where user_id = $1 and revoked_at is null`,
+export function deleteCalendar(db: Db, userId: string): Promise<number> {
+  return run(db, {
+    name: "calendar_delete",
+    text: `delete from event.calendar where user_id = $1`,
     values: [userId],
   });
 }
@@ -88,7 +84,7 @@ export function revokeCalendar(tx: Db, userId: string): Promise<number> {
 export function findCalendar(db: Db, userId: string): Promise<{ createdAt: Date; usedAt: Date | null } | undefined> {
   return one(db, {
     name: "calendar_find",
-    text: `select created_at as "createdAt", used_at as "usedAt" from event.calendar where user_id = $1 and revoked_at is null`,
+    text: `select created_at as "createdAt", used_at as "usedAt" from event.calendar where user_id = $1`,
     values: [userId],
   });
 }
@@ -97,13 +93,13 @@ export function findCalendar(db: Db, userId: string): Promise<{ createdAt: Date;
 export async function useCalendar(db: Db, tokenHash: string): Promise<{ userId: string; locale: string } | undefined> {
   await run(db, {
     name: "calendar_use",
-    text: `update event.calendar set used_at = now() where token_hash = $1 and revoked_at is null and (used_at is null or used_at < now() - interval '1 hour')`,
+    text: `update event.calendar set used_at = now() where token_hash = $1 and (used_at is null or used_at < now() - interval '1 hour')`,
     values: [tokenHash],
   });
   return one(db, {
     name: "calendar_find_user",
     text: `select u.id as "userId", u.locale from event.calendar c join account."user" u on u.id = c.user_id
-      where c.token_hash = $1 and c.revoked_at is null and u.deleted_at is null and u.disabled_at is null`,
+      where c.token_hash = $1 and u.deleted_at is null and u.disabled_at is null`,
     values: [tokenHash],
   });
 }

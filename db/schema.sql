@@ -483,17 +483,14 @@ CREATE INDEX report_state ON community.report USING btree (state, id);
 CREATE INDEX report_subject ON community.report USING btree (subject_kind, subject_id);
 
 create table event.calendar (
-  id uuid not null,
   user_id uuid not null,
   token_hash text not null,
   created_at timestamp with time zone not null default now(),
   used_at timestamp with time zone,
-  revoked_at timestamp with time zone,
-  constraint calendar_pkey PRIMARY KEY (id),
+  constraint calendar_pkey PRIMARY KEY (user_id),
   constraint calendar_token_hash_key UNIQUE (token_hash),
   constraint calendar_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
 );
-CREATE INDEX calendar_user_id ON event.calendar USING btree (user_id);
 
 create table event.event (
   id uuid not null,

@@ -2,12 +2,12 @@ import { Elysia, t } from "elysia";
 import { writeCalendar } from "../../calendar.ts";
 import { type CalendarRow, describeEntry } from "../../calendar-entry.ts";
 import {
+  deleteCalendar,
   findCalendar,
   findCalendarEvent,
   listCalendarEvents,
   listCalendarRegistrations,
   replaceCalendar,
-  revokeCalendar,
   useCalendar,
 } from "../../db/calendar.ts";
 import { findOrganization } from "../../db/organization.ts";
@@ -99,8 +99,7 @@ export function calendars(api: Api) {
       async ({ caller }) => {
         const { userId } = requireCaller(caller);
         const token = makeSecret();
-        const calendar = { id: Bun.randomUUIDv7(), userId, tokenHash: hash(token) };
-        await api.db.transaction((tx) => replaceCalendar(tx, calendar));
+        await replaceCalendar(api.db, { userId, tokenHash: hash(token) });
         return toResponse({ status: 201, body: { url: `${api.publicUrl()}/calendars/${token}.ics` } });
       },
       {
@@ -125,7 +124,7 @@ export function calendars(api: Api) {
     .delete(
       "/v1/me/calendar",
       async ({ caller, status }) => {
-        await revokeCalendar(api.db, requireCaller(caller).userId);
+        await deleteCalendar(api.db, requireCaller(caller).userId);
         return status(204, undefined);
       },
       { detail: { summary: "End the address of the caller's calendar" } },

@@ -170,14 +170,11 @@ create index server_token_event_id on event.server_token (event_id);
 
 -- Secret addresses of personal calendars.
 create table event.calendar (
-  id uuid primary key,
-  user_id uuid not null references account."user" (id) on delete cascade,
+  user_id uuid primary key references account."user" (id) on delete cascade,  -- one for each
   token_hash text not null unique,
   created_at timestamptz not null default now(),
-  used_at timestamptz,
-  revoked_at timestamptz
+  used_at timestamptz
 );
-create index calendar_user_id on event.calendar (user_id);
 
 -- A person's role in an event: who runs it, or null.
 create function event.role_of(e event.event, caller uuid, caller_roles text[]) returns text language sql stable as $$
