@@ -19,8 +19,8 @@ export function bodyLimits(maxBytes: number) {
       }
       const text = await readText(request, maxBytes);
       try {
-        // Both need these signs: most bodies are read without looking at each member.
-        return /__proto__|\\u/.test(text) ? JSON.parse(text, refuseMember) : JSON.parse(text);
+        // Where a schema copies what it checks, this member would become the copy's prototype (CWE-1321).
+        return /__proto__|\\u/.test(text) ? JSON.parse(text, refusePrototype) : JSON.parse(text);
       } catch (cause) {
         if (cause instanceof Fault) throw cause;
         throw new Fault("malformed", "Cannot read the body: it is not valid JSON", { cause });
@@ -29,18 +29,11 @@ export function bodyLimits(maxBytes: number) {
     .as("global");
 }
 
-/**
- * Refuses, while JSON is read, what nobody can take: the member that would become the prototype of whatever copies it
- * (CWE-1321), and text that the database cannot keep (U+0000 and half pairs, which one of many in a batch would spoil for all).
- */
-function refuseMember(key: string, value: unknown): unknown {
+/** Refuses, while JSON is read, the member that would become the prototype of whatever copies it. */
+export function refusePrototype(key: string, value: unknown): unknown {
   if (key === "__proto__") throw new Fault("invalid", `Cannot accept the body: the member "__proto__" is unknown`);
-  if (isBroken(key) || (typeof value === "string" && isBroken(value)))
-    throw new Fault("invalid", "Cannot accept the body: a text holds U+0000 or half of a surrogate pair");
   return value;
 }
-
-const isBroken = (text: string) => text.includes("\0") || !text.isWellFormed();
 
 /** The body as text; `Fault("too-large")` past `maxBytes`, declared or counted. */
 export async function readText(request: Request, maxBytes: number): Promise<string> {

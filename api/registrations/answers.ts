@@ -20,6 +20,8 @@ function findFlaw({ kind, required, options = [] }: Question, answer: Answers[st
   if (answer === undefined || answer === "") return required ? "is required" : undefined;
   if (kind === "boolean") return typeof answer === "boolean" ? undefined : "is true or false";
   if (typeof answer !== "string") return "is a text";
+  // The database keeps neither, and one would spoil the batch for all.
+  if (answer.includes("\0") || !answer.isWellFormed()) return "holds U+0000 or half of a surrogate pair";
   if (kind === "choice" && !options.some((option) => optionId(option) === answer)) return "is none of the options";
   return undefined;
 }
