@@ -18,6 +18,7 @@ const names = [
   "thumbnails",
   "registrations",
   "events",
+  "log",
   "analytics",
 ] as const;
 
