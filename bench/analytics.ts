@@ -9,8 +9,8 @@ import { openSystem } from "./system.ts";
 const rows = 10_000_000;
 const days = 60;
 const packs = 200;
-const batch = 50;
-const senders = 16;
+const batch = 1;
+const senders = 256;
 const rounds = 7;
 const seconds = 2;
 
@@ -45,7 +45,7 @@ export const bench: Bench = {
       await Promise.all(Array.from({ length: senders }, work));
       return (batches * batch) / seconds;
     };
-    note(`events in batches of ${batch} from ${senders} connections, every one written and committed`);
+    note(`events one by one from ${senders} connections, every one written and committed`);
     report(
       await compare({
         ...{

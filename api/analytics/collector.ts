@@ -26,7 +26,7 @@ export type Collector = {
   close: () => Promise<void>;
 };
 
-type Waiting = { seen: Seen; mayDrop: boolean; settle: (error?: unknown) => void };
+type Waiting = { seen: Seen; text: string | null; settle: (error?: unknown) => void };
 type Settings = Pick<Deps, "db" | "log"> & { gatherMs?: number; maxWaiting?: number; maxBatch?: number };
 
 const closeMs = 3_000;
@@ -39,6 +39,8 @@ export function openCollector({ db, log, gatherMs = 10, maxWaiting = 10_000, max
   const visitors = openVisitors(db);
   let waiting: Waiting[] = [];
   let running: Promise<void> | undefined;
+  /** What waits and was seen in requests, so that who asks a thousand times in a second costs no more than once. */
+  const joined = new Map<string, Promise<void>>();
   const untold = new Map<string, number>();
   const told = { written: 0, repeated: 0, dropped: 0 };
 
@@ -58,8 +60,12 @@ export function openCollector({ db, log, gatherMs = 10, maxWaiting = 10_000, max
   };
   const write = async (batch: Waiting[]) => {
     const rows = new Map<string, AnalyticsRow>();
+    const digests = new Map<string, Uint8Array>(); // a launcher tells of one player fifty times
     for (const { seen } of batch) {
-      const row = toRow(seen, digestVisitor(await visitors.findSaltOf(seen.at), seen));
+      const about = `${seen.at.toISOString().slice(0, 10)} ${seen.address} ${seen.userId} ${seen.agent}`;
+      const visitor = digests.get(about) ?? digestVisitor(await visitors.findSaltOf(seen.at), seen);
+      digests.set(about, visitor);
+      const row = toRow(seen, visitor);
       rows.set(`${row.at.toISOString().slice(0, 13)} ${Buffer.from(row.key).toString("latin1")}`, row);
     }
     const insert = () => insertAnalytics(db, [...rows.values()]);
@@ -77,11 +83,12 @@ export function openCollector({ db, log, gatherMs = 10, maxWaiting = 10_000, max
     while (waiting.length > 0) {
       const batch = waiting.slice(0, maxBatch);
       waiting = waiting.slice(maxBatch);
+      for (const { text } of batch) if (text !== null) joined.delete(text);
       try {
         await write(batch);
         for (const { settle } of batch) settle();
       } catch (error) {
-        const dropped = batch.filter(({ mayDrop }) => mayDrop).length;
+        const dropped = batch.filter(({ text }) => text !== null).length;
         if (dropped > 0) drop("not written", dropped);
         log.warn({ err: error, dropped }, "analytics were not written");
         for (const { settle } of batch) settle(error);
@@ -96,12 +103,19 @@ export function openCollector({ db, log, gatherMs = 10, maxWaiting = 10_000, max
 
   return {
     add: (seen) => {
+      const text = describe(seen);
+      const known = joined.get(text);
+      if (known) {
+        told.repeated += 1;
+        return known;
+      }
       if (waiting.length >= maxWaiting) {
         drop("too many");
         return Promise.resolve();
       }
       const { promise, resolve } = Promise.withResolvers<void>();
-      push([{ seen, mayDrop: true, settle: () => resolve() }]);
+      joined.set(text, promise);
+      push([{ seen, text, settle: () => resolve() }]);
       return promise;
     },
     commit: async (all) => {
@@ -114,7 +128,7 @@ export function openCollector({ db, log, gatherMs = 10, maxWaiting = 10_000, max
         if (error !== undefined) reject(unavailable(error));
         else if (open === 0) resolve();
       };
-      push(all.map((seen) => ({ seen, mayDrop: false, settle })));
+      push(all.map((seen) => ({ seen, text: null, settle })));
       await promise;
     },
     render: () => {
@@ -124,7 +138,7 @@ export function openCollector({ db, log, gatherMs = 10, maxWaiting = 10_000, max
     },
     close: async () => {
       await Promise.race([running, Bun.sleep(closeMs)]);
-      const left = waiting.filter(({ mayDrop }) => mayDrop).length;
+      const left = waiting.filter(({ text }) => text !== null).length;
       waiting = [];
       if (left > 0) drop("not written", left);
       await Promise.race([tellDropped().catch(() => undefined), Bun.sleep(closeMs)]);
@@ -136,6 +150,10 @@ export function openCollector({ db, log, gatherMs = 10, maxWaiting = 10_000, max
 
 const unavailable = (cause?: unknown) =>
   new Fault("unavailable", "Cannot take the events: they could not be written. Send them again", { cause });
+
+function describe({ kind, subject, version, format, launcher, channel, source, address, agent, userId }: Seen): string {
+  return [kind, subject.id, version, format, launcher, channel, source, address, agent, userId].join("\n");
+}
 
 /** The key is the digest of all but the time. */
 function toRow(

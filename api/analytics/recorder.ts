@@ -17,6 +17,8 @@ export const site = { kind: "site", id: "00000000-0000-0000-0000-000000000000" }
 export type Analytics = Pick<Collector, "commit" | "render"> & {
   /** Counts something that a request did, unless its sender asks not to be counted. Never throws; at most 100 ms, mostly a commit. */
   record: (noticed: Noticed) => Promise<void>;
+  /** The same without waiting: for answers out of memory, which take less than a commit. */
+  note: (noticed: Noticed) => void;
 };
 
 const robots = /bot\b|bot\/|crawl|spider|preview|monitor/i;
@@ -27,22 +29,26 @@ type Options = { collector: Collector; addressOf: (request: Request, peer: strin
 
 /** Makes of requests what the collector takes: whose address, which launcher, where from. */
 export function openAnalytics({ collector, addressOf }: Options): Analytics {
+  const add = ({ request, from, caller, ...noticed }: Noticed): Promise<void> | undefined => {
+    const agent = readAgent(request);
+    if (request.method === "HEAD" || refusesCounting(request) || robots.test(agent)) return undefined;
+    return collector.add({
+      ...noticed,
+      at: new Date(),
+      address: typeof from === "string" ? from : addressOf(request, from?.requestIP(request)?.address),
+      agent,
+      userId: caller?.userId ?? null,
+      launcher: launcherOf(agent),
+      source: noticed.kind === "view" ? sourceOf(request) : "",
+    });
+  };
   return {
     commit: collector.commit,
     render: collector.render,
-    record: ({ request, from, caller, ...noticed }) => {
-      const agent = readAgent(request);
-      if (request.method === "HEAD" || refusesCounting(request) || robots.test(agent)) return Promise.resolve();
-      const written = collector.add({
-        ...noticed,
-        at: new Date(),
-        address: typeof from === "string" ? from : addressOf(request, from?.requestIP(request)?.address),
-        agent,
-        userId: caller?.userId ?? null,
-        launcher: launcherOf(agent),
-        source: noticed.kind === "view" ? sourceOf(request) : "",
-      });
-      return Promise.race([written, Bun.sleep(patienceMs)]);
+    note: (noticed) => void add(noticed),
+    record: (noticed) => {
+      const written = add(noticed);
+      return written ? Promise.race([written, Bun.sleep(patienceMs)]) : Promise.resolve();
     },
   };
 }

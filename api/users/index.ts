@@ -33,8 +33,7 @@ export function users(api: Api) {
       async ({ params, caller, request, server }) => {
         const row = await profiles.find(params.id.toLowerCase());
         if (!row) throw new Fault("not-found", "There is no such user");
-        // Nobody waits for it, as with the heads of packs: most of this answer comes out of memory.
-        void api.analytics.record({
+        api.analytics.note({
           kind: "view",
           subject: { kind: "user", id: row.id },
           request,

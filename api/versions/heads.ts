@@ -43,8 +43,7 @@ export function heads(api: Api) {
       "content-type": "application/json",
     };
     if (isUnchanged(request, etag)) return new Response(null, { status: 304, headers });
-    // Nobody waits for it: an answer out of memory takes less than a commit.
-    if (download) void api.analytics.record({ ...download, request, from: server, caller });
+    if (download) api.analytics.note({ ...download, request, from: server, caller });
     return new Response(body, { headers });
   };
 
