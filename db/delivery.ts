@@ -1,3 +1,4 @@
+import { currentTrace } from "../trace.ts";
 import { type Db, many, run } from "./query.ts";
 
 export type DeliveryMedium = "inbox" | "mail" | "webhook" | "discord" | "telegram" | "push";
@@ -20,12 +21,12 @@ export type NewDelivery = {
 export function insertDeliveries(tx: Db, deliveries: NewDelivery[]): Promise<number> {
   return run(tx, {
     name: "delivery_insert_all",
-    text: `insert into notification.delivery (id, notification_id, user_id, medium, target_id, group_key, state, why, due_at, digest, settled_at)
-      select id, "notificationId", "userId", medium, "targetId", "groupKey", state, why, "dueAt", digest, case when state <> 'queued' then now() end
+    text: `insert into notification.delivery (id, notification_id, user_id, medium, target_id, group_key, state, why, due_at, digest, settled_at, trace_id)
+      select id, "notificationId", "userId", medium, "targetId", "groupKey", state, why, "dueAt", digest, case when state <> 'queued' then now() end, $2
       from jsonb_to_recordset($1::jsonb) as d (id uuid, "notificationId" uuid, "userId" uuid, medium text, "targetId" uuid, "groupKey" text, state text,
         why text, "dueAt" timestamptz, digest boolean)
       on conflict do nothing`,
-    values: [JSON.stringify(deliveries)],
+    values: [JSON.stringify(deliveries), currentTrace()?.id ?? null],
   });
 }
 
@@ -73,6 +74,8 @@ export type ClaimedDelivery = {
   attempts: number;
   /** How long ago it was due. */
   lateSeconds: number;
+  /** Of the request that it tells of. */
+  traceId: string | null;
 };
 
 /** Takes the delivery of a medium that is due longest, for so long. Undefined when none is. */
@@ -86,7 +89,7 @@ export function claimDelivery(
       where d.id = (select id from notification.delivery where state = 'queued' and not digest and medium = any ($1::text[]) and due_at <= clock_timestamp()
           and (claimed_until is null or claimed_until < clock_timestamp()) order by due_at limit 1 for update skip locked)
       returning d.id, d.notification_id as "notificationId", d.user_id as "userId", d.target_id as "targetId", d.attempts,
-        extract(epoch from clock_timestamp() - d.due_at)::float8 as "lateSeconds"`,
+        extract(epoch from clock_timestamp() - d.due_at)::float8 as "lateSeconds", d.trace_id as "traceId"`,
     values: [media, forSeconds],
   });
 }

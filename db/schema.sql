@@ -942,6 +942,7 @@ create table notification.delivery (
   status integer,
   created_at timestamp with time zone not null default now(),
   settled_at timestamp with time zone,
+  trace_id text,
   constraint delivery_pkey PRIMARY KEY (id),
   constraint delivery_notification_id_medium_target_id_key UNIQUE NULLS NOT DISTINCT (notification_id, medium, target_id),
   constraint delivery_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES notification.notification(id) ON DELETE CASCADE,

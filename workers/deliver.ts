@@ -8,6 +8,7 @@ import {
 } from "../db/delivery.ts";
 import type { Deps } from "../deps.ts";
 import type { Log } from "../log.ts";
+import { makeTraceId, withTrace } from "../trace.ts";
 
 /** How one delivery ended: for good, or for now. `status` is what the other side answered. */
 export type Outcome =
@@ -38,17 +39,21 @@ const pauses = [5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 14_400, 14_400, 14
  */
 export async function drain({ db, media, lanes, signal, log }: Drain, send: Send): Promise<number> {
   let made = 0;
+  const make = async (delivery: ClaimedDelivery) => {
+    const outcome = await sendInTime(delivery, send).catch((error: unknown): Outcome => {
+      log.warn({ err: error, delivery: delivery.id }, "a notification was not delivered");
+      return { state: "later", why: "an error of this server" };
+    });
+    if (signal.aborted && outcome.state === "later") return void (await releaseDelivery(db, delivery.id));
+    await settle(db, { delivery, outcome });
+    log.info({ delivery: delivery.id, notification: delivery.notificationId, state: outcome.state }, "delivery");
+  };
   const lane = async () => {
     for (;;) {
       signal.throwIfAborted();
       const [delivery] = await claimDelivery(db, { media, forSeconds: claimSeconds });
       if (!delivery) return;
-      const outcome = await sendInTime(delivery, send).catch((error: unknown): Outcome => {
-        log.warn({ err: error, delivery: delivery.id }, "a notification was not delivered");
-        return { state: "later", why: "an error of this server" };
-      });
-      if (signal.aborted && outcome.state === "later") await releaseDelivery(db, delivery.id);
-      else await settle(db, { delivery, outcome });
+      await withTrace({ id: delivery.traceId ?? makeTraceId() }, () => make(delivery));
       made += 1;
     }
   };

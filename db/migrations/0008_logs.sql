@@ -1,7 +1,8 @@
 -- expand
--- What a job or a fact belongs to: the request that wished for it, and all that followed.
+-- What a job, a fact or a delivery belongs to: the request that wished for it, and all that followed.
 alter table job.job add column trace_id text;
 alter table outbox.fact add column trace_id text;
+alter table notification.delivery add column trace_id text;
 
 -- Since when somebody waits for it: updated_at moves with every try.
 alter table job.job add column wanted_at timestamptz not null default now();
