@@ -2,6 +2,10 @@ import pg from "pg";
 import { holdsAccounts } from "./migrate.ts";
 
 const prefix = "sunduk_verify_";
+/** A younger one may be about to be used. */
+const abandonedMs = 3_600_000;
+/** How a UUIDv7 of that time begins. */
+const timeOf = (ms: number) => ms.toString(16).padStart(12, "0");
 
 /** Makes an empty database beside the one that a URL names, for looking at; `drop` removes it. Those of killed runs go too. */
 export async function createScratch(url: string): Promise<{ url: string; drop: () => Promise<void> }> {
@@ -10,9 +14,9 @@ export async function createScratch(url: string): Promise<{ url: string; drop: (
   scratch.pathname = `/${name}`;
   await onServer(url, async (client) => {
     const { rows } = await client.query<{ name: string }>(
-      `select d.datname as name from pg_database d where d.datname like $1
+      `select d.datname as name from pg_database d where d.datname like $1 and d.datname < $2
         and not exists (select from pg_stat_activity a where a.datname = d.datname)`,
-      [`${prefix.replaceAll("_", "\\_")}%`],
+      [`${prefix.replaceAll("_", "\\_")}%`, prefix + timeOf(Date.now() - abandonedMs)],
     );
     for (const old of rows) await client.query(`drop database ${pg.escapeIdentifier(old.name)}`).catch(() => undefined);
     await client.query(`create database ${pg.escapeIdentifier(name)}`);

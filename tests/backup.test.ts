@@ -132,7 +132,7 @@ describe("a byte that is changed, cut off or missing is found", () => {
           const isManifest = path.endsWith("manifest.json");
           if (isManifest !== (index === places.length - 1)) throw new Error("the places are others");
           // Each look takes a second; what else may happen to sealed bytes is tested with them.
-          if (damage === "cut off" ? !isManifest && index > 0 : damage === "missing" && what === "encrypted") continue;
+          if (damage !== "changed" && !isManifest && (index > 0 || what === "encrypted")) continue;
           await copyFile(path, `${folder}.kept`);
           await apply(path);
           const found = await verify(settings).then(
@@ -304,7 +304,8 @@ test("the schedule makes one when it is due, keeps as many as it should, and say
   expect(await findCondition(deps.db, config)).toMatchObject({ state: "waiting", wholeAt: undefined });
   expect(await findCondition(deps.db, configOf())).toMatchObject({ state: "off" });
   const first = await tick();
-  expect(first).toMatchObject({ name: expect.any(String), damaged: 0 });
+  expect(first).toMatchObject({ damaged: 0 });
+  expect(first?.name).toBeString();
   expect(await findCondition(deps.db, config)).toMatchObject({ state: "ok" });
   expect(await tick()).toEqual({ due: false });
   await run(deps.db, {

@@ -152,6 +152,26 @@ test("created, destroyed, restored: every version installs byte for byte, and ev
   }
   const filled = await sunduk(["backup", "restore", "latest", "--from", place], { ...empty, ...passphrase });
   expect(filled).toMatchObject({ code: 5, stderr: expect.stringContaining("--replace") });
+
+  // In place of what is there, and back again.
+  const listVersions = async () => {
+    const db = openPostgres(empty.DATABASE_URL ?? "", { max: 1, log: testLog, name: "test" });
+    const rows = await many<{ version: string }>(db, {
+      name: "",
+      text: "select version from pack.version order by version",
+    });
+    await db.close();
+    return rows.map(({ version }) => version);
+  };
+  expect(await listVersions()).toEqual(["1.0.0", "1.1.0", "2.0.0"]);
+  const env = { ...empty, ...passphrase };
+  const replaced = await sunduk(["backup", "restore", "latest", "--from", place, "--replace"], env);
+  expect(replaced).toMatchObject({ code: 0, json: { missing: [] } });
+  expect(replaced.json.point).toContain("-point-");
+  expect(await listVersions()).toEqual(["1.0.0", "1.1.0"]);
+  const back = await sunduk(["backup", "restore", replaced.json.point, "--replace", "--keep-sessions"], env);
+  expect(back).toMatchObject({ code: 0, json: { objects: 0, missing: [] } });
+  expect(await listVersions()).toEqual(["1.0.0", "1.1.0", "2.0.0"]);
 }, 120_000);
 
 const withToken = (options: { headers?: Record<string, string> }, token: string) => ({
