@@ -94,6 +94,12 @@ test("who is signed in stands in every line of his request, and a failed one is 
 
 test("what is told to others by a fact still belongs to the request that stated it", async () => {
   await publishPack(user, { slug: "traced-pack", version: "1.0", files: { "a.txt": "a" } });
+  // The webhook's host is not to be reached, which is an outcome too.
+  const hook = await operator.call("POST", "/v1/me/webhooks", {
+    body: { name: "hook", url: "https://nobody.invalid/hook", kinds: ["version.published"] },
+  });
+  expect([hook.status, hook.text]).toEqual([201, hook.text]);
+  expect((await operator.call("PUT", "/v1/me/following/pack/traced-pack")).status).toBe(204);
   const { trace, headers } = traced();
   const declared = await user.call("POST", "/v1/packs/traced-pack/versions", {
     body: {
@@ -111,6 +117,8 @@ test("what is told to others by a fact still belongs to the request that stated 
     found.some(({ actor }) => actor === "notify"),
   );
   expect(new Set(items.map(({ actor }) => actor))).toContain("publish-version");
+  const [delivery] = await waitForLines({ trace, query: '"msg":"delivery"' }, (found) => found.length > 0);
+  expect(delivery).toMatchObject({ actor: "deliver-webhook", traceId: trace });
   const { rows } = await system.db.query({
     name: "",
     text: `select trace_id from job.job where id = $1`,
