@@ -43,12 +43,12 @@ export function analytics(api: Api) {
     )
     .get(
       "/query",
-      async ({ query: { as, by, version, format, launcher, channel, source, ...asked }, caller }) => {
+      async ({ query: { output, by, version, format, launcher, channel, source, ...asked }, caller }) => {
         const filters = { version, format, launcher, channel, source };
         const given = Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== undefined));
         const dimensions = [...new Set(by?.split(","))].filter(isDimension);
         const answer = await count(api.db, { ...asked, by: dimensions, filters: given, caller });
-        return as === "csv"
+        return output === "csv"
           ? answerCsv(writeCounts(answer, dimensions), "counts")
           : Response.json(answer, { headers: closed });
       },
@@ -62,11 +62,11 @@ export function analytics(api: Api) {
     )
     .get(
       "/reports/:report",
-      async ({ params, query: { as, ...asked }, caller }) => {
+      async ({ params, query: { output, ...asked }, caller }) => {
         const answer = await report(api.db, { ...asked, ...params, caller });
         const csv = () =>
           [answer.columns, ...answer.rows.map((row) => row.map((cell) => cell ?? ""))].map(writeLine).join("");
-        return as === "csv" ? answerCsv(csv(), params.report) : Response.json(answer, { headers: closed });
+        return output === "csv" ? answerCsv(csv(), params.report) : Response.json(answer, { headers: closed });
       },
       {
         params: ReportParams,

@@ -63,7 +63,7 @@ export type By = Static<typeof By>;
 export const isDimension = (name: string): name is By => By.anyOf.some((known) => known.const === name);
 const Time = t.Union([t.String({ format: "date" }), t.String({ format: "date-time" })]);
 const Value = t.Optional(t.String({ maxLength: 100 }));
-const As = t.Optional(t.Union([t.Literal("json"), t.Literal("csv")]));
+const Output = t.Optional(t.Union([t.Literal("json"), t.Literal("csv")]));
 
 const Subject = t.String({
   pattern: "^(site|(pack|event|organization|user):[A-Za-z0-9._-]{1,100})$",
@@ -92,7 +92,7 @@ export const CountQuery = t.Object(
     channel: Value,
     source: Value,
     previous: t.Optional(t.Boolean({ description: "The same number of intervals before it as well" })),
-    as: As,
+    output: Output,
   },
   strict,
 );
@@ -124,7 +124,10 @@ export const ReportName = t.Union([
   t.Literal("acquisition"),
 ]);
 export const ReportParams = t.Object({ report: ReportName });
-export const ReportQuery = t.Object({ subject: Subject, from: t.Optional(Time), to: t.Optional(Time), as: As }, strict);
+export const ReportQuery = t.Object(
+  { subject: Subject, from: t.Optional(Time), to: t.Optional(Time), output: Output },
+  strict,
+);
 export const Report = t.Object({
   report: ReportName,
   subject: t.String(),

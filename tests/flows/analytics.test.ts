@@ -258,7 +258,7 @@ describe("what owners read", () => {
     });
     const answer = await ask(
       author,
-      "metric=views&subject=pack:open-pack&from=2024-05-05&to=2024-05-06&by=source&as=csv",
+      "metric=views&subject=pack:open-pack&from=2024-05-05&to=2024-05-06&by=source&output=csv",
     );
     expect(answer.headers.get("content-type")).toContain("text/csv");
     expect(answer.text).toBe(`start,source,count\r\n2024-05-05T00:00:00.000Z,"'=HYPERLINK(""x"")",3\r\n`);
@@ -364,7 +364,7 @@ describe("ready reports", () => {
   test("versions, days, retention and origins of a pack, as JSON and as CSV", async () => {
     const versions = await read(author, "versions?subject=pack:open-pack");
     expect(versions.json.rows).toEqual([["1.0.0", 2, 961, 1, 1, 100]]);
-    const days = await read(author, "pack?subject=pack:open-pack&as=csv");
+    const days = await read(author, "pack?subject=pack:open-pack&output=csv");
     expect(days.text).toMatch(
       /^day,views,visitors,downloads,installs,updates,launches\r\n\d{4}-\d\d-\d\d,\d+,\d+,2,961,1,1\r\n$/,
     );
