@@ -35,7 +35,7 @@ start | render)
   PORT=$3 LISTEN=127.0.0.1:$3 STORAGE_SERVERS="server 127.0.0.1:$4;" API_SERVERS=
   S3_BUCKET=${S3_BUCKET:-sunduk} AUTH_RATE=${AUTH_RATE:-10r/s} NAMESERVER=127.0.0.1
   shift 4
-  for port in "$@"; do API_SERVERS="$API_SERVERS server 127.0.0.1:$port max_fails=2 fail_timeout=2s;"; done
+  for port in "$@"; do API_SERVERS="$API_SERVERS server 127.0.0.1:$port max_fails=2 fail_timeout=1s;"; done
   ready() { [[ "$(ask "$PORT" 'GET /gateway HTTP/1.0\r\n\r\n')" == *" 204 "* ]]; }
   before=$(cat "$DIR/nginx.conf" 2>/dev/null || true)
   render nginx.conf LISTEN API_SERVERS STORAGE_SERVERS S3_BUCKET AUTH_RATE NAMESERVER
