@@ -155,7 +155,11 @@ test("every act on the command line leaves one line with the operator's account"
     [["admin", "link", "--login", "somebody", "--server", "https://x.example"], "link.made"],
     [["admin", "invite"], "invite.created"],
     [["images", "render", "--missing"], "images.rendered"],
+    [["keys", "rotate"], "keys.rotated"],
+    [["user", "import", join(person.folder, "people.csv")], "users.imported"],
   ];
+  await Bun.write(join(onServer.DATA ?? "", "secrets", "SIGNING_KEY"), system.environment.SIGNING_KEY ?? "");
+  await Bun.write(join(person.folder, "people.csv"), "login,email,hash\n");
   for (const [words, action] of acts) {
     const before = await query("acts", "select id from audit.act");
     const { code, stderr } = await local(words);
