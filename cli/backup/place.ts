@@ -1,7 +1,9 @@
+import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Step } from "../../backup/create.ts";
 import type { Objects } from "../../backup/store.ts";
 import type { Config } from "../../config.ts";
+import { openDataFolder } from "../../data-folder.ts";
 import { readS3Options } from "../../deps.ts";
 import { openDiskStorage } from "../../storage/disk.ts";
 import { openDiskSigner } from "../../storage/disk-signer.ts";
@@ -21,6 +23,12 @@ export function openInstalled(config: Config): Objects {
 export function openInstalledDisk(config: Config): Objects {
   const signer = openDiskSigner({ base: () => "", secret: "" });
   return openDiskStorage({ folder: join(resolve(config.DATA), "objects"), signer });
+}
+
+/** Makes a data folder of one that is empty or missing: what is put into it must not look like somebody else's. */
+export async function markFolder(config: Config): Promise<void> {
+  const names = await readdir(resolve(config.DATA)).catch(() => []);
+  if (names.length === 0) (await openDataFolder(config.DATA)).release();
 }
 
 /** Shows the steps of a backup: a bar for the tables, then one for the objects. */

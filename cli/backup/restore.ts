@@ -14,7 +14,7 @@ import { withDatabaseUrl } from "../database.ts";
 import { noteOperator } from "../ops/note.ts";
 import { readSettings } from "../settings.ts";
 import { backupMessages } from "./messages.ts";
-import { openInstalled, placeOptions, showSteps } from "./place.ts";
+import { markFolder, openInstalled, placeOptions, showSteps } from "./place.ts";
 
 /** `sunduk backup restore`: into an empty installation, or with --replace in place of what is there, which a restore point keeps. */
 export const command = defineCommand({
@@ -35,6 +35,7 @@ export const command = defineCommand({
     const store = await openStore({ config, to: values.from, encrypt: false });
     const { manifest, sealing } = await chooseBackup(store, name);
     await splitMigrations(manifest.migrations); // refuses before anything is changed
+    await markFolder(config);
     const { onStep, finish } = showSteps(output, text);
     const endSessions = !values["keep-sessions"];
     const done = await withDatabaseUrl({ config, log, signal, alone: true }, async (url) => {

@@ -4,7 +4,7 @@ import { openLog } from "../../log.ts";
 import { createBucket, openS3Storage } from "../../storage/s3.ts";
 import { defineCommand, usageFault } from "../arguments.ts";
 import { backupMessages } from "../backup/messages.ts";
-import { openInstalledDisk, placeOptions } from "../backup/place.ts";
+import { markFolder, openInstalledDisk, placeOptions } from "../backup/place.ts";
 import { withDatabaseUrl } from "../database.ts";
 import { formatBytes, type Progress } from "../output.ts";
 import { readSettings } from "../settings.ts";
@@ -26,6 +26,7 @@ export const command = defineCommand({
     const options = readS3Options(config);
     const [disk, s3] = [openInstalledDisk(config), openS3Storage(options)];
     if (to === "s3") await createBucket(options);
+    else await markFolder(config);
     const log = openLog({ level: "warn", service: "storage" });
     let bar: Progress | undefined;
     const { copied, copiedBytes, there, missing } = await withDatabaseUrl({ config, log, signal }, (url) =>

@@ -114,6 +114,9 @@ test("created, destroyed, restored: every version installs byte for byte, and ev
   const restored = await sunduk(["backup", "restore", "latest", "--from", place], { ...empty, ...passphrase });
   expect(restored).toMatchObject({ code: 0, json: { ok: true, missing: [], secrets: { different: [] } } });
 
+  // `up` takes the folder for its own.
+  expect(await Bun.file(join(empty.DATA ?? "", "sunduk-data.json")).exists()).toBe(true);
+
   const other = await startSystem({ environment: empty });
   try {
     await expectInstalls(other.url, "saved", versions);
