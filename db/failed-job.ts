@@ -6,6 +6,7 @@ export type FailedJobRow = {
   subject: string;
   attempts: number;
   problem: Record<string, unknown> | null;
+  traceId: string | null;
   updatedAt: Date;
 };
 
@@ -18,7 +19,7 @@ export function listFailedJobs(
 ): Promise<FailedJobRow[]> {
   return many<FailedJobRow>(db, {
     name: "failed_job_list",
-    text: `select id, actor, subject, attempts, problem, updated_at as "updatedAt" from job.job
+    text: `select id, actor, subject, attempts, problem, trace_id as "traceId", updated_at as "updatedAt" from job.job
       where state = 'failed' and ($1::text is null or actor = $1) and ($2::uuid is null or id < $2) order by id desc limit $3`,
     values: [actor, before, limit],
   });
@@ -29,7 +30,7 @@ export function retryFailedJob(tx: Db, id: string): Promise<Retried | undefined>
   return one<Retried>(tx, {
     name: "failed_job_retry",
     text: `update job.job set wanted = wanted + 1, state = 'waiting', progress = 0, attempts = 0, broken_off = 0, result = null,
-        problem = null, updated_at = now()
+        problem = null, wanted_at = now(), updated_at = now()
       where id = $1 and state = 'failed' returning id as "jobId", wanted, actor`,
     values: [id],
   });
@@ -40,7 +41,7 @@ export function retryFailedJobs(tx: Db, { actor, limit }: { actor: string | null
   return many<Retried>(tx, {
     name: "failed_job_retry_many",
     text: `update job.job set wanted = wanted + 1, state = 'waiting', progress = 0, attempts = 0, broken_off = 0, result = null,
-        problem = null, updated_at = now()
+        problem = null, wanted_at = now(), updated_at = now()
       where id in (select id from job.job where state = 'failed' and ($1::text is null or actor = $1) order by id limit $2 for update skip locked)
       returning id as "jobId", wanted, actor`,
     values: [actor, limit],

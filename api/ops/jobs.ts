@@ -21,6 +21,7 @@ const FailedJob = t.Object({
   subject: t.String(),
   attempts: count,
   problem: t.Union([t.Record(t.String(), t.Unknown()), t.Null()]),
+  traceId: t.Union([t.String(), t.Null()], { description: "For GET /v1/ops/logs?trace=" }),
   failedAt: t.String(),
 });
 const FailedJobs = t.Object({ items: t.Array(FailedJob), nextCursor: t.Union([t.String(), t.Null()]) });
@@ -161,6 +162,6 @@ async function describeActors({ db, mailbox }: Pick<Api, "db" | "mailbox">): Pro
   );
 }
 
-function describeFailed({ id, actor, subject, attempts, problem, updatedAt }: FailedJobRow): typeof FailedJob.static {
-  return { id, actor, subject, attempts, problem, failedAt: updatedAt.toISOString() };
+function describeFailed({ updatedAt, ...job }: FailedJobRow): typeof FailedJob.static {
+  return { ...job, failedAt: updatedAt.toISOString() };
 }
