@@ -58,8 +58,11 @@ export function shipLogs({ buffer, stream, log }: { buffer: LogBuffer; stream: L
     dropped: buffer.dropped,
     close: async () => {
       clearInterval(timer);
-      await flushing;
-      await Promise.race([flush(), Bun.sleep(closeLimitMs)]);
+      const last = async () => {
+        await flushing;
+        await flush();
+      };
+      await Promise.race([last(), Bun.sleep(closeLimitMs)]);
     },
   };
 }

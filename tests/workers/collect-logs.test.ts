@@ -3,12 +3,14 @@ import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { searchLogs } from "../../api/ops/log-search.ts";
+import { openLogStream } from "../../db/log-stream.ts";
 import { shipLogs } from "../../db/ship-logs.ts";
 import type { Deps } from "../../deps.ts";
 import { openLog } from "../../log.ts";
 import { openLogBuffer } from "../../log-buffer.ts";
 import { handle } from "../../workers/collect-logs.ts";
 import { createTestFolder, openTestDeps, testLog } from "../harness.ts";
+import { pickPorts } from "../services/cluster.ts";
 
 let deps: Deps;
 let folder: string;
@@ -195,4 +197,20 @@ test("while the stream is away lines wait, up to a limit; what was lost is told 
   expect(arrived.length + shipping.dropped()).toBeGreaterThanOrEqual(80);
   expect(arrived.length + shipping.dropped()).toBeLessThanOrEqual(82);
   expect(new Set(lines.map(({ id }) => id)).size).toBe(lines.length);
+});
+
+test("a stream whose Redis is not there refuses within seconds, and one that hangs keeps no process from ending", async () => {
+  const [port = 0] = pickPorts(1);
+  const stream = openLogStream({ redisUrl: `redis://127.0.0.1:${port}`, db: deps.db, log: testLog });
+  const startedAt = performance.now();
+  await expect(stream.append("{}\n")).rejects.toThrow();
+  await expect(stream.read()).rejects.toThrow();
+  expect(performance.now() - startedAt).toBeLessThan(8_000);
+  await stream.close();
+  const buffer = openLogBuffer();
+  const hanging = { ...deps.logs, append: () => new Promise<number>(() => undefined) };
+  const shipping = shipLogs({ buffer, stream: hanging, log: testLog });
+  buffer.offer(`{"level":30}`);
+  void shipping.flush();
+  await shipping.close();
 });
