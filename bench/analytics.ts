@@ -128,10 +128,11 @@ async function fill(db: pg.Client): Promise<void> {
   }
   await db.query(
     `insert into analytics.event (hour, key, at, kind, subject_kind, subject_id, visitor, version, format, launcher, channel, source)
-      select date_trunc('hour', at, 'UTC'), decode(md5('key' || n), 'hex'), at, case when n % 3 = 0 then 'download' else 'view' end, 'pack',
-        md5('pack' || n % ${packs})::uuid, decode(md5('visitor' || n % 100003), 'hex'), case when n % 3 = 0 then '1.0' else '' end, '',
-        'launcher-' || n % 5, '', ''
-      from (select n, date_trunc('day', now(), 'UTC') - (n % ${days}) * interval '1 day' - (n % 24) * interval '1 hour' as at from generate_series(1, ${rows}) n) x
-      on conflict do nothing`,
+      select date_trunc('hour', at, 'UTC'), int8send(n), at, case when n % 3 = 0 then 'download' else 'view' end, 'pack',
+        packs[n % ${packs} + 1], int8send(n % 100003), case when n % 3 = 0 then '1.0' else '' end, '', launchers[n % 5 + 1], '', ''
+      from (select array_agg(gen_random_uuid()) as packs from generate_series(1, ${packs})) p,
+        (select array_agg('launcher-' || n) as launchers from generate_series(1, 5) n) l,
+        (select n, date_trunc('day', now(), 'UTC') - interval '${days} days' + n * (interval '${days} days' / ${rows + 1}) as at
+          from generate_series(1::bigint, ${rows}) n) x`,
   );
 }

@@ -59,7 +59,7 @@ export async function listOrganizationSubjects(db: Db, organizationId: string): 
   return rows.map(({ id }) => id);
 }
 
-export type ReportedVersion = { slug: string; version: string; channel: string; packId: string };
+export type ReportedVersion = { slug: string; version: string; channel: string; packId: string; isPublic: boolean };
 
 /** Of these packs and versions, those that are published and that the reader may see. */
 export function listReportedVersions(
@@ -68,7 +68,7 @@ export function listReportedVersions(
 ): Promise<ReportedVersion[]> {
   return many<ReportedVersion>(db, {
     name: "analytics_list_versions",
-    text: `select distinct p.slug, v.version, v.channel, p.id as "packId"
+    text: `select distinct p.slug, v.version, v.channel, p.id as "packId", p.visibility = 'public' as "isPublic"
       from unnest($3::text[], $4::text[]) as asked (slug, version) join pack.pack p on p.slug = asked.slug
         join pack.version v on v.pack_id = p.id and v.version = asked.version and v.state = 'published'
       where pack.can_read(p, $1, $2)`,

@@ -1,8 +1,7 @@
-import { listReportedVersions, type ReportedVersion } from "../../db/analytics-subject.ts";
-import type { Deps } from "../../deps.ts";
-import { toReader } from "../caller.ts";
+import type { ReportedVersion } from "../../db/analytics-subject.ts";
 import type { Caller } from "../tokens.ts";
 import type { Seen } from "./collector.ts";
+import type { KnownVersions } from "./known-versions.ts";
 import type { NewEvent, Outcome } from "./model.ts";
 import type { Analytics } from "./recorder.ts";
 import { launcherOf, readAgent } from "./recorder.ts";
@@ -16,17 +15,13 @@ const aheadMs = 5 * 60_000;
 
 /** Takes what a launcher tells, and says of each what became of it. Resolves when it is committed. */
 export async function takeEvents(
-  { db, analytics }: Pick<Deps, "db"> & { analytics: Analytics },
+  { versions, analytics }: { versions: KnownVersions; analytics: Analytics },
   { events, caller, request, address }: Sent,
 ): Promise<Outcome[]> {
   if (refusesCounting(request)) return events.map(() => "not-counted");
   const now = new Date();
-  const versions = await listReportedVersions(db, {
-    slugs: events.map(({ pack }) => pack),
-    versions: events.map(({ version }) => version),
-    reader: toReader(caller),
-  });
-  const known = new Map(versions.map((row) => [`${row.slug} ${row.version}`, row]));
+  const asked = events.map(({ pack: slug, version }) => ({ slug, version }));
+  const known = await versions.find(asked, caller);
   const agent = readAgent(request);
   const visitor = { address, agent, userId: caller?.userId ?? null };
   const seen: Seen[] = [];

@@ -4,6 +4,7 @@ import { callers } from "../caller.ts";
 import { writeLine } from "../csv.ts";
 import { describe } from "../describe.ts";
 import { takeEvents } from "./events.ts";
+import { openKnownVersions } from "./known-versions.ts";
 import {
   type By,
   CountAnswer,
@@ -23,6 +24,7 @@ const closed = { "cache-control": "private, no-store" };
 
 /** Analytics: what launchers tell, and what owners read. */
 export function analytics(api: Api) {
+  const versions = openKnownVersions(api.db);
   const numbers = new Elysia({ prefix: "/v1/analytics", tags: ["analytics"] })
     .use(callers(api))
     .post(
@@ -32,7 +34,7 @@ export function analytics(api: Api) {
         const perMinute = api.config.LIMIT_ANALYTICS_PER_MINUTE;
         const key = caller?.userId ?? address;
         await api.rateLimits.take([{ name: "analytics", perMinute, key, alone: true }], set.headers);
-        const results = await takeEvents(api, { ...body, caller, request, address });
+        const results = await takeEvents({ ...api, versions }, { ...body, caller, request, address });
         return { results: results.map((status) => ({ status })) };
       },
       {
