@@ -100,7 +100,7 @@ test("half a line that a killed run has left spoils no other, and what was writt
   const [first, second] = [line(), line()];
   await mkdir(join(folder, "api"), { recursive: true });
   await writeFile(join(folder, "api", `${today}.1.ndjson`), `${first.text}\n{"id":"torn","ti`);
-  await add([first, second]);
+  await add([second, first]);
   await collect();
   expect((await search()).map(({ id }) => id).sort()).toEqual([first.id, second.id]);
 });
