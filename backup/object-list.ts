@@ -1,9 +1,6 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { rm } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { StoredBlob } from "../db/dump.ts";
@@ -52,21 +49,23 @@ export async function* readObjectList(
   if (sealed && !store.sealing) throw new Fault("malformed", `Cannot read the backup ${name}: it is encrypted`);
   const sealing = sealed ? store.sealing : undefined;
   const options = { sealing, signal, ...(sha256 !== undefined && { sha256 }) };
-  // Whoever reads it copies each object: no connection stays open for so long.
-  const copy = join(tmpdir(), `sunduk-objects-${Bun.randomUUIDv7()}`);
   const stored = await store.objects.read(nameOf(name, sealed), { signal });
+  // Whoever reads it copies each object: no connection stays open for so long.
+  const path = join(tmpdir(), `sunduk-objects-${Bun.randomUUIDv7()}`);
+  const copy = await open(path, "wx+", 0o600);
+  await rm(path); // its bytes stay while it is open, and whoever is killed leaves nothing
   let rest = "";
   const decoder = new TextDecoder();
   try {
-    await pipeline(Readable.from(stored), createWriteStream(copy, { mode: 0o600 }));
-    const local = { read: async () => createReadStream(copy) };
+    for await (const piece of stored) await copy.writeFile(piece);
+    const local = { read: async () => copy.createReadStream({ start: 0, autoClose: false }) };
     for await (const piece of readPart({ objects: local }, nameOf(name, sealed), options)) {
       const lines = (rest + decoder.decode(piece, { stream: true })).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) yield readLine(line, name);
     }
   } finally {
-    await rm(copy, { force: true });
+    await copy.close();
   }
 }
 
