@@ -30,6 +30,8 @@ type Waiting = { seen: Seen; text: string | null; settle: (error?: unknown) => v
 type Settings = Pick<Deps, "db" | "log"> & { gatherMs?: number; maxWaiting?: number; maxBatch?: number };
 
 const closeMs = 3_000;
+const hourMs = 3600_000;
+const dayMs = 24 * hourMs;
 
 /**
  * Commits what several requests saw in one statement: one is under way, and whatever comes meanwhile is the next one. What
@@ -62,11 +64,11 @@ export function openCollector({ db, log, gatherMs = 10, maxWaiting = 10_000, max
     const rows = new Map<string, AnalyticsRow>();
     const digests = new Map<string, Uint8Array>(); // a launcher tells of one player fifty times
     for (const { seen } of batch) {
-      const about = `${seen.at.toISOString().slice(0, 10)} ${seen.address} ${seen.userId} ${seen.agent}`;
+      const about = `${Math.floor(+seen.at / dayMs)} ${seen.address} ${seen.userId} ${seen.agent}`;
       const visitor = digests.get(about) ?? digestVisitor(await visitors.findSaltOf(seen.at), seen);
       digests.set(about, visitor);
       const row = toRow(seen, visitor);
-      rows.set(`${row.at.toISOString().slice(0, 13)} ${Buffer.from(row.key).toString("latin1")}`, row);
+      rows.set(`${Math.floor(+row.at / hourMs)} ${Buffer.from(row.key).toString("latin1")}`, row);
     }
     const insert = () => insertAnalytics(db, [...rows.values()]);
     const written = await insert().catch(async (error: unknown) => {
