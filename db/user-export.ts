@@ -22,6 +22,10 @@ const parts: Statement[] = [
     text: `select to_jsonb(t) - '{device_hash,user_code_hash,confirm_hash,password_changes}'::text[] as kept from account.device_grant t where t.user_id = $1`,
   },
   {
+    name: "user_export_analytics_reports",
+    text: `select to_jsonb(t) as kept from analytics.schedule t where t.user_id = $1`,
+  },
+  {
     name: "user_export_identities",
     text: `select to_jsonb(t) as kept from account.identity t where t.user_id = $1`,
   },
