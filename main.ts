@@ -36,12 +36,13 @@ async function runApi(config: Config, features: string[]): Promise<void> {
     publicUrl: () => config.PUBLIC_URL ?? `http://${config.HOST}:${port}`,
   });
   stack.defer(deps.close);
+  const ended = waitForEnd(log); // heard from before the first request on
   const { openApi } = await import("./api/index.ts"); // a pod has no use for it
   const api = await openApi(deps, { keys, host: config.HOST, port, features });
   stack.defer(api.close);
   port = api.port;
   log.info({ port }, "the API is ready");
-  await waitForEnd(log);
+  await ended;
 }
 
 /** Opens a pod in this process and waits for its end. */
@@ -50,20 +51,21 @@ async function runWorkers(config: Config, actors: string[]): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const deps = await openDeps({ config, log, buffer, name: "workers", publicUrl: () => config.PUBLIC_URL ?? "" });
   stack.defer(deps.close);
-  const end = Promise.withResolvers<string>();
+  const ended = waitForEnd(log); // heard from before the first message on
+  const deaf = Promise.withResolvers<void>();
   const { openPod } = await import("./workers/pod.ts");
   const pod = await openPod(deps, {
     names: actors,
     onDeaf: (queue) => {
       log.error({ queue }, "this pod does not hear its queue any more: it ends to be started anew");
       process.exitCode = 1;
-      end.resolve("deaf");
+      deaf.resolve();
     },
   });
   stack.defer(pod.close);
   if (!process.env.SUPERVISED) stack.use(openPodHealth({ host: config.HOST, port: config.PORT }));
   log.debug("the pod is ready");
-  await Promise.race([waitForEnd(log), end.promise]);
+  await Promise.race([ended, deaf.promise]);
 }
 
 /** Answers /livez and /readyz of a pod that runs by itself, in a container. */
