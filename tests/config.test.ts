@@ -189,6 +189,9 @@ test(".env.example and the table agree: it names no setting that there is none o
     "API_REPLICAS",
     "WORKERS_REPLICAS",
     "AUTH_RATE",
+    "TLS_CERTIFICATE",
+    "TLS_KEY",
+    "TLS_PORT",
   ];
   expect(named.filter((name) => !(name in Config.properties) && !compose.includes(name))).toEqual([]);
 });

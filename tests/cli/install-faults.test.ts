@@ -43,11 +43,8 @@ describe("an install over a bad line", () => {
     const result = await install({ url: `http://127.0.0.1:${proxy.port}` }, folder.dir);
     proxy.stop();
     expect(proxy.totals.cuts).toBeGreaterThanOrEqual(3);
-    expect(
-      fetches()
-        .slice(1)
-        .every((call) => call.includes("bytes=")),
-    ).toBeTrue();
+    // Not each: a cut can take all that a connection has brought.
+    expect(fetches().filter((call) => call.includes("bytes=")).length).toBeGreaterThanOrEqual(2);
     expect(result.fetchedBytes).toBe(bytes.length);
     expect((await verifyFolder(folder.dir, { signal: new AbortController().signal })).changed).toEqual([]);
   });
