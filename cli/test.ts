@@ -9,11 +9,29 @@ type Part = "embedded" | "cluster";
 const usage = "test [embedded|cluster] [FILE] [--long]";
 const graceMs = 3_000;
 const root = join(import.meta.dir, "..");
-/** What runs again on the cluster parts: everything that goes through queues, storage and the gateway. */
-const filesOf: Record<Part, string[]> = {
-  embedded: ["tests"],
-  cluster: ["tests/flows", "tests/races", "tests/workers", "tests/api/login.test.ts"],
-};
+/**
+ * Of what may run again on the cluster parts, files in which these make no difference: rules about rows, and pages. They run
+ * there with --long.
+ */
+const alike = new Set(
+  [
+    "races: event-changes links-once ownership",
+    "flows: audit calendars cli-login deletion-mail device-page drafts event-search events link-pages me members oauth",
+    "flows: oauth-presets oidc operator-links organizations profile-images real-pack refusals registration reports",
+    "flows: second-factor sign-in-notices sources tokens users",
+    "workers: decoder erase-user extend-events notify quiet-hours render-again roll-up send-reports sweep-accounts sync-feed",
+  ].flatMap((line) => {
+    const [folder = "", names = ""] = line.split(": ");
+    return names.split(" ").map((name) => `tests/${folder}/${name}.test.ts`);
+  }),
+);
+
+/** On the cluster parts runs again whatever goes through queues, storage, Redis or the gateway. */
+function filesOf(part: Part, long: boolean): string[] {
+  if (part === "embedded") return ["tests"];
+  const files = [...new Bun.Glob("tests/{flows,races,workers}/*.test.ts").scanSync(root), "tests/api/login.test.ts"];
+  return files.filter((path) => long || !alike.has(path)).sort();
+}
 
 /** Runs the tests on embedded parts, and the flows again on cluster parts where their programs are installed. */
 export const command = defineCommand({
@@ -42,7 +60,7 @@ export const command = defineCommand({
         output.say(output.text.testing(part));
         const shared = await run.environment(part);
         signal.throwIfAborted();
-        add(totals, await runTests(file ? [file] : filesOf[part], { shared, long, signal, output }));
+        add(totals, await runTests(file ? [file] : filesOf(part, long), { shared, long, signal, output }));
       }
     } finally {
       await run.stop();
