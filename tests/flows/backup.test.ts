@@ -241,7 +241,7 @@ describe("kill -9", () => {
     return child.signalCode === null;
   }
 
-  const rounds = long ? 30 : 4;
+  const rounds = long ? 30 : 2;
 
   test("of a backup leaves none that looks whole and is not; the next one is, and clears up", async () => {
     const to = await createPlace("killed");

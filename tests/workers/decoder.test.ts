@@ -7,7 +7,7 @@ import { type Deps, openDeps } from "../../deps.ts";
 import { want } from "../../queues/mailbox.ts";
 import { renderImage } from "../../queues/render-image.ts";
 import { handle } from "../../workers/render-image.ts";
-import { type System, startSystem, testEnvironment, testLog, waitFor } from "../harness.ts";
+import { hurry, type System, startSystem, testEnvironment, testLog, waitFor } from "../harness.ts";
 import { makePng } from "../pictures.ts";
 import { call, findLeftovers, query } from "./arrange.ts";
 import { arrangeImage, makeBitPng, makeSlowImage, readVariants, renderBytes } from "./arrange-image.ts";
@@ -148,7 +148,7 @@ test("a process that starts removes what those before it have left, and nothing 
 });
 
 test("a pod killed while it decodes: another renders the image, and no decoder is left behind", async () => {
-  const system: System = await startSystem({ pods: 1 });
+  const system: System = await startSystem({ pods: 1, environment: hurry });
   const config = readConfig({ environment: system.environment });
   const own = await openDeps({ config, log: testLog, name: "test", publicUrl: () => system.url });
   try {
