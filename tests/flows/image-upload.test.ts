@@ -18,7 +18,7 @@ const query = async (name: string, text: string, values: unknown[] = []): Promis
   (await system.db.query({ name: `test_${name}`, text, values })).rows;
 
 /** What a form may leave behind: objects that wait, temporary files, rows, room. */
-async function look() {
+async function look(login = "%") {
   const storage = openStorageOf(system);
   const objects: string[] = [];
   for (const prefix of ["staging/", "tmp/"]) for await (const { key } of storage.list(prefix)) objects.push(key);
@@ -26,8 +26,10 @@ async function look() {
   for await (const { key } of storage.listOpenParts()) openParts.push(key);
   const [left] = await query(
     "form_traces",
-    `select (select count(*) from image.image where state in ('waiting', 'processing')) as images,
-      (select coalesce(sum(images), 0)::int from image.quota) as charged, (select coalesce(sum(size_bytes), 0)::int from image.quota) as bytes`,
+    `select (select count(*) from image.image i join account."user" u on u.id = i.owner_id where i.state in ('waiting', 'processing') and u.login like $1) as images,
+      coalesce(sum(q.images), 0)::int as charged, coalesce(sum(q.size_bytes), 0)::int as bytes
+      from image.quota q join account."user" u on u.id = q.user_id where u.login like $1`,
+    [login],
   );
   return { objects, openParts, ...left };
 }
@@ -58,12 +60,12 @@ const send = (body: Buffer, headers: Record<string, string> = {}, by = user) =>
 function sendRaw(
   headers: Record<string, string>,
   pieces: Buffer[],
-  { dies, url = system.url }: { dies?: Promise<unknown>; url?: string } = {},
+  { dies, url = system.url, by = user }: { dies?: Promise<unknown>; url?: string; by?: TestUser } = {},
 ): Promise<string> {
   const { hostname, port, host } = new URL(url);
   const lines = Object.entries({
     Host: host,
-    Authorization: `Bearer ${user.token}`,
+    Authorization: `Bearer ${by.token}`,
     "Content-Type": `multipart/form-data; boundary=${boundary}`,
     ...headers,
   }).map(([name, value]) => `${name}: ${value}`);
@@ -236,31 +238,33 @@ describe("a form that is refused leaves nothing", () => {
   });
 
   test("of a client that dies half-way: gone at once, with its row and its room", async () => {
-    const before = await look();
+    const by = await system.signUp(); // of whom nothing else is on its way
+    const before = await look(by.login);
     const body = form(file(random(limit - 1)));
-    const admitted = waitFor(async () => (await look()).charged > before.charged, "the image to be admitted");
+    const admitted = waitFor(async () => (await look(by.login)).charged > before.charged, "the image to be admitted");
     const half = body.subarray(0, body.length / 2);
-    expect(await sendRaw({ "Content-Length": String(body.length) }, [half], { dies: admitted })).toBe("");
+    expect(await sendRaw({ "Content-Length": String(body.length) }, [half], { dies: admitted, by })).toBe("");
     await admitted;
-    await waitFor(async () => Bun.deepEquals(await look(), before), "nothing to be left");
+    await waitFor(async () => Bun.deepEquals(await look(by.login), before), "nothing to be left");
   });
 
   test("as the fifth of one user that is on its way to one process: it waits for the others", async () => {
-    const before = await look();
+    const by = await system.signUp(); // of whom nothing else is on its way
+    const before = await look(by.login);
     const [url = ""] = system.apiUrls;
     const body = form(file(random(limit - 1)));
     const half = body.subarray(0, body.length / 2);
     const enough = Promise.withResolvers<void>();
     const others = Array.from({ length: 4 }, () =>
-      sendRaw({ "Content-Length": String(body.length) }, [half], { dies: enough.promise, url }),
+      sendRaw({ "Content-Length": String(body.length) }, [half], { dies: enough.promise, url, by }),
     );
-    await waitFor(async () => (await look()).charged === before.charged + 4, "four to be admitted");
-    const fifth = await sendRaw({ "Content-Length": String(body.length) }, [body], { url });
+    await waitFor(async () => (await look(by.login)).charged === before.charged + 4, "four to be admitted");
+    const fifth = await sendRaw({ "Content-Length": String(body.length) }, [body], { url, by });
     expect(fifth).toMatch(/^HTTP\/1.1 429/);
     enough.resolve();
     await Promise.all(others);
-    await waitFor(async () => Bun.deepEquals(await look(), before), "nothing to be left");
-    expect(await sendRaw({ "Content-Length": String(body.length) }, [body], { url })).toMatch(/^HTTP\/1.1 202/);
+    await waitFor(async () => Bun.deepEquals(await look(by.login), before), "nothing to be left");
+    expect(await sendRaw({ "Content-Length": String(body.length) }, [body], { url, by })).toMatch(/^HTTP\/1.1 202/);
   });
 
   test("by a user whose quota has room for one: of eight at once, over two processes, one is taken", async () => {
