@@ -143,7 +143,7 @@ async function listKeys(id: string): Promise<string[]> {
          join image.image i on i.id = r.image_id where i.owner_id = $1)`,
     [id],
   );
-  return rows.map(({ key }) => key);
+  return rows.map(({ key }) => key).sort();
 }
 
 async function countRows(id: string): Promise<Record<string, number>> {
