@@ -208,3 +208,8 @@ export async function* readChunks(
     if (!ended) reader.return?.().catch(() => {});
   }
 }
+
+/** SHA-256 of a token or code, as it is kept in its place: 64 hexadecimal digits. */
+export function hashToken(token: string): string {
+  return new Bun.CryptoHasher("sha256").update(token).digest("hex");
+}

@@ -1,5 +1,6 @@
 import { useAccessToken } from "../db/access-token.ts";
 import type { Deps } from "../deps.ts";
+import { hashToken } from "../digest.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Caller } from "./tokens.ts";
 
@@ -28,7 +29,7 @@ export function openAccessTokens({
       if (!/^sdk_pat_[\w-]{43}$/.test(token)) return undefined;
       const known = remembered.get(token);
       if (known && known.until > Date.now() && !revocations.isRevoked(known.caller)) return known.caller;
-      const row = await useAccessToken(db, new Bun.CryptoHasher("sha256").update(token).digest("hex"));
+      const row = await useAccessToken(db, hashToken(token));
       remembered.delete(token);
       if (!row) return undefined;
       const { id, userId, scopes, login, roles, ver, expiresAt } = row;

@@ -14,7 +14,7 @@ import { changeCapacity, settleSeats } from "./seats.ts";
 
 const day = 24 * 3600 * 1000;
 /** A series that goes on has its occurrences so far ahead; `extend-events` adds to them as time goes by. */
-export const horizonMs = 400 * day;
+const horizonMs = 400 * day;
 /** A series that began long ago is kept so far back when it comes here. */
 const historyMs = 31 * day;
 

@@ -9,6 +9,7 @@ import {
   type LinkPurpose,
 } from "../db/mail-link.ts";
 import type { Db } from "../db/query.ts";
+import { hashToken } from "../digest.ts";
 import { makeSecret } from "../keys.ts";
 import { type Letter, type LetterKind, writeLetter } from "./mail-texts.ts";
 import { writeReports } from "./write-reports.ts";
@@ -88,7 +89,7 @@ async function findUser(db: Db, { kind, params: { userId, name } }: MailRow): Pr
 /** A token of 256 random bits, and what is kept of it. */
 export function makeToken(): { token: string; tokenHash: string } {
   const token = makeSecret();
-  return { token, tokenHash: new Bun.CryptoHasher("sha256").update(token).digest("hex") };
+  return { token, tokenHash: hashToken(token) };
 }
 
 /** The address of a page that takes a token. Behind the # it reaches neither a server, nor its log, nor a Referer. */

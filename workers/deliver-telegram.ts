@@ -4,6 +4,7 @@ import { findNotificationReader } from "../db/notification-reader.ts";
 import { listTellable } from "../db/notification-words.ts";
 import { claimTelegramFeed, linkTelegram, settleTelegramFeed, unlinkChat } from "../db/telegram.ts";
 import type { Deps } from "../deps.ts";
+import { hashToken } from "../digest.ts";
 import { tell } from "../notification-words.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { DeliverTelegram } from "../queues/deliver-telegram.ts";
@@ -108,7 +109,7 @@ async function hear({ db, config, signal }: Writing, { message }: Update): Promi
   const code = /^\/start ([\w-]{10,64})$/.exec(message.text ?? "")?.[1];
   let text: string | undefined;
   if (code !== undefined) {
-    const codeHash = new Bun.CryptoHasher("sha256").update(code).digest("hex");
+    const codeHash = hashToken(code);
     text = (await linkTelegram(db, { codeHash, chatId })) > 0 ? words.linked : words.wrong;
   } else if (message.text === "/stop") {
     await unlinkChat(db, chatId);

@@ -2,6 +2,7 @@ import { Type as t } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { findAddressee, findLink, useLinks, verifyEmail } from "../../db/mail-link.ts";
 import { isDuplicate } from "../../db/query.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
@@ -50,8 +51,6 @@ export function refusedLink(): Fault {
     extra: { reason: "link" },
   });
 }
-
-export const hashToken = (token: string) => new Bun.CryptoHasher("sha256").update(token).digest("hex");
 
 async function verifyAddress(api: Api, token: string): Promise<{ login: string; email: string }> {
   const link = await findLink(api.db, { tokenHash: hashToken(token), purpose: "verify" });

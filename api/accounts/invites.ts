@@ -2,6 +2,7 @@ import { Type as t } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import { deleteInvite, findInvite, type InviteRow, insertInvite, listInvites } from "../../db/invite.ts";
 import type { Db } from "../../db/query.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import { noteAct } from "../audit.ts";
@@ -127,7 +128,7 @@ export function refusedInvite(): Fault {
 /** Case, spaces and dashes do not count, and look-alikes are what they look like. */
 function hashInvite(code: string): string {
   const plain = code.toUpperCase().replace(/[\s-]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1");
-  return new Bun.CryptoHasher("sha256").update(plain).digest("hex");
+  return hashToken(plain);
 }
 
 function describeInvite(row: InviteRow): typeof Invite.static {

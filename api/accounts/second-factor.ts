@@ -15,6 +15,7 @@ import {
   useTotpStep,
 } from "../../db/second-factor.ts";
 import type { Deps } from "../../deps.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import type { Seal } from "../../seal.ts";
 import type { Revocations } from "../revocations.ts";
@@ -33,7 +34,6 @@ const maxTries = 10;
 const windowSeconds = 900;
 
 const ownerOf = (userId: string) => `totp ${userId}`;
-const hashOf = (code: string) => new Bun.CryptoHasher("sha256").update(code).digest("hex");
 
 /**
  * Asks an account that has a second factor for a code of its app or a recovery code; each is good once, also when two
@@ -59,7 +59,8 @@ function refusal(detail: string): Fault {
 async function useCode({ db, seal }: Checking, { userId, code }: { userId: string; code: string }): Promise<boolean> {
   const plain = code.replace(/[\s-]/g, "");
   // Nobody guesses a recovery code: it is not counted, and lets its owner in when somebody else has used up the tries.
-  if (!/^\d{6}$/.test(plain)) return (await useRecoveryCode(db, { userId, hash: hashOf(plain.toLowerCase()) })) === 1;
+  if (!/^\d{6}$/.test(plain))
+    return (await useRecoveryCode(db, { userId, hash: hashToken(plain.toLowerCase()) })) === 1;
   if ((await countTotpTry(db, { userId, most: maxTries, windowSeconds })) === 0)
     throw new Fault("too-many", "Too many wrong codes: wait a quarter of an hour, or use a recovery code", {
       retryAfterSeconds: windowSeconds,
@@ -115,7 +116,7 @@ export async function confirmSecondFactor(
     if ((await settleTotpSecret(tx, { userId, secret, step })) === 0)
       throw new Fault("conflict", "Cannot confirm the second factor: somebody else did it at this moment");
     await deleteRecoveryCodes(tx, userId);
-    await insertRecoveryCodes(tx, { userId, hashes: codes.map((code) => hashOf(code.replaceAll("-", ""))) });
+    await insertRecoveryCodes(tx, { userId, hashes: codes.map((code) => hashToken(code.replaceAll("-", ""))) });
     await insertActivity(tx, { userId, kind: "second-factor-added" });
     return endOthers ? endOtherSessions(tx, caller, "a second factor was set up") : [];
   });

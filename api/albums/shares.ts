@@ -1,8 +1,8 @@
 import { Type as t } from "@sinclair/typebox";
 import { findAlbum } from "../../db/album.ts";
 import { findShare, insertShare, listShares, noteShareUse, revokeShare, type ShareRow } from "../../db/share.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
-import { hashToken } from "../accounts/email.ts";
 import type { Api } from "../api.ts";
 import { toReader } from "../caller.ts";
 import type { Image } from "../images/model.ts";

@@ -11,6 +11,7 @@ import {
   useCalendar,
 } from "../../db/calendar.ts";
 import { findOrganization } from "../../db/organization.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
 import type { Api } from "../api.ts";
@@ -33,13 +34,12 @@ const inCalendars = (summary: string) => ({
 
 /** Events as calendars (RFC 5545): of one, of an organization, and of a person at a secret address. */
 export function calendars(api: Api) {
-  const hash = (token: string) => new Bun.CryptoHasher("sha256").update(token).digest("hex");
   return new Elysia({ tags: ["calendars"] })
     .get(
       "/calendars/:file",
       async ({ params: { file }, query: { language }, request }) => {
         const token = file.endsWith(".ics") ? file.slice(0, -4) : "";
-        const found = token.length === tokenLength ? await useCalendar(api.db, hash(token)) : undefined;
+        const found = token.length === tokenLength ? await useCalendar(api.db, hashToken(token)) : undefined;
         if (!found) throw new Fault("not-found", "There is no such calendar: its address was replaced or ended");
         const rows = await listCalendarRegistrations(api.db, {
           userId: found.userId,
@@ -99,7 +99,7 @@ export function calendars(api: Api) {
       async ({ caller }) => {
         const { userId } = requireCaller(caller);
         const token = makeSecret();
-        await replaceCalendar(api.db, { userId, tokenHash: hash(token) });
+        await replaceCalendar(api.db, { userId, tokenHash: hashToken(token) });
         return toResponse({ status: 201, body: { url: `${api.publicUrl()}/calendars/${token}.ics` } });
       },
       {

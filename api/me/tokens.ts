@@ -2,6 +2,7 @@ import { endAccessTokens, insertAccessToken, type ListedToken, listAccessTokens 
 import { insertActivity } from "../../db/activity.ts";
 import type { Db } from "../../db/query.ts";
 import { insertRevocation, type Revocation } from "../../db/revocation.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
 import { accessTokenPrefix } from "../access-tokens.ts";
@@ -38,7 +39,7 @@ export async function createToken(
       id: Bun.randomUUIDv7(),
       userId,
       name,
-      tokenHash: new Bun.CryptoHasher("sha256").update(token).digest("hex"),
+      tokenHash: hashToken(token),
       scopes,
       lifetimeDays: expiresInDays,
       most: mostTokens,

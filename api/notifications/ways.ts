@@ -8,6 +8,7 @@ import {
 } from "../../db/push-subscription.ts";
 import { deleteTelegram, findTelegram, setTelegramCode } from "../../db/telegram.ts";
 import type { Deps } from "../../deps.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
 import { parseTarget } from "../../outbound-address.ts";
@@ -39,7 +40,7 @@ export async function addPushSubscription(
   const { endpoint, keys } = subscription;
   parseTarget(endpoint); // an address that may never be reached is refused here already
   const sealed = openNotificationSeal(config).close(JSON.stringify({ endpoint, keys }), `push ${userId}`);
-  const addressHash = new Bun.CryptoHasher("sha256").update(endpoint).digest("hex");
+  const addressHash = hashToken(endpoint);
   const id = Bun.randomUUIDv7();
   const row = await insertPushSubscription(db, { id, userId, addressHash, sealed, device, most: mostSubscriptions });
   if (!row)
@@ -82,7 +83,7 @@ export async function beginTelegram({ db, config }: Ways, { userId }: Caller): P
   if (config.TELEGRAM_BOT_TOKEN === undefined)
     throw new Fault("not-implemented", "Not possible on this server: its operator has set up no bot on Telegram");
   const code = makeSecret();
-  const codeHash = new Bun.CryptoHasher("sha256").update(code).digest("hex");
+  const codeHash = hashToken(code);
   await setTelegramCode(db, { userId, codeHash, forSeconds: codeSeconds });
   const name = await findBotName(config);
   return {

@@ -1,6 +1,7 @@
 import { findUser } from "../../db/account.ts";
 import { type FoundFlow, findProviderFlow, insertProviderFlow, takeProviderFlow } from "../../db/provider-flow.ts";
 import { advanceSession, findSession } from "../../db/session.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
 import { requireSecondFactor } from "../accounts/second-factor.ts";
@@ -21,8 +22,6 @@ export type Outcome =
   | { kind: "second-factor"; ticket: string; returnTo: string };
 
 const lifetimeSeconds = 600;
-
-const hashOf = (secret: string) => new Bun.CryptoHasher("sha256").update(secret).digest("hex");
 
 /** Where the provider sends the browser back to; to be registered there. */
 export function redirectUriOf({ publicUrl }: Pick<Api, "publicUrl">, { id }: OpenProvider): string {
@@ -111,7 +110,7 @@ function checksOf({ seal }: Pick<Api, "seal">, state: string): Checks {
 }
 
 function keyOf({ id }: OpenProvider, { state, binding }: { state: string; binding: string }) {
-  return { provider: id, stateHash: hashOf(state), bindingHash: hashOf(binding) };
+  return { provider: id, stateHash: hashToken(state), bindingHash: hashToken(binding) };
 }
 
 type Kept = { provider: OpenProvider; binding: string; state: string; userId?: string; sessionId?: string } & Pick<

@@ -14,9 +14,10 @@ import {
 import { countMembers, findMember, insertMember, shareUser, updateMember } from "../../db/organization-member.ts";
 import { insertFact } from "../../db/outbox.ts";
 import type { Db } from "../../db/query.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
-import { hashToken, refusedLink } from "../accounts/email.ts";
+import { refusedLink } from "../accounts/email.ts";
 import type { Api } from "../api.ts";
 import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";

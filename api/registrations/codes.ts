@@ -3,6 +3,7 @@ import { renderSVG } from "uqr";
 import { findRegistration, findRegistrationOf } from "../../db/registration.ts";
 import { changeRegistration, type RegistrationState } from "../../db/seats.ts";
 import { useServerToken } from "../../db/server-token.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import type { Caller } from "../tokens.ts";
@@ -44,7 +45,7 @@ export async function checkInByServer(
   api: Pick<Api, "db" | "bus">,
   { slug, token, login }: { slug: string; token: string; login: string },
 ): Promise<{ state: RegistrationState; changed: boolean }> {
-  const tokenHash = new Bun.CryptoHasher("sha256").update(token).digest("hex");
+  const tokenHash = hashToken(token);
   const server = await useServerToken(api.db, { tokenHash, slug });
   if (!server) throw new Fault("not-signed-in", "Cannot check in: the token is not one of this event's servers");
   const found = await findRegistrationOf(api.db, { eventId: server.eventId, login: login.toLowerCase() });

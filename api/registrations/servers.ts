@@ -1,4 +1,5 @@
 import { insertServerToken, listServerTokens, revokeServerToken } from "../../db/server-token.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
 import type { Api } from "../api.ts";
@@ -16,7 +17,7 @@ export async function addServer(
   const eventId = await requireOrganizer(db, { caller, slug });
   const token = makeSecret();
   const id = Bun.randomUUIDv7();
-  const tokenHash = new Bun.CryptoHasher("sha256").update(token).digest("hex");
+  const tokenHash = hashToken(token);
   if ((await insertServerToken(db, { id, eventId, name, tokenHash, most })) === 0)
     throw new Fault("conflict", `Cannot add a server: an event has at most ${most}. Remove one first`);
   return { id, name, token };

@@ -10,6 +10,7 @@ import {
   type RegistrationRow,
 } from "../../db/registration.ts";
 import { changeRegistration, drawLots, type Refusal, type RegistrationState } from "../../db/seats.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import { toReader } from "../caller.ts";
@@ -174,7 +175,7 @@ export async function confirmByLink(
   api: Pick<Api, "db" | "bus">,
   token: string,
 ): Promise<{ event: string; state: RegistrationState }> {
-  const found = await findByConfirmToken(api.db, new Bun.CryptoHasher("sha256").update(token).digest("hex"));
+  const found = await findByConfirmToken(api.db, hashToken(token));
   const changed =
     found &&
     (await changeRegistration(api.db, {
