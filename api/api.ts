@@ -6,9 +6,12 @@ import type { Analytics } from "./analytics/recorder.ts";
 import type { Identify } from "./caller.ts";
 import type { RequestCounts } from "./health/request-counts.ts";
 import type { KnownImages } from "./images/known-images.ts";
+import type { Manifests } from "./launchers/releases.ts";
+import type { KnownLinks } from "./links/known-links.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Tokens } from "./tokens.ts";
+import type { Give } from "./versions/give.ts";
 
 /** What the features of the API are given. */
 export type Api = Deps & {
@@ -21,6 +24,9 @@ export type Api = Deps & {
   requestCounts: RequestCounts;
   analytics: Analytics;
   knownImages: KnownImages<ImageRow>;
+  knownLinks: KnownLinks;
+  manifests: Manifests;
+  give: Give;
   /** The client's address, as far as it can be believed. */
   addressOf: (request: Request, peer: string | undefined) => string;
 };

@@ -26,8 +26,10 @@ import { openRequestCounts } from "./health/request-counts.ts";
 import { images } from "./images/index.ts";
 import { openKnownImages } from "./images/known-images.ts";
 import { jobs } from "./jobs/index.ts";
+import { openManifests } from "./launchers/releases.ts";
 import { endConnections, type Leaving } from "./leaving.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
+import { openKnownLinks } from "./links/known-links.ts";
 import { me } from "./me/index.ts";
 import { notifications } from "./notifications/index.ts";
 import { oauth } from "./oauth/index.ts";
@@ -49,7 +51,9 @@ import { type Mounted, strictRequests } from "./strict-requests.ts";
 import { openTokens } from "./tokens.ts";
 import { uploads } from "./uploads/index.ts";
 import { users } from "./users/index.ts";
+import { openGive } from "./versions/give.ts";
 import { versions } from "./versions/index.ts";
+import { openPublicAnswers } from "./versions/public-answers.ts";
 import { webhooks } from "./webhooks/index.ts";
 
 type Making = Pick<Options, "keys" | "features"> & Opened & { leaving?: Leaving };
@@ -107,11 +111,14 @@ export async function makeApp(
   const addressOf = openAddresses(deps.config.TRUSTED_PROXIES);
   const peers = new WeakMap<Request, string>();
   const addressOfClient: Api["addressOf"] = (request, peer) => addressOf(request, peers.get(request) ?? peer);
+  const identify = openIdentify({ tokens, revocations, accessTokens: openAccessTokens({ ...deps, revocations }) });
+  const analyticsOfApi = openAnalytics({ collector, addressOf: addressOfClient });
+  const knownLinks = openKnownLinks(deps);
   const api: Api = {
     ...deps,
     tokens,
     revocations,
-    identify: openIdentify({ tokens, revocations, accessTokens: openAccessTokens({ ...deps, revocations }) }),
+    identify,
     passwords: openPasswords(),
     rateLimits: openRateLimits({ store: deps.rates, log: deps.log }),
     seal: openSeal(keys.tokenSecret),
@@ -121,7 +128,10 @@ export async function makeApp(
       revocations,
       look: (asked) => listShownImages(deps.db, { ...asked, after: null }),
     }),
-    analytics: openAnalytics({ collector, addressOf: addressOfClient }),
+    knownLinks,
+    manifests: openManifests(deps),
+    give: openGive({ identify, knownLinks, analytics: analyticsOfApi, answers: openPublicAnswers(deps) }),
+    analytics: analyticsOfApi,
     addressOf: addressOfClient,
   };
   const mounted: Mounted = { routes: [] };

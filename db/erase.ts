@@ -49,10 +49,12 @@ export const userReferences: Record<string, "erased" | "null" | "stays"> = {
   "organization.member.user_id": "erased",
   "organization.transfer.from_id": "erased",
   "organization.transfer.to_id": "erased",
+  "pack.link.created_by": "null",
   "pack.member.user_id": "erased",
   "pack.pack.owner_id": "stays", // a deleted pack keeps its slug, and nothing else
   "pack.reader_user.user_id": "erased",
   "pack.version.created_by": "stays", // of packs of others
+  "pack.version.publish_by": "null",
 };
 
 /** Deletes some of somebody's uploads with their room in the quota, and dooms the keys that they would have had. */
@@ -118,10 +120,20 @@ export async function erasePacks(tx: Db, userId: string): Promise<number> {
     text: `delete from pack.reader_user where user_id = $1`,
     values: [userId],
   });
+  await run(tx, {
+    name: "erase_pack_links",
+    text: `update pack.link set created_by = null where created_by = $1`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_publishing",
+    text: `update pack.version set publish_at = null, publish_by = null where publish_by = $1`,
+    values: [userId],
+  });
   return run(tx, {
     name: "erase_packs",
-    text: `update pack.pack set deleted_at = coalesce(deleted_at, now()), icon_blob_id = null, revision = revision + 1,
-        name = '', summary = '', description = '', licence = '', tags = '{}', links = '{}'
+    text: `update pack.pack set deleted_at = coalesce(deleted_at, now()), icon_blob_id = null, logo_blob_id = null, background_blob_id = null, revision = revision + 1,
+        server_address = null, name = '', summary = '', description = '', licence = '', tags = '{}', links = '{}'
       where owner_id = $1 and organization_id is null and (deleted_at is null or name <> '')`,
     values: [userId],
   });

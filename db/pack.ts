@@ -33,7 +33,7 @@ export type PackRow = {
   role: PackRole | null;
 };
 
-// $1 and $2 are the reader: id, roles.
+// Of a pack `p` whose owner is `u`; $1 and $2 are the reader: id, roles.
 const columns = `p.id, p.slug, p.name, p.summary, p.description, p.licence, p.tags, p.links, p.visibility, p.owner_id as "ownerId", p.revision,
   p.minecraft, p.loaders, p.created_at as "createdAt", p.updated_at as "updatedAt", p.updated_at::text as "updatedAtText",
   case when p.organization_id is null then u.login end as "ownerLogin", p.organization_id as "organizationId",
@@ -48,6 +48,15 @@ export function findPack(db: Db, { slug, reader }: { slug: string; reader: Reade
     text: `select ${columns} from pack.pack p join account."user" u on u.id = p.owner_id
       where p.slug = $3 and pack.can_read(p, $1, $2)`,
     values: [reader.userId, reader.roles, slug],
+  });
+}
+
+/** A pack whoever may see it: for a share link to it that was found good. As nobody in particular sees it. */
+export function findLinkedPack(db: Db, packId: string): Promise<PackRow | undefined> {
+  return one<PackRow>(db, {
+    name: "pack_find_linked",
+    text: `select ${columns} from pack.pack p join account."user" u on u.id = p.owner_id where p.id = $3 and p.deleted_at is null`,
+    values: [null, [], packId],
   });
 }
 
@@ -157,7 +166,7 @@ export function updatePack(
 export function markPackDeleted(db: Db, id: string): Promise<number> {
   return run(db, {
     name: "pack_mark_deleted",
-    text: `update pack.pack set deleted_at = now(), icon_blob_id = null, revision = revision + 1 where id = $1 and deleted_at is null`,
+    text: `update pack.pack set deleted_at = now(), icon_blob_id = null, logo_blob_id = null, background_blob_id = null, revision = revision + 1 where id = $1 and deleted_at is null`,
     values: [id],
   });
 }

@@ -1193,6 +1193,27 @@ create table pack.archive (
 );
 CREATE INDEX archive_blob_id ON pack.archive USING btree (blob_id);
 
+create table pack.link (
+  id uuid not null,
+  pack_id uuid not null,
+  token_hash text not null,
+  name text not null default ''::text,
+  channel text,
+  created_by uuid,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  used_at timestamp with time zone,
+  uses bigint not null default 0,
+  constraint link_pkey PRIMARY KEY (id),
+  constraint link_token_hash_key UNIQUE (token_hash),
+  constraint link_created_by_fkey FOREIGN KEY (created_by) REFERENCES account."user"(id) ON DELETE SET NULL,
+  constraint link_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE,
+  constraint link_channel_check CHECK ((channel = ANY (ARRAY['release'::text, 'beta'::text, 'alpha'::text])))
+);
+CREATE INDEX link_created_by ON pack.link USING btree (created_by);
+CREATE INDEX link_pack_id ON pack.link USING btree (pack_id, id DESC);
+
 create table pack.member (
   pack_id uuid not null,
   user_id uuid not null,
@@ -1224,15 +1245,25 @@ create table pack.pack (
   updated_at timestamp with time zone not null default now(),
   deleted_at timestamp with time zone,
   organization_id uuid,
+  java text,
+  memory_mb integer,
+  server_address text,
+  logo_blob_id uuid,
+  background_blob_id uuid,
   constraint pack_pkey PRIMARY KEY (id),
   constraint pack_slug_key UNIQUE (slug),
+  constraint pack_background_blob_id_fkey FOREIGN KEY (background_blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
   constraint pack_icon_blob_id_fkey FOREIGN KEY (icon_blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint pack_logo_blob_id_fkey FOREIGN KEY (logo_blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
   constraint pack_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id),
   constraint pack_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES account."user"(id),
+  constraint pack_memory_mb_check CHECK (((memory_mb >= 256) AND (memory_mb <= 262144))),
   constraint pack_visibility_check CHECK ((visibility = ANY (ARRAY['private'::text, 'unlisted'::text, 'public'::text])))
 );
+CREATE INDEX pack_background_blob_id ON pack.pack USING btree (background_blob_id);
 CREATE INDEX pack_deleted_at ON pack.pack USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX pack_icon_blob_id ON pack.pack USING btree (icon_blob_id);
+CREATE INDEX pack_logo_blob_id ON pack.pack USING btree (logo_blob_id);
 CREATE INDEX pack_organization_id ON pack.pack USING btree (organization_id);
 CREATE INDEX pack_owner_id ON pack.pack USING btree (owner_id);
 CREATE INDEX pack_public ON pack.pack USING btree (updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
@@ -1285,17 +1316,27 @@ create table pack.version (
   withdrawn_reason text,
   manifest bytea,
   manifest_sha256 text,
+  java text,
+  memory_mb integer,
+  server_address text,
+  groups jsonb,
+  publish_at timestamp with time zone,
+  publish_by uuid,
   constraint version_pkey PRIMARY KEY (id),
   constraint version_pack_id_version_key UNIQUE (pack_id, version),
   constraint version_created_by_fkey FOREIGN KEY (created_by) REFERENCES account."user"(id),
   constraint version_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE,
+  constraint version_publish_by_fkey FOREIGN KEY (publish_by) REFERENCES account."user"(id) ON DELETE SET NULL,
   constraint version_channel_check CHECK ((channel = ANY (ARRAY['release'::text, 'beta'::text, 'alpha'::text]))),
   constraint version_check CHECK (((state = ANY (ARRAY['draft'::text, 'publishing'::text])) OR ((number IS NOT NULL) AND (manifest IS NOT NULL)))),
+  constraint version_memory_mb_check CHECK (((memory_mb >= 256) AND (memory_mb <= 262144))),
   constraint version_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'publishing'::text, 'published'::text, 'withdrawn'::text])))
 );
 CREATE INDEX version_created_by ON pack.version USING btree (created_by);
 CREATE INDEX version_expires_at ON pack.version USING btree (expires_at) WHERE (state = 'draft'::text);
 CREATE INDEX version_newest ON pack.version USING btree (pack_id, number DESC);
+CREATE INDEX version_publish_at ON pack.version USING btree (publish_at) WHERE ((publish_at IS NOT NULL) AND (state = 'draft'::text));
+CREATE INDEX version_publish_by ON pack.version USING btree (publish_by);
 
 create table pack.version_file (
   version_id uuid not null,
@@ -1310,6 +1351,7 @@ create table pack.version_file (
   digests jsonb,
   mirror text,
   mirror_reason text,
+  group_id text,
   constraint version_file_pkey PRIMARY KEY (version_id, path),
   constraint version_file_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
   constraint version_file_version_id_fkey FOREIGN KEY (version_id) REFERENCES pack.version(id) ON DELETE CASCADE,
@@ -1870,11 +1912,13 @@ AS $function$
       or exists (
         select from pack.archive a join pack.version v on v.id = a.version_id join pack.pack p on p.id = v.pack_id
         where a.blob_id = blob and v.state = 'published' and pack.can_read(p, caller, caller_roles))
-      or exists (select from pack.pack p where p.icon_blob_id = blob and pack.can_read(p, caller, caller_roles))) then null
+      or exists (select from pack.pack p where (p.icon_blob_id = blob or p.logo_blob_id = blob or p.background_blob_id = blob)
+        and pack.can_read(p, caller, caller_roles))) then null
     when exists (
         select from pack.version_file f join pack.version v on v.id = f.version_id join pack.pack p on p.id = v.pack_id
         where f.blob_id = blob and v.state = 'published' and p.visibility = 'public' and p.deleted_at is null)
-      or exists (select from pack.pack p where p.icon_blob_id = blob and p.visibility = 'public' and p.deleted_at is null) then 'public'
+      or exists (select from pack.pack p where (p.icon_blob_id = blob or p.logo_blob_id = blob or p.background_blob_id = blob)
+        and p.visibility = 'public' and p.deleted_at is null) then 'public'
     else 'private'
   end
 $function$;

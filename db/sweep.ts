@@ -60,7 +60,9 @@ export const blobReferences = [
   "image.image.source_blob_id",
   "image.variant.blob_id",
   "pack.archive.blob_id",
+  "pack.pack.background_blob_id",
   "pack.pack.icon_blob_id",
+  "pack.pack.logo_blob_id",
   "pack.version_file.blob_id",
 ] as const;
 
@@ -68,7 +70,7 @@ export const blobReferences = [
 const isIdle = `b.touched_at < now() - make_interval(secs => $1) and b.created_at < now() - make_interval(secs => $1)
     and not exists (select from pack.version_file r where r.blob_id = b.id)
     and not exists (select from pack.archive r where r.blob_id = b.id)
-    and not exists (select from pack.pack r where r.icon_blob_id = b.id)
+    and not exists (select from pack.pack r where r.icon_blob_id = b.id or r.logo_blob_id = b.id or r.background_blob_id = b.id)
     and not exists (select from file.file r where r.blob_id = b.id)
     and not exists (select from image.variant r where r.blob_id = b.id)
     and not exists (select from image.image r where r.source_blob_id = b.id)

@@ -10,14 +10,16 @@ const folderOf = (path: string) => (path.includes("/") ? path.slice(0, path.inde
 
 /** What each folder may import besides itself. */
 const arrows: Record<string, string[]> = {
-  api: ["queues", "db", "storage", "backup", "root"],
-  workers: ["queues", "db", "storage", "backup", "root"],
+  api: ["queues", "db", "storage", "backup", "formats", "root"],
+  workers: ["queues", "db", "storage", "backup", "formats", "root"],
   queues: ["root"],
   db: ["root"],
   storage: ["root"],
   backup: ["db", "storage", "root"],
+  // What launchers read, as pure functions of a manifest.
+  formats: ["root"],
   gateway: [],
-  cli: ["api", "workers", "queues", "db", "storage", "backup", "root"],
+  cli: ["api", "workers", "queues", "db", "storage", "backup", "formats", "root"],
   root: [],
 };
 

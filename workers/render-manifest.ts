@@ -1,35 +1,5 @@
 import type { VersionFileRow } from "../db/version-file.ts";
-
-export type ManifestFile = {
-  path: string;
-  size: number | null;
-  digests: {
-    sha1: string | null;
-    sha256: string | null;
-    sha512: string | null;
-    md5: string | null;
-    murmur2: number | null;
-  };
-  side: "both" | "client" | "server";
-  optional: boolean;
-  preserve: boolean;
-  /** Relative to the server for stored files, absolute for references. */
-  url: string;
-  /** Only on references: these bytes are not kept here. */
-  reference?: true;
-};
-
-/** The native manifest of a version, format 1: no host and no token in it, files sorted by path. */
-export type Manifest = {
-  formatVersion: 1;
-  pack: { slug: string; name: string };
-  version: string;
-  channel: string;
-  publishedAt: string;
-  minecraft: string;
-  loader: { name: string; version: string } | null;
-  files: ManifestFile[];
-};
+import type { Manifest, ManifestFile } from "../formats/manifest.ts";
 
 type Frozen = Omit<Manifest, "formatVersion" | "files"> & { files: VersionFileRow[] };
 

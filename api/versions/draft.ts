@@ -29,7 +29,9 @@ type Content = {
   changelog: string;
 };
 
-const reserved = ["latest", "release", "beta", "alpha"];
+/** What stands in the place of a version in the addresses of launcher formats. */
+const reserved = ["latest", "release", "beta", "alpha", "blobs", "manifest", "hmcl", "helios", "solder"];
+const reservedEnds = /(-server|\.mrpack|\.toml|\.json)$/;
 
 /** Makes a draft, or finds the one that says the same, or replaces what another draft of this version said. */
 export async function declareVersion(
@@ -38,10 +40,10 @@ export async function declareVersion(
 ): Promise<{ created: boolean; version: Version }> {
   const { db, config } = drafts;
   const pack = await getPackAs(drafts, { slug, caller, role: "publisher" });
-  if (reserved.includes(body.version) || body.version.endsWith("-server")) {
+  if (reserved.includes(body.version) || reservedEnds.test(body.version)) {
     throw new Fault(
       "invalid",
-      `Cannot use "${body.version}" as a version: ${reserved.join(", ")} and names ending in -server mean something else here`,
+      `Cannot use "${body.version}" as a version: ${reserved.join(", ")} and names ending in -server, .mrpack, .toml or .json mean something else here`,
       { errors: [{ pointer: "/version", detail: "is reserved" }] },
     );
   }

@@ -9,7 +9,7 @@ const hex = (digits: number) => t.Optional(t.String({ pattern: `^[0-9a-f]{${digi
 export const VersionName = t.String({
   pattern: "^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$",
   description:
-    "1 to 64 of letters, digits and . _ + -; not latest, not a channel's name, not ending in -server; never used twice",
+    "1 to 64 of letters, digits and . _ + -; not latest, not a channel's name, not ending in -server, .mrpack, .toml or .json; never used twice",
 });
 export const Channel = t.Union([t.Literal("release"), t.Literal("beta"), t.Literal("alpha")]);
 export const Side = t.Union([t.Literal("both"), t.Literal("client"), t.Literal("server")]);

@@ -1,33 +1,36 @@
 import type { Bus } from "../../db/bus.ts";
 import type { Download } from "./archives.ts";
 
-/** What a question about a pack is about: `path` tells the questions about one pack apart. */
-export type Question = { slug: string; path: string };
+/**
+ * What a question about a pack is about, or about all of them (`slug` is "*"): `path` tells the questions apart, `linkId` who
+ * asks by which share link.
+ */
+export type Question = { slug: string; path: string; linkId?: string };
 
 /**
- * An answer with its strong ETag; the body is a Blob, so that sending it copies nothing. `isPublic` says that everybody
- * gets the same.
+ * An answer with its strong ETag; the body is a Blob, so that sending it copies nothing, and its type is the answer's.
+ * `isPublic` says that everybody gets the same.
  */
 export type Looked = { body: Blob; etag: string; isPublic: boolean; download?: Download };
 
 export type PublicAnswers = {
   /** The answer, when it is remembered and may still be given without asking. */
   find: (question: Question) => Looked | undefined;
-  /** Looks, once for all who wait for the same, and remembers what is public. Failures are not remembered. */
+  /** Looks, once for all who wait for the same, and remembers what is public or asked by a link. Failures are not remembered. */
   ask: (question: Question, look: () => Promise<Looked>) => Promise<Looked>;
 };
 
 type Settings = { bus: Pick<Bus, "subscribe">; keepMs?: number; maxBytes?: number };
 
 /**
- * Remembers what public packs answer to callers without a token, for at most `keepMs` from when the database was asked.
+ * Remembers what packs answer to callers without a token, for at most `keepMs` from when the database was asked.
  * `pack.changed` on the bus makes it sooner: a lost hint costs no more than `keepMs`. The oldest go at `maxBytes` in all.
  */
 export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 ** 2 }: Settings): PublicAnswers {
   const kept = new Map<string, { slug: string; answer: Looked; askedAtMs: number }>();
   const asking = new Map<string, { slug: string; answer: Promise<Looked> }>();
   let keptBytes = 0;
-  const keyOf = ({ slug, path }: Question) => `${slug}/${path}`;
+  const keyOf = ({ slug, path, linkId = "" }: Question) => `${slug}/${linkId}/${path}`;
 
   const drop = (key: string) => {
     keptBytes -= kept.get(key)?.answer.body.size ?? 0;
@@ -44,9 +47,9 @@ export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 **
   };
 
   bus.subscribe("pack.changed", (slug) => {
-    for (const [key, entry] of kept) if (entry.slug === slug) drop(key);
+    for (const [key, entry] of kept) if (entry.slug === slug || entry.slug === "*") drop(key);
     // Who asks from now on must not be told what was read before the change.
-    for (const [key, flight] of asking) if (flight.slug === slug) asking.delete(key);
+    for (const [key, flight] of asking) if (flight.slug === slug || flight.slug === "*") asking.delete(key);
   });
 
   return {
@@ -65,7 +68,8 @@ export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 **
         if (asking.get(key) !== flight) return; // forgotten meanwhile
         asking.delete(key);
         drop(key);
-        if (answer?.isPublic) keep(key, { slug: question.slug, answer, askedAtMs });
+        if (answer && (answer.isPublic || question.linkId !== undefined))
+          keep(key, { slug: question.slug, answer, askedAtMs });
       };
       flight.answer.then(settle, () => settle());
       return flight.answer;
