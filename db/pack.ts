@@ -14,6 +14,12 @@ export type PackRow = {
   tags: string[];
   links: Record<string, string>;
   iconSha256: string | null;
+  logoSha256: string | null;
+  backgroundSha256: string | null;
+  /** What its versions are started with where they say nothing themselves. */
+  java: string | null;
+  memoryMb: number | null;
+  serverAddress: string | null;
   visibility: Visibility;
   /** Of an organization's pack: who brought it in. */
   ownerId: string;
@@ -35,11 +41,13 @@ export type PackRow = {
 
 // Of a pack `p` whose owner is `u`; $1 and $2 are the reader: id, roles.
 const columns = `p.id, p.slug, p.name, p.summary, p.description, p.licence, p.tags, p.links, p.visibility, p.owner_id as "ownerId", p.revision,
-  p.minecraft, p.loaders, p.created_at as "createdAt", p.updated_at as "updatedAt", p.updated_at::text as "updatedAtText",
+  p.minecraft, p.loaders, p.java, p.memory_mb as "memoryMb", p.server_address as "serverAddress", p.created_at as "createdAt", p.updated_at as "updatedAt", p.updated_at::text as "updatedAtText",
   case when p.organization_id is null then u.login end as "ownerLogin", p.organization_id as "organizationId",
   (select jsonb_build_object('slug', o.slug, 'name', o.name) from organization.organization o
     where o.id = p.organization_id and organization.can_read(o, $1, $2)) as organization, pack.role_of(p, $1, $2) as role,
-  (select b.sha256 from blob.blob b where b.id = p.icon_blob_id) as "iconSha256"`;
+  (select b.sha256 from blob.blob b where b.id = p.icon_blob_id) as "iconSha256",
+  (select b.sha256 from blob.blob b where b.id = p.logo_blob_id) as "logoSha256",
+  (select b.sha256 from blob.blob b where b.id = p.background_blob_id) as "backgroundSha256"`;
 
 /** A pack that this reader may see. */
 export function findPack(db: Db, { slug, reader }: { slug: string; reader: Reader }): Promise<PackRow | undefined> {
@@ -128,24 +136,34 @@ export type PackChange = {
   tags?: string[];
   links?: Record<string, string>;
   visibility?: Visibility;
+  java?: string | null;
+  memoryMb?: number | null;
+  serverAddress?: string | null;
 };
 
-/** Changes what is given, when the revision is still that one. `iconBlobId`: undefined keeps the icon, null removes it. */
-export function updatePack(
-  db: Db,
-  {
-    id,
-    revision,
-    change,
-    iconBlobId,
-  }: { id: string; revision: number; change: PackChange; iconBlobId: string | null | undefined },
-): Promise<number> {
+/** Blobs of a pack's pictures: undefined keeps one, null removes it. */
+export type PackPictures = {
+  iconBlobId?: string | null | undefined;
+  logoBlobId?: string | null | undefined;
+  backgroundBlobId?: string | null | undefined;
+};
+
+type PackUpdate = { id: string; revision: number; change: PackChange; pictures: PackPictures };
+
+/** Changes what is given, when the revision is still that one; null removes. */
+export function updatePack(db: Db, { id, revision, change, pictures }: PackUpdate): Promise<number> {
   return run(db, {
     name: "pack_update",
     text: `update pack.pack set name = coalesce($3, name), summary = coalesce($4, summary), description = coalesce($5, description),
         licence = coalesce($6, licence), tags = coalesce($7, tags), links = coalesce($8, links), visibility = coalesce($9, visibility),
-        icon_blob_id = case when $10 then $11::uuid else icon_blob_id end, revision = revision + 1, updated_at = now()
-      where id = $1 and revision = $2 and deleted_at is null`,
+        java = case when g.given ? 'java' then g.given ->> 'java' else java end,
+        memory_mb = case when g.given ? 'memoryMb' then (g.given ->> 'memoryMb')::integer else memory_mb end,
+        server_address = case when g.given ? 'serverAddress' then g.given ->> 'serverAddress' else server_address end,
+        icon_blob_id = case when g.given ? 'iconBlobId' then (g.given ->> 'iconBlobId')::uuid else icon_blob_id end,
+        logo_blob_id = case when g.given ? 'logoBlobId' then (g.given ->> 'logoBlobId')::uuid else logo_blob_id end,
+        background_blob_id = case when g.given ? 'backgroundBlobId' then (g.given ->> 'backgroundBlobId')::uuid else background_blob_id end,
+        revision = revision + 1, updated_at = now()
+      from (select $10::jsonb as given) g where id = $1 and revision = $2 and deleted_at is null`,
     values: [
       id,
       revision,
@@ -156,8 +174,13 @@ export function updatePack(
       change.tags ?? null,
       change.links ? JSON.stringify(change.links) : null,
       change.visibility ?? null,
-      iconBlobId !== undefined,
-      iconBlobId ?? null,
+      // What may be removed: a key that is not given keeps what is there.
+      JSON.stringify({
+        java: change.java,
+        memoryMb: change.memoryMb,
+        serverAddress: change.serverAddress,
+        ...pictures,
+      }),
     ],
   });
 }
@@ -181,34 +204,6 @@ export function updatePackOwner(
     text: `with former as (delete from pack.member where pack_id = $1 and user_id = $2)
       update pack.pack set owner_id = $2, organization_id = $3, revision = revision + 1, updated_at = now() where id = $1`,
     values: [id, ownerId, organizationId],
-  });
-}
-
-export function listMembers(db: Db, packId: string): Promise<{ login: string; role: PackRole }[]> {
-  return many(db, {
-    name: "member_list",
-    text: `select u.login, m.role from pack.member m join account."user" u on u.id = m.user_id where m.pack_id = $1 and u.deleted_at is null order by u.login`,
-    values: [packId],
-  });
-}
-
-export function upsertMember(
-  db: Db,
-  { packId, userId, role }: { packId: string; userId: string; role: string },
-): Promise<number> {
-  return run(db, {
-    name: "member_upsert",
-    text: `insert into pack.member (pack_id, user_id, role) values ($1, $2, $3) on conflict (pack_id, user_id) do update set role = excluded.role`,
-    values: [packId, userId, role],
-  });
-}
-
-/** Lets a member go, also one whose account is disabled. 0 when nobody of that login is one. */
-export function deleteMember(db: Db, { packId, login }: { packId: string; login: string }): Promise<number> {
-  return run(db, {
-    name: "member_delete",
-    text: `delete from pack.member m using account."user" u where m.pack_id = $1 and u.id = m.user_id and u.login = $2`,
-    values: [packId, login],
   });
 }
 

@@ -9,6 +9,25 @@ const Tag = t.String({ pattern: "^[a-z0-9][a-z0-9-]{0,31}$" });
 const HttpUrl = t.String({ pattern: "^https?://", maxLength: 2000 });
 const strict = { additionalProperties: false } as const;
 
+const Picture = t.Optional(
+  t.Union([Sha256, t.Null()], { description: "Digest of bytes that you may read; null removes the picture" }),
+);
+const port = "[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d\\d|655[0-2]\\d|6553[0-5]";
+
+export const Java = t.String({ pattern: "^([89]|[1-9]\\d)$", description: "Major version of Java, such as 21" });
+export const MemoryMb = t.Integer({ minimum: 256, maximum: 262_144, description: "That the game should have, MiB" });
+export const ServerAddress = t.String({
+  pattern: `^([A-Za-z0-9_-]{1,63}(\\.[A-Za-z0-9_-]{1,63}){0,30}|\\[[0-9A-Fa-f:.]{2,45}\\])(:(${port}))?$`,
+  maxLength: 260,
+  description: "Of the game server: host or host:port",
+});
+/** How a pack is started; of a version, null says: as the pack. */
+export const launchSettings = {
+  java: t.Optional(t.Union([Java, t.Null()])),
+  memoryMb: t.Optional(t.Union([MemoryMb, t.Null()])),
+  serverAddress: t.Optional(t.Union([ServerAddress, t.Null()])),
+};
+
 export const Slug = t.String({ pattern: "^[a-z0-9-]{2,64}$" });
 export const SlugParams = t.Object({ slug: Slug });
 export const Visibility = t.Union([t.Literal("private"), t.Literal("unlisted"), t.Literal("public")]);
@@ -39,9 +58,10 @@ export const PackChange = t.Object(
       }),
     ),
     visibility: t.Optional(Visibility),
-    icon: t.Optional(
-      t.Union([Sha256, t.Null()], { description: "Digest of bytes that you may read; null removes the icon" }),
-    ),
+    ...launchSettings,
+    icon: Picture,
+    logo: Picture,
+    background: Picture,
     owner: t.Optional(
       t.String({ minLength: 1, maxLength: 64, description: "Login of the new owner: hands the pack over" }),
     ),
@@ -99,6 +119,7 @@ export const PackQuery = t.Object(
   strict,
 );
 
+const ShownPicture = t.Union([t.Object({ sha256: t.String(), url: t.String() }), t.Null()]);
 export const Pack = t.Object({
   slug: t.String(),
   name: t.String(),
@@ -107,7 +128,12 @@ export const Pack = t.Object({
   licence: t.String(),
   tags: t.Array(t.String()),
   links: t.Record(t.String(), t.String()),
-  icon: t.Union([t.Object({ sha256: t.String(), url: t.String() }), t.Null()]),
+  icon: ShownPicture,
+  logo: ShownPicture,
+  background: ShownPicture,
+  java: t.Union([Java, t.Null()]),
+  memoryMb: t.Union([MemoryMb, t.Null()]),
+  serverAddress: t.Union([ServerAddress, t.Null()]),
   visibility: Visibility,
   owner: MaybeOwner,
   organization: MaybeOrganization,

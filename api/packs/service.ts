@@ -7,6 +7,7 @@ import {
   listPacks,
   markPackDeleted,
   type PackChange,
+  type PackPictures,
   type PackRole,
   type PackRow,
   updatePack,
@@ -125,24 +126,32 @@ export async function searchPacks(
   };
 }
 
-type Change = PackChange & { icon?: string | null; owner?: string; organization?: string | null };
+type Pictures = { icon?: string | null; logo?: string | null; background?: string | null };
+type Change = PackChange & Pictures & { owner?: string; organization?: string | null };
 
-/** Changes the page, the icon or the owner; only the owner hands the pack over or shows it to others. */
+/** Changes the page, its pictures or the owner; only the owner hands the pack over or shows it to others. */
 export async function changePack(
   packs: Packs,
   { caller, slug, revision, change }: { caller: Caller; slug: string; revision: number; change: Change },
 ): Promise<PackRow> {
-  const { icon, owner, organization, ...page } = change;
+  const { icon, logo, background, owner, organization, ...page } = change;
   const moves = owner !== undefined || organization !== undefined;
   const pack = await getPackAs(packs, { slug, caller, role: moves || page.visibility ? "owner" : "maintainer" });
-  const iconBlobId = icon == null ? icon : await findReadableBlob(packs.db, { sha256: icon, caller });
+  const find = async (sha256: string | null | undefined) =>
+    sha256 == null ? sha256 : findReadableBlob(packs.db, { sha256, caller });
+  const pictures: PackPictures = {
+    iconBlobId: await find(icon),
+    logoBlobId: await find(logo),
+    backgroundBlobId: await find(background),
+  };
+  const blobIds = [...new Set(Object.values(pictures).flatMap((id) => id ?? []))];
   await packs.db.transaction(async (tx) => {
     await confirmCaller(tx, caller);
     const ownerId = owner === undefined ? undefined : await requireUser(tx, owner);
     const moved = moves ? await planMove(tx, { pack, caller, ownerId, organization }) : undefined;
     // The collector waits, or was first.
-    if (iconBlobId && (await lockBlobs(tx, [iconBlobId])).length === 0) throw changedMeanwhile("icon");
-    if ((await updatePack(tx, { id: pack.id, revision, change: page, iconBlobId })) === 0) throw changedMeanwhile(slug);
+    if ((await lockBlobs(tx, blobIds)).length < blobIds.length) throw changedMeanwhile("pictures");
+    if ((await updatePack(tx, { id: pack.id, revision, change: page, pictures })) === 0) throw changedMeanwhile(slug);
     if (moved) await updatePackOwner(tx, { id: pack.id, ...moved });
   });
   packs.bus.publish("pack.changed", slug);
@@ -205,7 +214,7 @@ export function changedMeanwhile(what: string): Fault {
 
 export function describePack(pack: PackRow): Pack {
   const { slug, name, summary, description, licence, tags, links, visibility, role, minecraft, loaders } = pack;
-  const icon = pack.iconSha256 === null ? null : { sha256: pack.iconSha256, url: `/v1/blobs/${pack.iconSha256}` };
+  const { java, memoryMb, serverAddress } = pack;
   const times = { createdAt: pack.createdAt.toISOString(), updatedAt: pack.updatedAt.toISOString() };
   return {
     slug,
@@ -215,7 +224,12 @@ export function describePack(pack: PackRow): Pack {
     licence,
     tags,
     links,
-    icon,
+    icon: showPicture(pack.iconSha256),
+    logo: showPicture(pack.logoSha256),
+    background: showPicture(pack.backgroundSha256),
+    java,
+    memoryMb,
+    serverAddress,
     visibility,
     owner: pack.ownerLogin,
     organization: pack.organization,
@@ -225,3 +239,5 @@ export function describePack(pack: PackRow): Pack {
     ...times,
   };
 }
+
+const showPicture = (sha256: string | null) => (sha256 === null ? null : { sha256, url: `/v1/blobs/${sha256}` });
