@@ -29,6 +29,7 @@ import { jobs } from "./jobs/index.ts";
 import { openManifests } from "./launchers/releases.ts";
 import { endConnections, type Leaving } from "./leaving.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
+import { links } from "./links/index.ts";
 import { openKnownLinks } from "./links/known-links.ts";
 import { me } from "./me/index.ts";
 import { notifications } from "./notifications/index.ts";
@@ -75,6 +76,7 @@ export const features = {
   sessions,
   packs,
   versions,
+  links,
   uploads,
   blobs,
   files,
@@ -163,6 +165,7 @@ export async function makeApp(
   if (wanted("registrations")) app.use(registrations(api)).use(confirmPage());
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));
+  if (wanted("links")) app.use(links(api));
   if (wanted("uploads")) app.use(uploads(api));
   if (wanted("blobs")) app.use(blobs(api));
   if (wanted("files")) app.use(files(api));

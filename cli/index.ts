@@ -39,6 +39,9 @@ const commandFiles: Record<string, string> = {
   "pack show": "./pack/show.ts",
   "pack diff": "./pack/show.ts",
   "pack yank": "./pack/show.ts",
+  "pack link create": "./pack/link.ts",
+  "pack link list": "./pack/link.ts",
+  "pack link revoke": "./pack/link.ts",
 };
 
 /** Signals that ask a command to stop, with the exit codes by which a shell knows them. */
@@ -89,7 +92,7 @@ export async function run(argv: string[]): Promise<number> {
 }
 
 function longestName(argv: string[]): string | undefined {
-  return [2, 1].map((words) => argv.slice(0, words).join(" ")).find((name) => Object.hasOwn(commandFiles, name));
+  return [3, 2, 1].map((words) => argv.slice(0, words).join(" ")).find((name) => Object.hasOwn(commandFiles, name));
 }
 
 async function loadCommand(name: string): Promise<Command> {

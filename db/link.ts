@@ -6,6 +6,7 @@ export type LinkRow = {
   name: string;
   /** Null: all channels. */
   channel: Channel | null;
+  /** Login; null when the account is gone. */
   createdBy: string | null;
   createdAt: Date;
   expiresAt: Date | null;
@@ -60,8 +61,10 @@ export function listLinks(
 ): Promise<LinkRow[]> {
   return many<LinkRow>(db, {
     name: "link_list",
-    text: `select id, name, channel, created_by as "createdBy", created_at as "createdAt", expires_at as "expiresAt", revoked_at as "revokedAt",
-        used_at as "usedAt", uses from pack.link where pack_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3`,
+    text: `select l.id, l.name, l.channel, u.login as "createdBy", l.created_at as "createdAt", l.expires_at as "expiresAt",
+        l.revoked_at as "revokedAt", l.used_at as "usedAt", l.uses
+      from pack.link l left join account."user" u on u.id = l.created_by and u.deleted_at is null
+      where l.pack_id = $1 and ($2::uuid is null or l.id < $2) order by l.id desc limit $3`,
     values: [packId, before, limit],
   });
 }

@@ -231,6 +231,19 @@ export const routes: Record<string, Route> = {
     changes: true,
     names: "slug",
   },
+  "GET /v1/packs/:slug/links": { request: pack("/links"), expected: from("maintainer", 200), names: "slug" },
+  "POST /v1/packs/:slug/links": {
+    request: ({ slug }) => ({ path: `/v1/packs/${slug}/links`, body: {} }),
+    expected: from("maintainer", 201),
+    changes: true,
+    names: "slug",
+  },
+  // 404: there is no such link.
+  "DELETE /v1/packs/:slug/links/:id": {
+    request: ({ slug }) => ({ path: `/v1/packs/${slug}/links/${someId}` }),
+    expected: from("maintainer", 404),
+    names: "slug",
+  },
   "GET /v1/blobs/:sha256": {
     request: ({ sha256 }) => ({ path: `/v1/blobs/${sha256}` }),
     expected: readable(307),

@@ -1,11 +1,9 @@
-import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
+import { Type as t } from "@sinclair/typebox";
 import { defineCommand } from "../arguments.ts";
-import { type Client, readAnswer } from "../client.ts";
+import { readAnswer } from "../client.ts";
 import { formatBytes, formatTable } from "../output.ts";
-import { Pack, pageOf, Version } from "../publish/answers.ts";
-
-// A list that long is for a program with --query, not for eyes; it also bounds the number of calls.
-const pagesShown = 20;
+import { Pack, Version } from "../publish/answers.ts";
+import { readPages } from "./read-pages.ts";
 
 const DiffEntry = t.Object({ path: t.String(), from: t.Optional(t.Unknown()) });
 const Diff = t.Object({
@@ -98,26 +96,3 @@ const yank = defineCommand({
 
 /** The commands that look at packs, and `pack yank`. */
 export const commands = [list, show, diff, yank];
-
-type Reading<Item extends TSchema> = {
-  path: string;
-  item: Item;
-  query: Record<string, string | undefined>;
-  signal: AbortSignal;
-};
-
-async function readPages<Item extends TSchema>(
-  client: Client,
-  { path, item, query, signal }: Reading<Item>,
-): Promise<Static<Item>[]> {
-  const items: Static<Item>[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < pagesShown; page += 1) {
-    const answer = await client.request("GET", path, { query: { ...query, limit: 100, cursor }, signal });
-    const found = readAnswer(pageOf(item), answer.json);
-    items.push(...found.items);
-    cursor = found.nextCursor ?? undefined;
-    if (cursor === undefined) break;
-  }
-  return items;
-}
