@@ -8,6 +8,7 @@ import type { GivenUp } from "./sweep-leftovers.ts";
 export const userReferences: Record<string, "erased" | "null" | "stays"> = {
   "account.access_token.user_id": "erased",
   "account.activity.user_id": "erased",
+  "account.app_password.user_id": "erased",
   "account.device_grant.user_id": "erased",
   "account.identity.user_id": "erased",
   "account.invite.created_by": "null",
@@ -55,6 +56,8 @@ export const userReferences: Record<string, "erased" | "null" | "stays"> = {
   "pack.reader_user.user_id": "erased",
   "pack.version.created_by": "stays", // of packs of others
   "pack.version.publish_by": "null",
+  "player.former_name.user_id": "erased",
+  "player.player.user_id": "erased",
 };
 
 /** Deletes some of somebody's uploads with their room in the quota, and dooms the keys that they would have had. */
@@ -165,6 +168,11 @@ export async function eraseAccount(
   await run(tx, {
     name: "erase_tokens",
     text: `delete from account.access_token where user_id = $1`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_app_passwords",
+    text: `delete from account.app_password where user_id = $1`,
     values: [userId],
   });
   await run(tx, {

@@ -28,6 +28,20 @@ create table account.activity (
 CREATE INDEX activity_created_at ON account.activity USING btree (created_at);
 CREATE INDEX activity_user_id ON account.activity USING btree (user_id, id DESC);
 
+create table account.app_password (
+  id uuid not null,
+  user_id uuid not null,
+  name text not null,
+  hash text not null,
+  created_at timestamp with time zone not null default now(),
+  used_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  constraint app_password_pkey PRIMARY KEY (id),
+  constraint app_password_hash_key UNIQUE (hash),
+  constraint app_password_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX app_password_user_id ON account.app_password USING btree (user_id, id DESC);
+
 create table account.device_grant (
   id uuid not null,
   device_hash text not null,
@@ -1361,6 +1375,38 @@ create table pack.version_file (
 );
 CREATE INDEX version_file_blob_id ON pack.version_file USING btree (blob_id);
 CREATE INDEX version_file_missing ON pack.version_file USING btree (sha256) WHERE (blob_id IS NULL);
+
+create table player.former_name (
+  name_folded text not null,
+  user_id uuid not null,
+  free_at timestamp with time zone not null,
+  constraint former_name_pkey PRIMARY KEY (name_folded),
+  constraint former_name_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX former_name_free_at ON player.former_name USING btree (free_at);
+CREATE INDEX former_name_user_id ON player.former_name USING btree (user_id);
+
+create table player.player (
+  id uuid not null,
+  user_id uuid not null,
+  name text not null,
+  name_folded text not null,
+  model text not null default 'default'::text,
+  skin_blob_id uuid,
+  cape_blob_id uuid,
+  skin_upload_id uuid,
+  cape_upload_id uuid,
+  created_at timestamp with time zone not null default now(),
+  constraint player_pkey PRIMARY KEY (id),
+  constraint player_name_folded_key UNIQUE (name_folded),
+  constraint player_cape_blob_id_fkey FOREIGN KEY (cape_blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint player_skin_blob_id_fkey FOREIGN KEY (skin_blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint player_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
+  constraint player_model_check CHECK ((model = ANY (ARRAY['default'::text, 'slim'::text])))
+);
+CREATE INDEX player_cape_blob_id ON player.player USING btree (cape_blob_id);
+CREATE INDEX player_skin_blob_id ON player.player USING btree (skin_blob_id);
+CREATE INDEX player_user_id ON player.player USING btree (user_id, created_at);
 
 create table public.migration (
   name text not null,

@@ -64,6 +64,8 @@ export const blobReferences = [
   "pack.pack.icon_blob_id",
   "pack.pack.logo_blob_id",
   "pack.version_file.blob_id",
+  "player.player.cape_blob_id",
+  "player.player.skin_blob_id",
 ] as const;
 
 /** Idle: untouched for the grace time ($1, seconds), and named by nothing but uploads that were verified before it. */
@@ -75,6 +77,8 @@ const isIdle = `b.touched_at < now() - make_interval(secs => $1) and b.created_a
     and not exists (select from image.variant r where r.blob_id = b.id)
     and not exists (select from image.image r where r.source_blob_id = b.id)
     and not exists (select from image.archive r where r.blob_id = b.id)
+    and not exists (select from player.player r where r.skin_blob_id = b.id)
+    and not exists (select from player.player r where r.cape_blob_id = b.id)
     and not exists (select from blob.upload r where r.blob_id = b.id
       and (r.state <> 'verified' or r.updated_at >= now() - make_interval(secs => $1)))`;
 

@@ -18,6 +18,10 @@ const parts: Statement[] = [
     text: `select to_jsonb(t) as kept from account.activity t where t.user_id = $1`,
   },
   {
+    name: "user_export_app_passwords",
+    text: `select to_jsonb(t) - '{hash}'::text[] as kept from account.app_password t where t.user_id = $1`,
+  },
+  {
     name: "user_export_device_grants",
     text: `select to_jsonb(t) - '{device_hash,user_code_hash,confirm_hash,password_changes}'::text[] as kept from account.device_grant t where t.user_id = $1`,
   },
@@ -165,6 +169,14 @@ const parts: Statement[] = [
     name: "user_export_versions",
     text: `select to_jsonb(t) - '{manifest}'::text[] as kept from pack.version t where t.created_by = $1`,
   },
+  {
+    name: "user_export_former_names",
+    text: `select to_jsonb(t) as kept from player.former_name t where t.user_id = $1`,
+  },
+  {
+    name: "user_export_players",
+    text: `select to_jsonb(t) - '{skin_upload_id,cape_upload_id}'::text[] as kept from player.player t where t.user_id = $1`,
+  },
 ];
 
 export type KeptRows = Record<string, Record<string, unknown>[]>;
@@ -180,7 +192,7 @@ export async function listKeptRows(db: Db, userId: string): Promise<KeptRows> {
   return kept;
 }
 
-/** The stored bytes that are somebody's: uploads, files and images, by their digests. */
+/** The stored bytes that are somebody's: uploads, files, images and textures, by their digests. */
 export function listKeptObjects(db: Db, userId: string): Promise<KeptObject[]> {
   return many<KeptObject>(db, {
     name: "user_export_objects",
@@ -188,6 +200,8 @@ export function listKeptObjects(db: Db, userId: string): Promise<KeptObject[]> {
       union all select b.sha256, b.size_bytes, 'file', f.name from file.file f join blob.blob b on b.id = f.blob_id where f.owner_id = $1
       union all select b.sha256, b.size_bytes, 'image ' || v.name, i.name from image.image i join image.variant v on v.image_id = i.id
         join blob.blob b on b.id = v.blob_id where i.owner_id = $1
+      union all select b.sha256, b.size_bytes, case when b.id = p.skin_blob_id then 'skin' else 'cape' end, p.name
+        from player.player p join blob.blob b on b.id in (p.skin_blob_id, p.cape_blob_id) where p.user_id = $1
       order by 3, 4`,
     values: [userId],
   });

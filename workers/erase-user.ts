@@ -3,6 +3,7 @@ import { eraseAccount, eraseFiles, eraseImages, erasePacks, eraseTraces, eraseUp
 import { eraseEvents, eraseMemberships } from "../db/erase-community.ts";
 import { eraseNotifications } from "../db/erase-notifications.ts";
 import { findDoomedUser, listOwnedSlugs } from "../db/hidden-user.ts";
+import { erasePlayers } from "../db/player.ts";
 import type { Deps } from "../deps.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { EraseUser } from "../queues/erase-user.ts";
@@ -30,9 +31,10 @@ export const handle: Handle<EraseUser, "db" | "storage" | "bus"> = async ({ payl
     const events = await eraseEvents(tx, userId);
     await eraseNotifications(tx, userId);
     await eraseAnalytics(tx, userId);
+    const players = await erasePlayers(tx, userId);
     await eraseTraces(tx, userId);
     await eraseAccount(tx, { userId, ...user });
-    return { files, images, packs, events };
+    return { files, images, packs, events, players };
   });
   for (const slug of slugs) bus.publish("pack.changed", slug);
   bus.publish("user.changed", userId);

@@ -5,6 +5,7 @@ import { deleteOldMails } from "../db/mail.ts";
 import { deleteOldLinks } from "../db/mail-link.ts";
 import { deleteOldNotifications } from "../db/notification.ts";
 import { deleteOldInvitations } from "../db/organization-invitation.ts";
+import { deleteFreeNames } from "../db/player.ts";
 import { deleteOldProviderFlows } from "../db/provider-flow.ts";
 import type { Db } from "../db/query.ts";
 import { deleteOldRevocations } from "../db/revocation.ts";
@@ -24,6 +25,7 @@ const rules: [name: string, forget: (db: Db) => Promise<number>][] = [
   ["notifications", (db) => deleteOldNotifications(db, { afterDays: 180 })],
   ["invites", (db) => deleteOldInvites(db, { afterDays: 90 })],
   ["invitations", (db) => deleteOldInvitations(db, { afterDays: 90 })],
+  ["names of players", deleteFreeNames],
 ];
 
 /** Forgets, rule by rule, and answers with how many rows of each. */
