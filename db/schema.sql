@@ -393,11 +393,18 @@ create table blob.blob (
   crc32 bigint not null,
   touched_at timestamp with time zone not null default now(),
   created_at timestamp with time zone not null default now(),
+  verified_at timestamp with time zone not null default now(),
+  broken text,
+  broken_at timestamp with time zone,
   constraint blob_pkey PRIMARY KEY (id),
   constraint blob_key_key UNIQUE (key),
-  constraint blob_sha256_key UNIQUE (sha256)
+  constraint blob_sha256_key UNIQUE (sha256),
+  constraint blob_broken CHECK (((broken IS NULL) = (broken_at IS NULL))),
+  constraint blob_broken_check CHECK ((broken = ANY (ARRAY['missing'::text, 'changed'::text])))
 );
+CREATE INDEX blob_broken ON blob.blob USING btree (id) WHERE (broken IS NOT NULL);
 CREATE INDEX blob_touched_at ON blob.blob USING btree (touched_at);
+CREATE INDEX blob_verified_at ON blob.blob USING btree (verified_at);
 
 create table blob.blocked (
   sha256 text not null,
@@ -1415,6 +1422,36 @@ create table public.migration (
   constraint migration_pkey PRIMARY KEY (name)
 );
 
+create table yggdrasil.joining (
+  player_id uuid not null,
+  session_id uuid not null,
+  server_id text not null,
+  address text not null,
+  joined_at timestamp with time zone not null default now(),
+  constraint joining_pkey PRIMARY KEY (player_id),
+  constraint joining_player_id_fkey FOREIGN KEY (player_id) REFERENCES player.player(id) ON DELETE CASCADE,
+  constraint joining_session_id_fkey FOREIGN KEY (session_id) REFERENCES account.session(id) ON DELETE CASCADE
+);
+CREATE INDEX joining_joined_at ON yggdrasil.joining USING btree (joined_at);
+CREATE INDEX joining_session_id ON yggdrasil.joining USING btree (session_id);
+
+create table yggdrasil.token (
+  session_id uuid not null,
+  token_hash text not null,
+  client_token text not null,
+  player_id uuid,
+  player_name text,
+  app_password_id uuid,
+  issued_at timestamp with time zone not null default now(),
+  constraint token_pkey PRIMARY KEY (session_id),
+  constraint token_token_hash_key UNIQUE (token_hash),
+  constraint token_app_password_id_fkey FOREIGN KEY (app_password_id) REFERENCES account.app_password(id) ON DELETE CASCADE,
+  constraint token_player_id_fkey FOREIGN KEY (player_id) REFERENCES player.player(id) ON DELETE SET NULL,
+  constraint token_session_id_fkey FOREIGN KEY (session_id) REFERENCES account.session(id) ON DELETE CASCADE
+);
+CREATE INDEX token_app_password_id ON yggdrasil.token USING btree (app_password_id);
+CREATE INDEX token_player_id ON yggdrasil.token USING btree (player_id);
+
 CREATE OR REPLACE FUNCTION analytics.drop_months(until timestamp with time zone)
  RETURNS SETOF text
  LANGUAGE plpgsql
@@ -1897,6 +1934,8 @@ AS $function$
         select from pack.version v where v.id = n.version_id and v.state = 'published' and v.yanked_at is null))
       and (n.event_id is null or exists (
         select from event.event e where e.id = n.event_id and e.state = 'published' and event.can_read(e, u.id, u.roles)))
+    when 'author' then exists (
+      select from pack.pack p where p.id = n.pack_id and p.deleted_at is null and pack.role_of(p, u.id, '{}') is not null)
     when 'registered' then exists (                 -- his own registration: of a cancelled event too, but of nobody who has gone
       select from event.registration r join event.event e on e.id = n.event_id where r.id = n.registration_id and r.user_id = u.id
         and (e.organization_id is not null or not exists (select from account."user" o where o.id = e.owner_id and o.deleted_at is not null)))

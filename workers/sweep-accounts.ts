@@ -10,6 +10,7 @@ import { deleteOldProviderFlows } from "../db/provider-flow.ts";
 import type { Db } from "../db/query.ts";
 import { deleteOldRevocations } from "../db/revocation.ts";
 import { deleteOldSessions } from "../db/session.ts";
+import { deleteOldJoinings } from "../db/yggdrasil.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { SweepAccounts } from "../queues/sweep-accounts.ts";
 
@@ -26,6 +27,7 @@ const rules: [name: string, forget: (db: Db) => Promise<number>][] = [
   ["invites", (db) => deleteOldInvites(db, { afterDays: 90 })],
   ["invitations", (db) => deleteOldInvitations(db, { afterDays: 90 })],
   ["names of players", deleteFreeNames],
+  ["players on their way into servers", deleteOldJoinings],
 ];
 
 /** Forgets, rule by rule, and answers with how many rows of each. */
