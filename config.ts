@@ -4,12 +4,11 @@ import { Value } from "@sinclair/typebox/value";
 import { parse as parseToml } from "smol-toml";
 import { hideSecret, OauthClient, ServiceClient } from "./clients.ts";
 import { findContradictions } from "./config-contradictions.ts";
+import { count, limits } from "./config-limits.ts";
 import { isTables, parseSetting } from "./config-values.ts";
 import { Provider } from "./providers.ts";
 
 const seconds = (fallback: number) => t.Integer({ minimum: 1, default: fallback });
-const count = (fallback: number, maximum = Number.MAX_SAFE_INTEGER) =>
-  t.Integer({ minimum: 1, maximum, default: fallback });
 /** A list of tables: `[[name]]` in TOML, JSON in the environment. They may hold secrets. */
 const tables = <Schema extends TSchema>(schema: Schema, description: string) =>
   t.Array(schema, { default: [], description });
@@ -48,6 +47,7 @@ export const Config = t.Object({
   VAULT_SECRET_ID: optional("Secret of the AppRole"),
   STORAGE_SECRET: optional("Key of the URLs of the embedded storage: 32 random bytes, base64url"),
   NOTIFICATION_SECRET: optional("Key of webhook secrets, unsubscribe links and Web Push: 32 random bytes, base64url"),
+  YGGDRASIL_KEY: optional("Private RSA key that signs for games: PKCS #8 as PEM, or its base64 on one line"),
   TELEGRAM_BOT_TOKEN: optional("Token of the bot that writes to people on Telegram"),
   TELEGRAM_URL: t.String({ default: "https://api.telegram.org", description: "Where the Bot API is" }),
   COALESCE_SECONDS: t.Integer({
@@ -102,24 +102,7 @@ export const Config = t.Object({
     description: "Private addresses that may be fetched from: CIDR or host[:port], comma separated",
   }),
   MIRROR_HOSTS: list(),
-  LIMIT_FILE_BYTES: count(4 * 1024 ** 3 - 1),
-  LIMIT_PACK_FILES: count(10_000, 100_000),
-  LIMIT_PACK_BYTES: count(16 * 1024 ** 3),
-  LIMIT_BODY_BYTES: count(8 * 1024 ** 2),
-  LIMIT_USER_BYTES: count(50 * 1024 ** 3),
-  LIMIT_USER_UPLOADS: count(100_000),
-  LIMIT_USER_ORGANIZATIONS: count(20),
-  LIMIT_ORGANIZATION_MEMBERS: count(1_000),
-  LIMIT_INVITATIONS_PER_MINUTE: count(30),
-  LIMIT_REPORTS_PER_MINUTE: count(10),
-  LIMIT_FOLLOWS_PER_MINUTE: count(60),
-  LIMIT_EVENTS_PER_MINUTE: count(30),
-  LIMIT_REGISTRATIONS_PER_MINUTE: count(60),
-  LIMIT_SYNCS_PER_MINUTE: count(10),
-  LIMIT_IMAGE_BYTES: t.Integer({ minimum: 1, maximum: 64 * 1024 ** 2, default: 32 * 1024 ** 2 }),
-  LIMIT_USER_IMAGES: count(2_000),
-  LIMIT_USER_IMAGE_BYTES: count(5 * 1024 ** 3),
-  LIMIT_ALBUM_ARCHIVES_PER_MINUTE: count(6),
+  ...limits,
   IMAGE_MAX_PIXELS: t.Integer({
     default: 50_000_000,
     minimum: 1_000_000,
@@ -137,7 +120,6 @@ export const Config = t.Object({
     description: "How long the bytes that were sent are kept, to make better variants of them later",
   }),
   IMAGE_AVIF: t.Union([t.Literal("on"), t.Literal("off")], { default: "on" }),
-  LIMIT_ANALYTICS_PER_MINUTE: count(60),
   ROLL_UP_EVERY_SECONDS: seconds(60),
   ANALYTICS_RAW_DAYS: t.Integer({
     minimum: 3,
@@ -145,8 +127,6 @@ export const Config = t.Object({
     description: "How long single events are kept; their counts by hour and day stay longer",
   }),
   ANALYTICS_HOURLY_DAYS: t.Integer({ minimum: 3, default: 365, description: "How long counts by hour are kept" }),
-  LIMIT_SIGN_INS_PER_MINUTE: count(30),
-  LIMIT_SIGN_INS_PER_ACCOUNT: count(10),
   ACCOUNT_ERASE_DAYS: t.Number({
     default: 14,
     minimum: 0,
@@ -166,6 +146,18 @@ export const Config = t.Object({
   SWEEP_DOOMED_SECONDS: t.Integer({ default: 24 * 3600, minimum: 0 }),
   SWEEP_MAX_SHARE: t.Number({ default: 0.1, minimum: 0, maximum: 1 }),
   SWEEP_EVERY_SECONDS: seconds(3600),
+  VERIFY_EVERY_SECONDS: t.Integer({
+    default: 6 * 3600,
+    minimum: 1,
+    maximum: 24 * 3600,
+    description: "How often it is looked whether every stored object is there",
+  }),
+  VERIFY_DAYS: t.Number({
+    default: 30,
+    minimum: 0.1,
+    maximum: 3650,
+    description: "Within so many days every stored object is read again",
+  }),
   RESEND_AFTER_SECONDS: seconds(30),
   RESEND_EVERY_SECONDS: seconds(10),
   LOCK_SECONDS: t.Integer({

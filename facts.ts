@@ -18,6 +18,8 @@ export const facts = {
   "version.published": OfVersion,
   "version.yanked": OfVersion,
   "version.withdrawn": OfVersion,
+  /** Stored bytes of one of its files are missing or changed. */
+  "version.broken": OfVersion,
   "event.published": of({ eventId: Id }),
   /** Of the event, or of one occurrence: which fields are others now. */
   "event.changed": of({

@@ -63,6 +63,11 @@ const en: Texts = {
       `${pack} ${version} was withdrawn`,
       `Version ${version} of ${pack} is served to nobody any more. Install another one.`,
     ),
+  "version.broken": ({ pack, version }) =>
+    told(
+      `${pack} ${version} is damaged`,
+      `Stored files of version ${version} of ${pack} are missing or changed, and are served to nobody. Send them again: publishing the same folder does it.`,
+    ),
   "event.published": ({ event, when }) => told(`New event: ${event}`, when),
   "event.changed": ({ event, when, fields }) =>
     told(`Changed: ${event}`, `Now different: ${listFields(fields, "en")}.`, when && `It begins ${when}.`),
@@ -116,6 +121,11 @@ const ru: Texts = {
     ),
   "version.withdrawn": ({ pack, version }) =>
     told(`${pack} ${version} снята`, `Версию ${version} сборки «${pack}» больше никому не отдают. Установите другую.`),
+  "version.broken": ({ pack, version }) =>
+    told(
+      `${pack} ${version} повреждена`,
+      `Сохранённые файлы версии ${version} сборки «${pack}» пропали или изменились, их никому не отдают. Отправьте их снова: достаточно опубликовать ту же папку.`,
+    ),
   "event.published": ({ event, when }) => told(`Новое событие: ${event}`, when),
   "event.changed": ({ event, when, fields }) =>
     told(`Изменено: ${event}`, `Изменилось: ${listFields(fields, "ru")}.`, when && `Начало: ${when}.`),

@@ -32,6 +32,7 @@ const commandFiles: Record<string, string> = {
   "backup restore": "./backup/restore.ts",
   "backup schedule": "./backup/schedule.ts",
   "storage migrate": "./storage/migrate.ts",
+  "storage verify": "./storage/verify.ts",
   "pack publish": "./pack/publish.ts",
   "pack install": "./pack/install.ts",
   "pack verify": "./pack/verify.ts",

@@ -14,6 +14,7 @@ export const auditActions = [
   "report.answered",
   "digests.blocked",
   "storage.swept",
+  "storage.verified",
   "images.rendered",
   "job.retried",
   "jobs.retried",

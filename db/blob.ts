@@ -1,4 +1,5 @@
 import type { Digests } from "../digest.ts";
+import { replaceBroken } from "./integrity.ts";
 import { type Db, many, one, run } from "./query.ts";
 
 export type BlobRow = {
@@ -28,7 +29,7 @@ export function findBlob(db: Db, sha256: string): Promise<BlobRow | undefined> {
   });
 }
 
-/** Of these digests, those that this reader may read, through a pack, a file, or an upload of his own. Blocked ones are nobody's. */
+/** Of these digests, those that this reader may read, through a pack, a file, or an upload of his own. Blocked and broken ones are nobody's. */
 export function listReadableBlobs(
   db: Db,
   { sha256, reader }: { sha256: string[]; reader: Reader },
@@ -39,7 +40,7 @@ export function listReadableBlobs(
         select b.sha256, b.key, b.size_bytes as "sizeBytes", greatest(
             pack.blob_access(b.id, $2, $3), file.blob_access(b.id, $2, $3),
             (select 'private' from blob.upload u where u.blob_id = b.id and u.owner_id = $2 and u.state = 'verified' limit 1)) as access
-          from blob.blob b where b.sha256 = any ($1) and not exists (select from blob.blocked x where x.sha256 = b.sha256)
+          from blob.blob b where b.sha256 = any ($1) and b.broken is null and not exists (select from blob.blocked x where x.sha256 = b.sha256)
       ) found where access is not null`,
     values: [sha256, reader.userId, reader.roles],
   });
@@ -74,7 +75,10 @@ export async function keepBlobs(tx: Db, sha256: string[]): Promise<string[]> {
   return kept.map((blob) => blob.sha256);
 }
 
-/** Writes a blob's row, or finds the one that somebody else wrote meanwhile, locked either way until the transaction ends. */
+/**
+ * Writes a blob's row, or finds the one that somebody else wrote meanwhile, locked either way until the transaction ends. Where that
+ * one's bytes are missing or changed, these take their place.
+ */
 export async function settleBlob(
   tx: Db,
   { id, key, digests }: { id: string; key: string; digests: Digests },
@@ -97,12 +101,15 @@ export async function settleBlob(
       ],
     });
     if (inserted) return inserted;
-    const found = await one<BlobRow>(tx, {
+    const found = await one<BlobRow & { broken: string | null }>(tx, {
       name: "blob_touch",
-      text: `update blob.blob set touched_at = now() where sha256 = $1 returning ${columns}`,
+      text: `update blob.blob set touched_at = now() where sha256 = $1 returning ${columns}, broken`,
       values: [digests.sha256],
     });
-    if (found) return found; // else the collector took it in between: insert again
+    if (!found) continue; // the collector took it in between: insert again
+    if (found.broken === null) return found;
+    await replaceBroken(tx, { id: found.id, key, former: found });
+    return { ...found, key };
   }
 }
 

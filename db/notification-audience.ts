@@ -81,6 +81,20 @@ export function listOrganizers(db: Db, { eventId, after, limit }: Page & { event
   });
 }
 
+/** Who works on a pack: its owner, or those of its organization, and its members. */
+export function listAuthors(db: Db, { packId, after, limit }: Page & { packId: string }): Promise<Candidate[]> {
+  return many<Candidate>(db, {
+    name: "audience_of_authors",
+    text: `with p as (select p.* from pack.pack p where p.id = $1)
+      select x.user_id as "userId", null as "registrationId", null as "occurrenceId" from (
+        select owner_id as user_id from p where organization_id is null
+        union select m.user_id from p join organization.member m on m.organization_id = p.organization_id
+        union select m.user_id from pack.member m where m.pack_id = $1) x
+      where x.user_id > $2 order by 1 limit $3`,
+    values: [packId, after, limit],
+  });
+}
+
 /** Owner and managers of an organization, without one person. */
 export function listManagers(
   db: Db,

@@ -42,6 +42,30 @@ create table account.app_password (
 );
 CREATE INDEX app_password_user_id ON account.app_password USING btree (user_id, id DESC);
 
+create table account.authorization_code (
+  code_hash text not null,
+  client_id text not null,
+  redirect_uri text not null,
+  challenge text not null,
+  nonce text,
+  scopes text[] not null,
+  user_id uuid not null,
+  player_id uuid,
+  authenticated_at timestamp with time zone not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  session_id uuid,
+  constraint authorization_code_pkey PRIMARY KEY (code_hash),
+  constraint authorization_code_player_id_fkey FOREIGN KEY (player_id) REFERENCES player.player(id) ON DELETE CASCADE,
+  constraint authorization_code_session_id_fkey FOREIGN KEY (session_id) REFERENCES account.session(id) ON DELETE CASCADE,
+  constraint authorization_code_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX authorization_code_expires_at ON account.authorization_code USING btree (expires_at);
+CREATE INDEX authorization_code_player_id ON account.authorization_code USING btree (player_id);
+CREATE INDEX authorization_code_session_id ON account.authorization_code USING btree (session_id);
+CREATE INDEX authorization_code_user_id ON account.authorization_code USING btree (user_id);
+
 create table account.device_grant (
   id uuid not null,
   device_hash text not null,
@@ -59,14 +83,27 @@ create table account.device_grant (
   hasty boolean not null default false,
   created_at timestamp with time zone not null default now(),
   expires_at timestamp with time zone not null,
+  player_id uuid,
   constraint device_grant_pkey PRIMARY KEY (id),
   constraint device_grant_device_hash_key UNIQUE (device_hash),
   constraint device_grant_user_code_hash_key UNIQUE (user_code_hash),
+  constraint device_grant_player_id_fkey FOREIGN KEY (player_id) REFERENCES player.player(id) ON DELETE SET NULL,
   constraint device_grant_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
   constraint device_grant_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'used'::text])))
 );
 CREATE INDEX device_grant_expires_at ON account.device_grant USING btree (expires_at);
+CREATE INDEX device_grant_player_id ON account.device_grant USING btree (player_id);
 CREATE INDEX device_grant_user_id ON account.device_grant USING btree (user_id);
+
+create table account.id_token_key (
+  number integer not null,
+  kid text not null,
+  public_key jsonb not null,
+  sealed text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint id_token_key_pkey PRIMARY KEY (number),
+  constraint id_token_key_kid_key UNIQUE (kid)
+);
 
 create table account.identity (
   provider text not null,
@@ -170,12 +207,16 @@ create table account.session (
   fresh_at timestamp with time zone not null default now(),
   used_at timestamp with time zone not null default now(),
   ended_reason text,
+  authenticated_at timestamp with time zone,
+  player_id uuid,
   constraint session_pkey PRIMARY KEY (id),
+  constraint session_player_id_fkey FOREIGN KEY (player_id) REFERENCES player.player(id) ON DELETE SET NULL,
   constraint session_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
   constraint session_kind_check CHECK ((kind = ANY (ARRAY['web'::text, 'launcher'::text, 'cli'::text, 'service'::text])))
 );
 CREATE INDEX session_ended_at ON account.session USING btree (ended_at);
 CREATE INDEX session_expires_at ON account.session USING btree (expires_at);
+CREATE INDEX session_player_id ON account.session USING btree (player_id);
 CREATE INDEX session_user_id ON account.session USING btree (user_id);
 
 create table account."user" (
@@ -403,6 +444,7 @@ create table blob.blob (
   constraint blob_broken_check CHECK ((broken = ANY (ARRAY['missing'::text, 'changed'::text])))
 );
 CREATE INDEX blob_broken ON blob.blob USING btree (id) WHERE (broken IS NOT NULL);
+CREATE INDEX blob_key_bytes ON blob.blob USING btree (key COLLATE "C");
 CREATE INDEX blob_touched_at ON blob.blob USING btree (touched_at);
 CREATE INDEX blob_verified_at ON blob.blob USING btree (verified_at);
 

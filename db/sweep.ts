@@ -1,13 +1,16 @@
 import { type Db, many, one, run } from "./query.ts";
 
 /** Bytes that are kept, and bytes that wait to be removed. */
-export async function sumStorage(db: Db): Promise<{ liveBytes: number; doomedBytes: number; blobs: number }> {
-  const row = await one<{ liveBytes: number; doomedBytes: number; blobs: number }>(db, {
+export async function sumStorage(
+  db: Db,
+): Promise<{ liveBytes: number; doomedBytes: number; blobs: number; brokenBlobs: number }> {
+  const row = await one<{ liveBytes: number; doomedBytes: number; blobs: number; brokenBlobs: number }>(db, {
     name: "storage_sum",
     text: `select (select coalesce(sum(size_bytes), 0)::bigint from blob.blob) as "liveBytes", (select count(*) from blob.blob) as blobs,
+      (select count(*) from blob.blob where broken is not null) as "brokenBlobs",
       (select coalesce(sum(size_bytes), 0)::bigint from blob.doomed) as "doomedBytes"`,
   });
-  return row ?? { liveBytes: 0, doomedBytes: 0, blobs: 0 };
+  return row ?? { liveBytes: 0, doomedBytes: 0, blobs: 0, brokenBlobs: 0 };
 }
 
 /** Bytes that were stored within the last days and are still there. Ids begin with the time. */

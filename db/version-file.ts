@@ -18,6 +18,8 @@ export type VersionFileRow = {
   digests: Partial<Record<DigestName, string>> | null;
   mirror: "wanted" | "refused" | null;
   mirrorReason: string | null;
+  /** Of the version's groups. */
+  groupId: string | null;
   sha1: string | null;
   sha512: string | null;
   md5: string | null;
@@ -38,6 +40,7 @@ export type DeclaredFile = {
   digests: Partial<Record<DigestName, string>> | null;
   mirror: "wanted" | "refused" | null;
   mirrorReason: string | null;
+  groupId?: string | null;
 };
 
 /** Replaces the files of a draft that the caller has locked by updating it, and gives them the blobs they may have already. */
@@ -52,10 +55,10 @@ export async function replaceFiles(
   });
   await run(tx, {
     name: "version_file_insert",
-    text: `insert into pack.version_file (version_id, path, side, optional, preserve, sha256, size_bytes, url, digests, mirror, mirror_reason)
-      select $1, path, side, optional, preserve, sha256, "sizeBytes", url, digests, mirror, "mirrorReason"
+    text: `insert into pack.version_file (version_id, path, side, optional, preserve, sha256, size_bytes, url, digests, mirror, mirror_reason, group_id)
+      select $1, path, side, optional, preserve, sha256, "sizeBytes", url, digests, mirror, "mirrorReason", "groupId"
       from jsonb_to_recordset($2::jsonb) as f (path text, side text, optional boolean, preserve boolean, sha256 text, "sizeBytes" bigint, url text,
-        digests jsonb, mirror text, "mirrorReason" text)`,
+        digests jsonb, mirror text, "mirrorReason" text, "groupId" text)`,
     values: [versionId, JSON.stringify(files)],
   });
 }
@@ -88,7 +91,7 @@ export function listFiles(db: Db, versionId: string): Promise<VersionFileRow[]> 
   return many<VersionFileRow>(db, {
     name: "version_file_list",
     text: `select f.path, f.side, f.optional, f.preserve, coalesce(b.sha256, f.sha256) as sha256, coalesce(b.size_bytes, f.size_bytes) as "sizeBytes",
-        f.blob_id as "blobId", f.url, f.digests, f.mirror, f.mirror_reason as "mirrorReason", b.sha1, b.sha512, b.md5, b.murmur2, b.crc32, b.key
+        f.blob_id as "blobId", f.url, f.digests, f.mirror, f.mirror_reason as "mirrorReason", f.group_id as "groupId", b.sha1, b.sha512, b.md5, b.murmur2, b.crc32, b.key
       from pack.version_file f left join blob.blob b on b.id = f.blob_id where f.version_id = $1 order by f.path collate "C"`,
     values: [versionId],
   });
@@ -98,10 +101,22 @@ export function listFiles(db: Db, versionId: string): Promise<VersionFileRow[]> 
 export function listDeclared(db: Db, versionId: string): Promise<DeclaredFile[]> {
   return many<DeclaredFile>(db, {
     name: "version_file_list_declared",
-    text: `select path, side, optional, preserve, sha256, size_bytes as "sizeBytes", url, digests, mirror, mirror_reason as "mirrorReason"
+    text: `select path, side, optional, preserve, sha256, size_bytes as "sizeBytes", url, digests, mirror, mirror_reason as "mirrorReason",
+        group_id as "groupId"
       from pack.version_file where version_id = $1`,
     values: [versionId],
   });
+}
+
+/** SHA-256 of the stored files of the version that was published last, by their paths. */
+export async function listPreviousDigests(tx: Db, packId: string): Promise<Map<string, string>> {
+  const rows = await many<{ path: string; sha256: string }>(tx, {
+    name: "version_file_list_previous",
+    text: `select f.path, b.sha256 from pack.version_file f join blob.blob b on b.id = f.blob_id
+      where f.version_id = (select v.id from pack.version v where v.pack_id = $1 and v.state = 'published' order by v.number desc limit 1)`,
+    values: [packId],
+  });
+  return new Map(rows.map(({ path, sha256 }) => [path, sha256]));
 }
 
 /** Digests whose bytes a draft still lacks, with the state of the last upload of them by the draft's author. */
@@ -115,7 +130,8 @@ export function listMissing(
       from pack.version_file f join pack.version v on v.id = f.version_id
       left join lateral (select state, reason from blob.upload u where u.owner_id = v.created_by and u.sha256 = f.sha256 and u.size_bytes = f.size_bytes
         order by u.id desc limit 1) u on true
-      where f.version_id = $1 and f.blob_id is null and f.url is null
+      where f.version_id = $1 and ((f.blob_id is null and f.url is null)
+        or exists (select from blob.blob b where b.id = f.blob_id and b.broken is not null and f.url is null))
       group by f.sha256, f.size_bytes, u.state, u.reason order by f.sha256`,
     values: [versionId],
   });
@@ -192,7 +208,7 @@ export function findFile(
   return one<VersionFileRow>(db, {
     name: "version_file_find",
     text: `select f.path, f.side, f.optional, f.preserve, f.sha256, f.size_bytes as "sizeBytes", f.blob_id as "blobId", f.url, f.digests, f.mirror,
-        f.mirror_reason as "mirrorReason", null as sha1, null as sha512, null as md5, null::bigint as murmur2, null::bigint as crc32, null as key
+        f.mirror_reason as "mirrorReason", f.group_id as "groupId", null as sha1, null as sha512, null as md5, null::bigint as murmur2, null::bigint as crc32, null as key
       from pack.version_file f where f.version_id = $1 and f.path = $2`,
     values: [versionId, path],
   });

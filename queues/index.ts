@@ -25,6 +25,7 @@ import { startSyncs } from "./start-syncs.ts";
 import { sweepAccounts } from "./sweep-accounts.ts";
 import { sweepStorage } from "./sweep-storage.ts";
 import { syncFeed } from "./sync-feed.ts";
+import { verifyStorage } from "./verify-storage.ts";
 import { verifyUpload } from "./verify-upload.ts";
 
 /** The cluster: every actor there is. */
@@ -52,6 +53,7 @@ export const actors: readonly Actor[] = [
   rollUp,
   sendReports,
   sweepStorage,
+  verifyStorage,
   sweepAccounts,
   createBackup,
   resendStuck,

@@ -186,6 +186,8 @@ async function* joinFiles(paths: string[]): AsyncGenerator<Uint8Array> {
 async function* walk(root: string, prefix: string): AsyncGenerator<StoredObject> {
   const folder = join(root, prefix);
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  // In the order of their keys, as S3 lists them.
+  entries.sort((one, other) => (one.name < other.name ? -1 : 1));
   for (const entry of entries) {
     const key = join(prefix, entry.name);
     if (entry.isDirectory()) yield* walk(root, key);

@@ -207,6 +207,11 @@ export const routes: Record<string, Route> = {
     expected: readable(200),
     names: "slug",
   },
+  "GET /v1/packs/:slug/versions/:version/verify": {
+    request: published("/verify"),
+    expected: readable(200),
+    names: "slug",
+  },
   "GET /v1/packs/:slug/versions/:version/archive": {
     request: published("/archive?format=zip"),
     expected: readable(202),
@@ -449,6 +454,10 @@ export const general: Record<string, Omit<Route, "names">> = {
   "POST /v1/uploads": {
     request: () => ({ path: "/v1/uploads", body: { sha256: sha256(Bun.randomUUIDv7()), size: 3, name: "x" } }),
     expected: signedIn(201),
+  },
+  "POST /v1/blobs/bundle": {
+    request: ({ sha256 }) => ({ path: "/v1/blobs/bundle", body: { sha256: [sha256] } }),
+    expected: everybody(200),
   },
   "POST /v1/blobs/urls": {
     request: ({ sha256 }) => ({ path: "/v1/blobs/urls", body: { sha256: [sha256] } }),
@@ -741,6 +750,8 @@ export const elsewhere = [
   /^DELETE \/v1\/auth\/sessions(\/current)?$/,
   /^(GET \/\.well-known\/oauth-authorization-server|POST \/oauth\/(device_authorization|token|revoke)|(GET|POST) \/device)$/,
   /^(GET|HEAD|PUT) \/storage\/\*$/,
+  // tests/flows/bundles.test.ts
+  /^POST \/p\/t\/:token\/:slug\/(bundle|urls)$/,
   // tests/flows/registrations.test.ts: from what a person or an organizer of an event may do.
   /^[A-Z]+ \/v1\/events\/:slug\/(registrations(\.csv)?|draw|check-ins|joins|servers)(\/|$)/,
   /^POST \/v1\/registrations\/confirm$/,
@@ -753,7 +764,10 @@ export const elsewhere = [
   /^GET \/v1\/(events|organizations)\/:slug\/calendar\.ics$/,
   /^[A-Z]+ \/v1\/me\/calendar$/,
   /^GET \/v1\/me\/registrations$/,
+  // tests/flows/links.test.ts
+  /^GET \/p\/(t\/:token|t\/:token\/:slug|:slug)$/,
+  /^GET \/p\/(t\/:token\/)?:slug\/icon$/,
   /^[A-Z]+ \/openapi(\/|$)/,
   /^[A-Z]+ \/ops(\/|$)/,
-  /^(GET|POST) \/v1\/ops\/storage\/sweep$/,
+  /^(GET|POST) \/v1\/ops\/storage\/(sweep|verification)$/,
 ];

@@ -67,6 +67,7 @@ test("every statement fits the real schema", async () => {
 /** Statements that read a whole table on purpose, with the reason. */
 const wholeTables: Record<string, string> = {
   storage_sum: "a sum over all blobs, for operators",
+  integrity_sum: "a sum over all blobs, once a run and for operators",
   user_has_admin: "once at the start, ends at the first admin",
   sweep_count_leftovers: "a dry run's totals, for operators",
   job_count: "numbers of unsettled and failed jobs, for operators",

@@ -5,6 +5,7 @@ import {
   findOwningOrganization,
   findReporter,
   listAdmins,
+  listAuthors,
   listEventFollowers,
   listManagers,
   listOrganizers,
@@ -21,7 +22,7 @@ import { isToldField } from "../notification-texts.ts";
 export type Plan = {
   kind: Kind;
   /** As notification.may_tell knows it. */
-  reason: "self" | "follow" | "registered" | "organizer" | "manager" | "invited" | "admin" | "reporter";
+  reason: "self" | "follow" | "registered" | "organizer" | "manager" | "author" | "invited" | "admin" | "reporter";
   subject: Subject;
   fields: readonly string[];
   /** When it is another than its kind says. */
@@ -35,6 +36,7 @@ export const notifiedFacts = [
   "version.published",
   "version.yanked",
   "version.withdrawn",
+  "version.broken",
   "event.published",
   "event.changed",
   "event.cancelled",
@@ -63,6 +65,10 @@ export async function planNotifications(db: Db, fact: Fact): Promise<Plan[]> {
       const widely = kind === "version.published";
       const list = (page: Page) => listPackFollowers(db, { ...payload, widely, ...page });
       return [{ kind, reason: "follow", subject: payload, fields: [], list }];
+    }
+    case "version.broken": {
+      const list = (page: Page) => listAuthors(db, { packId: payload.packId, ...page });
+      return [{ kind, reason: "author", subject: payload, fields: [], list }];
     }
     case "event.published": {
       const list = (page: Page) => listEventFollowers(db, { ...payload, ...page });

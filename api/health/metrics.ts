@@ -50,6 +50,7 @@ export function openMetrics(api: MetricsParts, { checkParts, version }: Settings
   const connections = gauge("sunduk_database_connections", "Connections of this process' pool, and who waits for one", [
     "state",
   ]);
+  const broken = gauge("sunduk_storage_broken_blobs", "Stored objects that were found missing or changed");
   const revocationAge = gauge("sunduk_revocations_age_seconds", "Time since revocations were last asked for");
   const droppedLines = new Counter({
     name: "sunduk_log_lines_dropped_total",
@@ -86,9 +87,10 @@ export function openMetrics(api: MetricsParts, { checkParts, version }: Settings
   };
   const readStorage = async () => {
     bytes.reset();
-    const { liveBytes, doomedBytes } = await sumStorage(db);
+    const { liveBytes, doomedBytes, brokenBlobs } = await sumStorage(db);
     bytes.set({ state: "live" }, liveBytes);
     bytes.set({ state: "doomed" }, doomedBytes);
+    broken.set(brokenBlobs);
     for (const upload of await sumUploads(db)) bytes.set({ state: upload.state }, upload.bytes);
   };
   const readQueues = async () => {

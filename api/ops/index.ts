@@ -6,6 +6,7 @@ import { originOf } from "../origin.ts";
 import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
 import { audit } from "./audit.ts";
 import { images } from "./images.ts";
+import { integrity } from "./integrity.ts";
 import { jobPage } from "./job-page.ts";
 import { operatedJobs } from "./jobs.ts";
 import { logs } from "./logs.ts";
@@ -23,6 +24,7 @@ export function ops(api: Api) {
   return new Elysia()
     .use(queues(api))
     .use(sweep(api))
+    .use(integrity(api))
     .use(logs(api))
     .use(jobPage(api))
     .use(images(api))

@@ -1,34 +1,20 @@
+import { deleteDraft, insertVersion, lockVersion, updateDraft } from "../../db/draft.ts";
 import { type Db, isDuplicate } from "../../db/query.ts";
-import {
-  type Channel,
-  deleteDraft,
-  findVersion,
-  insertVersion,
-  lockVersion,
-  updateDraft,
-  type VersionRow,
-} from "../../db/version.ts";
+import { findVersion, type VersionRow } from "../../db/version.ts";
 import { type DeclaredFile, listDeclared, listFiles, listMissing, updateMirroring } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { changedMeanwhile, getPackAs } from "../packs/service.ts";
 import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
-import { digestContent, readDeclared } from "./declare.ts";
+import { type Content, changeContent, digestContent, readContent } from "./content.ts";
+import { readDeclared } from "./declare.ts";
 import { describeVersion } from "./describe.ts";
 import { fillDraft, linkReadable, sendMirroring, wantMirroring } from "./draft-files.ts";
 import type { NewVersion, Version, VersionChange } from "./model.ts";
 
 type Drafts = Pick<Deps, "db" | "config" | "mailbox">;
 type Named = { caller: Caller; slug: string };
-type Content = {
-  channel: Channel;
-  minecraft: string;
-  loaderName: string | null;
-  loaderVersion: string | null;
-  changelog: string;
-};
-
 /** What stands in the place of a version in the addresses of launcher formats. */
 const reserved = ["latest", "release", "beta", "alpha", "blobs", "manifest", "hmcl", "helios", "solder"];
 const reservedEnds = /(-server|\.mrpack|\.toml|\.json)$/;
@@ -47,14 +33,8 @@ export async function declareVersion(
       { errors: [{ pointer: "/version", detail: "is reserved" }] },
     );
   }
-  const files = readDeclared(body.files, { config, mirror: body.mirror ?? false });
-  const content: Content = {
-    channel: body.channel,
-    minecraft: body.minecraft,
-    loaderName: body.loader?.name ?? null,
-    loaderVersion: body.loader?.version ?? null,
-    changelog: body.changelog ?? "",
-  };
+  const content = readContent(body);
+  const files = readDeclared(body.files, { config, mirror: body.mirror, groups: content.groups });
   const contentDigest = digestContent(content, files);
   const known = await findVersion(db, { packId: pack.id, version: body.version });
   if (!known) {
@@ -106,26 +86,13 @@ export async function changeDraft(
   const { db, config } = drafts;
   const known = await findDraft(drafts, { caller, slug, version });
   if (known.revision !== revision) throw changedMeanwhile(version);
-  const loader =
-    change.loader === undefined
-      ? {}
-      : { loaderName: change.loader?.name ?? null, loaderVersion: change.loader?.version ?? null };
-  const kept: Content = {
-    channel: known.channel,
-    minecraft: known.minecraft,
-    loaderName: known.loaderName,
-    loaderVersion: known.loaderVersion,
-    changelog: known.changelog,
-  };
-  const content = {
-    ...kept,
-    ...(change.channel && { channel: change.channel }),
-    ...(change.minecraft && { minecraft: change.minecraft }),
-    ...(change.changelog !== undefined && { changelog: change.changelog }),
-    ...loader,
-  };
+  const content = changeContent(known, change);
+  if (change.groups && !change.files)
+    throw new Fault("invalid", "Cannot change the groups alone: say the files too, which name them", {
+      errors: [{ pointer: "/files", detail: "is missing" }],
+    });
   const files = change.files
-    ? readDeclared(change.files, { config, mirror: change.mirror ?? false })
+    ? readDeclared(change.files, { config, mirror: change.mirror, groups: content.groups })
     : await listDeclared(db, known.id);
   await rewrite(drafts, {
     known,
@@ -149,7 +116,8 @@ export async function removeDraft(drafts: Drafts, named: Named & { version: stri
 /** A draft with what it still lacks. */
 export async function describeDraft(db: Db, slug: string, row: VersionRow): Promise<Version> {
   const described = describeVersion(slug, row);
-  if (row.state === "published" || row.state === "withdrawn") return { ...described, missing: [] };
+  if (row.state === "withdrawn") return { ...described, missing: [] };
+  // Of a published version: what has to be sent again, since it is missing or changed in the storage.
   const missing = (await listMissing(db, row.id)).map(({ sha256, sizeBytes, state, reason }) => ({
     sha256,
     size: sizeBytes,

@@ -12,6 +12,7 @@ import { describeVersion } from "./describe.ts";
 import { getDiff } from "./diff.ts";
 import { changeDraft, declareVersion, describeDraft, removeDraft } from "./draft.ts";
 import { headCache, heads } from "./heads.ts";
+import { integrity } from "./integrity.ts";
 import {
   ArchiveQuery,
   Diff,
@@ -32,6 +33,7 @@ const jobAnswer = (id: string) => ({ job: { id, url: `/v1/jobs/${id}` } });
 export function versions(api: Api) {
   return new Elysia({ prefix: "/v1/packs/:slug", tags: ["versions"] })
     .use(heads(api))
+    .use(integrity(api))
     .use(callers(api))
     .get(
       "/versions",

@@ -6,6 +6,11 @@ const en = {
   paused: (actor: string) =>
     `${actor} is paused: what waits stays, what runs goes on. Resume: sunduk jobs resume ${actor}`,
   resumed: (actor: string) => `${actor} goes on.`,
+  verifying: "Verifying the storage",
+  verified: (blobs: number, size: string, broken: number) =>
+    broken === 0
+      ? `${blobs} objects, ${size}: all are there, and whatever was read is right.`
+      : `${blobs} objects, ${size}; broken: ${broken}. They are served to nobody; whoever works on their packs was told, and publishes the same folder again to mend them.`,
   notNoted: "Not noted in the audit log: no database could be reached.",
   exported: (login: string, rows: number, files: number, path: string) =>
     `Everything that is kept of ${login} is in ${path}: ${rows} rows, ${files} objects named by their digests. Hand it to nobody else.`,
@@ -37,6 +42,11 @@ const ru: OpsMessages = {
   paused: (actor) =>
     `${actor} приостановлен: что ждёт, подождёт, что начато, закончится. Дальше: sunduk jobs resume ${actor}`,
   resumed: (actor) => `${actor} продолжает.`,
+  verifying: "Проверка хранилища",
+  verified: (blobs, size, broken) =>
+    broken === 0
+      ? `Объектов: ${blobs}, ${size}. Все на месте, прочитанное верно.`
+      : `Объектов: ${blobs}, ${size}; повреждено: ${broken}. Их никому не отдают; кто работает над сборками, извещён: чтобы исправить, пусть опубликует ту же папку снова.`,
   notNoted: "В журнал аудита не записано: база данных недоступна.",
   exported: (login, rows, files, path) =>
     `Всё, что хранится о ${login}, записано в ${path}: строк ${rows}, объектов (по суммам) ${files}. Больше никому это не давайте.`,

@@ -106,7 +106,10 @@ export async function publishPath(
       files: hashed.files,
     });
     const alreadyPublished = isPublished(draft);
-    const uploadedBytes = alreadyPublished ? 0 : await finishVersion(flow, { hashed, missing: draft.missing ?? [] });
+    const missing = draft.missing ?? [];
+    // Of a published version: what was damaged in the storage is sent again.
+    const uploadedBytes =
+      alreadyPublished && missing.length === 0 ? 0 : await finishVersion(flow, { hashed, missing, alreadyPublished });
     const address = `${client.server}/v1/packs/${slug}`;
     output.say(
       alreadyPublished ? output.text.alreadyPublished(slug, version) : output.text.published(slug, version, address),
@@ -215,7 +218,7 @@ function isPublished(version: Version): boolean {
 
 async function finishVersion(
   flow: Flow,
-  { hashed, missing: told }: { hashed: HashedPack; missing: Missing[] },
+  { hashed, missing: told, alreadyPublished }: { hashed: HashedPack; missing: Missing[]; alreadyPublished: boolean },
 ): Promise<number> {
   // Several paths may hold the same bytes: they go over the line once.
   const missing = [...new Map(told.map((file) => [file.sha256, file])).values()];
@@ -230,6 +233,7 @@ async function finishVersion(
   const uploadedBytes =
     missing.length === 0 ? 0 : await uploadMissing(client, { missing, bytes: hashed.bytes, output, signal });
   await waitUntilVerified(client, { path, bytes: hashed.bytes, output, signal });
+  if (alreadyPublished) return uploadedBytes;
   const answer = await client.request("POST", `${path}/publish`, { signal, idempotencyKey: crypto.randomUUID() });
   // The same publish, repeated after an interruption, may find the version finished.
   if (answer.status === 202) {

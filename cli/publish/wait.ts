@@ -58,8 +58,11 @@ export async function waitUntilVerified(
 }
 
 /** Waits for a job to end; throws its problem as a Fault. */
-export async function waitForJob(client: Client, { id, output, signal }: WaitOptions & { id: string }): Promise<void> {
-  const bar = output.progress(output.text.publishing, { total: 100, unit: "percent" });
+export async function waitForJob(
+  client: Client,
+  { id, label, output, signal }: WaitOptions & { id: string; label?: string },
+): Promise<void> {
+  const bar = output.progress(label ?? output.text.publishing, { total: 100, unit: "percent" });
   let shown = 0;
   const show = (percent: number) => {
     bar.advance(Math.max(0, percent - shown));

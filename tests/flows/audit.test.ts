@@ -61,6 +61,11 @@ const cases: Record<string, () => Promise<Case>> = {
     return { path: `/v1/ops/reports/${id}`, body, action: "report.answered", subject: id };
   },
   "POST /v1/ops/storage/sweep": async () => ({ path: "/v1/ops/storage/sweep", action: "storage.swept", by: operator }),
+  "POST /v1/ops/storage/verification": async () => ({
+    path: "/v1/ops/storage/verification",
+    action: "storage.verified",
+    by: operator,
+  }),
   "POST /v1/ops/images/render": async () => ({
     path: "/v1/ops/images/render",
     body: { which: "missing" },

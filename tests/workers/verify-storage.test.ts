@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { listReadableBlobs } from "../../db/blob.ts";
+import { type Flaw, findIntegrity } from "../../db/integrity.ts";
+import { many, run } from "../../db/query.ts";
+import { listMissing } from "../../db/version-file.ts";
+import type { Deps } from "../../deps.ts";
+import { settleAttempt } from "../../workers/settle-blob.ts";
+import { storeBytes } from "../../workers/store-bytes.ts";
+import { handle } from "../../workers/verify-storage.ts";
+import { openTestDeps, sha256 } from "../harness.ts";
+import { arrangeVersion, call } from "./arrange.ts";
+
+let deps: Deps;
+beforeAll(async () => {
+  deps = await openTestDeps();
+});
+afterAll(() => deps?.close());
+
+const verify = (payload: { since?: string } = {}) => call(handle, deps, { scope: "all", ...payload });
+const verifyAll = () => verify({ since: new Date(Date.now() + 1_000).toISOString() });
+const keyOf = async (digest: string) =>
+  (
+    await many<{ key: string }>(deps.db, {
+      name: "test_key",
+      text: `select key from blob.blob where sha256 = $1`,
+      values: [digest],
+    })
+  )[0]?.key ?? "";
+const overwrite = async (key: string, bytes: string) => {
+  await deps.storage.remove([key]);
+  await deps.storage.write(key, new Blob([bytes]).stream(), { signal: AbortSignal.timeout(10_000) });
+};
+const facts = (versionId: string) =>
+  many<{ kind: string }>(deps.db, {
+    name: "test_facts",
+    text: `select kind from outbox.fact where kind = 'version.broken' and payload ->> 'versionId' = $1`,
+    values: [versionId],
+  });
+const readable = async (userId: string, digest: string) =>
+  (await listReadableBlobs(deps.db, { sha256: [digest], reader: { userId, roles: [] } })).length > 0;
+const broken = async (versionId: string): Promise<[string, Flaw][]> =>
+  (await findIntegrity(deps.db, versionId)).broken.map(({ path, flaw }) => [path, flaw]);
+
+test("what is missing or changed flags each version that has it, is told once, and is served to nobody", async () => {
+  const shared = `shared ${crypto.randomUUID()}`;
+  const changed = `changed ${crypto.randomUUID()}`;
+  const one = await arrangeVersion(deps, {
+    files: [
+      { path: "a.txt", bytes: shared },
+      { path: "b.txt", bytes: "fine" },
+    ],
+  });
+  const other = await arrangeVersion(deps, {
+    files: [
+      { path: "c.txt", bytes: shared },
+      { path: "d.txt", bytes: changed },
+    ],
+  });
+  const untouched = await arrangeVersion(deps, { files: [{ path: "b.txt", bytes: "fine" }] });
+  expect(await verifyAll()).toMatchObject({ missing: 0, changed: 0, restored: 0 });
+
+  await deps.storage.remove([await keyOf(sha256(shared))]);
+  await overwrite(await keyOf(sha256(changed)), changed.replace("changed", "CHANGED"));
+  // The missing one is found by every run, the changed one (of the same size) when it is read.
+  expect(await verify()).toMatchObject({ missing: 1, changed: 0 });
+  expect(await verifyAll()).toMatchObject({ missing: 0, changed: 1 });
+  expect(await verifyAll()).toMatchObject({ missing: 0, changed: 0, restored: 0 });
+
+  expect(await broken(one.versionId)).toEqual([["a.txt", "missing"]]);
+  expect(await broken(other.versionId)).toEqual([
+    ["c.txt", "missing"],
+    ["d.txt", "changed"],
+  ]);
+  expect(await broken(untouched.versionId)).toEqual([]);
+  expect((await facts(one.versionId)).length).toBe(1);
+  expect((await facts(other.versionId)).length).toBe(2); // one for each of its files
+  expect(await facts(untouched.versionId)).toEqual([]);
+  expect(await readable(one.userId, sha256(shared))).toBe(false);
+  expect(await readable(other.userId, sha256(changed))).toBe(false);
+  expect(await readable(one.userId, sha256("fine"))).toBe(true);
+  expect((await listMissing(deps.db, other.versionId)).map(({ paths }) => paths)).toEqual(
+    expect.arrayContaining([["c.txt"], ["d.txt"]]),
+  );
+});
+
+test("bytes that are sent again take the place of broken ones, under a key of their own", async () => {
+  const bytes = `again ${crypto.randomUUID()}`;
+  const { versionId, userId } = await arrangeVersion(deps, { files: [{ path: "a.txt", bytes }] });
+  const former = await keyOf(sha256(bytes));
+  await overwrite(former, "something else");
+  await verifyAll();
+  expect(await broken(versionId)).toEqual([["a.txt", "changed"]]);
+  const signal = AbortSignal.timeout(10_000);
+  const stored = await storeBytes(deps, { bytes: new Blob([bytes]).stream(), signal, log: deps.log });
+  await settleAttempt(deps, { ...stored, settle: async (_tx, makeBlob) => (await makeBlob()) !== undefined });
+  expect(await broken(versionId)).toEqual([]);
+  expect(await keyOf(sha256(bytes))).toBe(stored.attempt.key);
+  expect(await readable(userId, sha256(bytes))).toBe(true);
+  const doomed = await many<{ key: string }>(deps.db, {
+    name: "test_doomed",
+    text: `select key from blob.doomed where key = any ($1)`,
+    values: [[former, stored.attempt.key]],
+  });
+  expect(doomed).toEqual([{ key: former }]);
+  expect(await verifyAll()).toMatchObject({ changed: 0, missing: 0 });
+});
+
+test("an object that was put back is served again", async () => {
+  const bytes = `back ${crypto.randomUUID()}`;
+  const { versionId } = await arrangeVersion(deps, { files: [{ path: "a.txt", bytes }] });
+  const key = await keyOf(sha256(bytes));
+  await deps.storage.remove([key]);
+  await verify();
+  expect(await broken(versionId)).toEqual([["a.txt", "missing"]]);
+  await overwrite(key, bytes);
+  expect(await verify()).toMatchObject({ restored: 1 });
+  expect(await broken(versionId)).toEqual([]);
+});
+
+test("each run reads a share of what was not read for long, and in the end all of it", async () => {
+  await run(deps.db, {
+    name: "test_age",
+    text: `update blob.blob set verified_at = now() - interval '20 days'`,
+    values: [],
+  });
+  const left = async () =>
+    (
+      await many<{ id: string }>(deps.db, {
+        name: "test_left",
+        text: `select id from blob.blob where verified_at < now() - interval '19 days' and broken is null`,
+        values: [],
+      })
+    ).length;
+  const all = await left();
+  const first = await verify();
+  expect(Number(first?.read)).toBeGreaterThan(0);
+  expect(await left()).toBeLessThan(all);
+  expect(await left()).toBeGreaterThan(0);
+  await verifyAll();
+  expect(await left()).toBe(0);
+});
+
+test("a storage that has lost nearly everything is the wrong one: nothing is flagged", async () => {
+  for (let count = 0; count < 25; count += 1)
+    await arrangeVersion(deps, { files: [{ path: "a.txt", bytes: `many ${crypto.randomUUID()}` }] });
+  const empty = { ...deps.storage, list: async function* () {}, stat: async () => undefined };
+  const before = await many(deps.db, {
+    name: "test_broken",
+    text: `select id from blob.blob where broken is not null`,
+    values: [],
+  });
+  await expect(call(handle, { ...deps, storage: empty }, { scope: "all" })).rejects.toThrow("Is this its bucket");
+  const after = await many(deps.db, {
+    name: "test_broken",
+    text: `select id from blob.blob where broken is not null`,
+    values: [],
+  });
+  expect(after).toEqual(before);
+});
