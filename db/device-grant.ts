@@ -123,11 +123,12 @@ export function pollDeviceGrant(db: Db, { deviceHash, clientId }: Redemption): P
   });
 }
 
-/** Takes back what a user looks at or has approved, and no device has fetched yet. To be run before his sessions are ended. */
+/** Takes back what a user looks at or has approved, and no device or client has fetched yet. To be run before his sessions are ended. */
 export function denyDeviceGrants(tx: Db, userId: string): Promise<number> {
   return run(tx, {
     name: "device_grant_deny",
-    text: `update account.device_grant set state = 'denied' where user_id = $1 and state in ('pending', 'approved')`,
+    text: `with codes as (delete from account.authorization_code where user_id = $1 and used_at is null)
+      update account.device_grant set state = 'denied' where user_id = $1 and state in ('pending', 'approved')`,
     values: [userId],
   });
 }

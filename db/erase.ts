@@ -9,6 +9,7 @@ export const userReferences: Record<string, "erased" | "null" | "stays"> = {
   "account.access_token.user_id": "erased",
   "account.activity.user_id": "erased",
   "account.app_password.user_id": "erased",
+  "account.authorization_code.user_id": "erased",
   "account.device_grant.user_id": "erased",
   "account.identity.user_id": "erased",
   "account.invite.created_by": "null",
@@ -194,6 +195,11 @@ export async function eraseAccount(
   await run(tx, {
     name: "erase_grants",
     text: `delete from account.device_grant where user_id = $1`,
+    values: [userId],
+  });
+  await run(tx, {
+    name: "erase_authorization_codes",
+    text: `delete from account.authorization_code where user_id = $1`,
     values: [userId],
   });
   await run(tx, { name: "erase_activity", text: `delete from account.activity where user_id = $1`, values: [userId] });

@@ -22,6 +22,10 @@ const parts: Statement[] = [
     text: `select to_jsonb(t) - '{hash}'::text[] as kept from account.app_password t where t.user_id = $1`,
   },
   {
+    name: "user_export_authorization_codes",
+    text: `select to_jsonb(t) - '{code_hash,challenge,nonce}'::text[] as kept from account.authorization_code t where t.user_id = $1`,
+  },
+  {
     name: "user_export_device_grants",
     text: `select to_jsonb(t) - '{device_hash,user_code_hash,confirm_hash,password_changes}'::text[] as kept from account.device_grant t where t.user_id = $1`,
   },

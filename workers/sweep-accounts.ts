@@ -1,4 +1,5 @@
 import { deleteOldActivity } from "../db/activity.ts";
+import { deleteOldCodes } from "../db/authorization-code.ts";
 import { deleteOldDeviceGrants } from "../db/device-grant.ts";
 import { deleteOldInvites } from "../db/invite.ts";
 import { deleteOldMails } from "../db/mail.ts";
@@ -19,6 +20,7 @@ const rules: [name: string, forget: (db: Db) => Promise<number>][] = [
   ["sessions", (db) => deleteOldSessions(db, { afterDays: 90 })],
   ["revocations", deleteOldRevocations],
   ["device grants", deleteOldDeviceGrants],
+  ["authorization codes", deleteOldCodes],
   ["sign-ins through providers", deleteOldProviderFlows],
   ["activity", (db) => deleteOldActivity(db, { afterDays: 365 })],
   ["links", (db) => deleteOldLinks(db, { afterDays: 7 })],

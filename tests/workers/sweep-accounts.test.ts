@@ -71,6 +71,7 @@ test("what is old is forgotten, what is not is kept", async () => {
     revocations: 1,
     "device grants": 1,
     "sign-ins through providers": 1,
+    "authorization codes": 0,
     activity: 1,
     links: 1,
     mails: 1,
