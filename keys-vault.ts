@@ -3,7 +3,11 @@ import { Value } from "@sinclair/typebox/value";
 import type { Config } from "./config.ts";
 
 /** The secrets that are kept in Vault, under these names. */
-export type VaultSecrets = { SIGNING_KEY?: string | undefined; TOKEN_SECRET?: string | undefined };
+export type VaultSecrets = {
+  SIGNING_KEY?: string | undefined;
+  TOKEN_SECRET?: string | undefined;
+  YGGDRASIL_KEY?: string | undefined;
+};
 
 export type Vault = {
   read: () => Promise<VaultSecrets>;

@@ -3,6 +3,7 @@ import { type Static, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { exportJWK, generateKeyPair } from "jose";
 import type { Config } from "./config.ts";
+import { type GameKey, readGameKey } from "./game-key.ts";
 import { openVault } from "./keys-vault.ts";
 import type { Log } from "./log.ts";
 
@@ -21,11 +22,13 @@ export const SigningKey = t.Object({
 });
 export type SigningKey = Static<typeof SigningKey>;
 
-/** Secrets of the processes that sign: the keys of access tokens, and the key of refresh tokens and cookies. */
+/** Secrets of the processes that sign: the keys of access tokens, the key of refresh tokens and cookies, and that of games. */
 export type Keys = {
   /** Newest first. Another list than before when the keys were changed, read anew every two seconds. */
   signingKeys: () => readonly SigningKey[];
   tokenSecret: string;
+  /** What games are signed for; undefined where the operator has set none. */
+  gameKey: GameKey | undefined;
   close: () => void;
 };
 
@@ -88,22 +91,25 @@ export async function rotateSigningKeys(text: string, { nowSeconds, leadSeconds,
 
 /**
  * Opens the keys of this process: in HashiCorp Vault when VAULT_ADDR is set, else from SIGNING_KEY(_FILE) and
- * TOKEN_SECRET. Vault and the file are read anew every two seconds; what cannot be read then leaves the keys as they are.
+ * TOKEN_SECRET. Vault and the file are read anew every two seconds; what cannot be read then leaves the keys as they are. The
+ * key of games is read once.
  */
 export async function openKeys({ config, log }: { config: Config; log: Log }): Promise<Keys> {
-  const { SIGNING_KEY, SIGNING_KEY_FILE: file, TOKEN_SECRET } = config;
+  const { SIGNING_KEY, SIGNING_KEY_FILE: file, TOKEN_SECRET, YGGDRASIL_KEY } = config;
   const vault = openVault(config);
   const read = vault
     ? vault.read
     : async () => ({
         SIGNING_KEY: file ? (await readFile(file, "utf8")).trim() : SIGNING_KEY,
         TOKEN_SECRET,
+        YGGDRASIL_KEY,
       });
   const first = await read();
   const tokenSecret = requireSecret(first.TOKEN_SECRET);
   let text = first.SIGNING_KEY;
   if (!text) throw missing();
   let keys = parseSigningKeys(text);
+  const gameKey = readGameKey(first.YGGDRASIL_KEY ?? YGGDRASIL_KEY);
   const readAgain = async () => {
     const { SIGNING_KEY: now } = await read();
     if (!now || now === text) return;
@@ -124,13 +130,18 @@ export async function openKeys({ config, log }: { config: Config; log: Log }): P
             });
         }, rereadEveryMs)
       : undefined;
-  return { signingKeys: () => keys, tokenSecret, close: () => clearInterval(timer) };
+  return { signingKeys: () => keys, tokenSecret, gameKey, close: () => clearInterval(timer) };
 }
 
 /** The keys as the configuration holds them, never read again: for a process that does not live long. */
-export function readKeys({ SIGNING_KEY, TOKEN_SECRET }: Config): Keys {
+export function readKeys({ SIGNING_KEY, TOKEN_SECRET, YGGDRASIL_KEY }: Config): Keys {
   const keys = parseSigningKeys(SIGNING_KEY ?? "");
-  return { signingKeys: () => keys, tokenSecret: requireSecret(TOKEN_SECRET), close: () => undefined };
+  return {
+    signingKeys: () => keys,
+    tokenSecret: requireSecret(TOKEN_SECRET),
+    gameKey: readGameKey(YGGDRASIL_KEY),
+    close: () => undefined,
+  };
 }
 
 function requireSecret(secret: string | undefined): string {

@@ -14,7 +14,7 @@ const plain = new Set(["level", "time", "pid", "service", "traceId", "id"]);
 const shapes: readonly [RegExp, string][] = [
   [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${censor}`],
   [/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, censor], // JWTs
-  [/\b(sdk_pat_|whsec_)[\w+/=-]+/g, `$1${censor}`],
+  [/\b(sdk_pat_|sdk_ygg_|whsec_)[\w+/=-]+/g, `$1${censor}`],
   [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']*:[^\s/"']*@/gi, `$1${censor}@`], // passwords in addresses
   [
     /([?&#;]|\b)((?:x-amz-)?(?:signature|credential|security-token)|token|code|state|ticket|grant|password)=[^&\s"'<>]+/gi,
@@ -80,7 +80,9 @@ function isRandom(run: string): boolean {
 /** The secrets that a configuration holds: settings that are named so, and passwords in addresses. */
 export function listSecrets(config: Config): string[] {
   const named = Object.entries(config).flatMap(([name, value]) =>
-    typeof value === "string" && /SECRET(_KEY)?$|TOKEN$|SIGNING_KEY$|ACCESS_KEY$/.test(name) ? [value] : [],
+    typeof value === "string" && /SECRET(_KEY)?$|TOKEN$|SIGNING_KEY$|ACCESS_KEY$|YGGDRASIL_KEY$/.test(name)
+      ? [value]
+      : [],
   );
   const passwords = [config.DATABASE_URL, config.REDIS_URL, config.SMTP_URL].flatMap((text) => {
     const url = text !== undefined && URL.canParse(text) ? new URL(text) : undefined;

@@ -1,5 +1,6 @@
 import { access, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeGameKey } from "./game-key.ts";
 import { makeSecret, makeSigningKey } from "./keys.ts";
 
 /** The secrets that Sunduk makes for itself, and how. File names are the settings' names. */
@@ -8,6 +9,7 @@ export const madeSecrets = {
   TOKEN_SECRET: makeSecret,
   STORAGE_SECRET: makeSecret,
   NOTIFICATION_SECRET: makeSecret,
+  YGGDRASIL_KEY: makeGameKey,
 } as const;
 
 /** Writes the secrets that are not there yet as files of mode 0600. */

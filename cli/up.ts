@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { openApi } from "../api/index.ts";
 import { beforeMigration } from "../backup/run.ts";
 import type { Config } from "../config.ts";
-import { openDataFolder } from "../data-folder.ts";
+import { type DataFolder, openDataFolder } from "../data-folder.ts";
 import { hasAdmin } from "../db/account.ts";
 import { startEmbeddedPostgres } from "../db/embedded.ts";
 import { createDatabase, migrate } from "../db/migrate.ts";
@@ -85,14 +85,10 @@ export async function startServer(
   const { log, buffer } = openProcessLog(given, "up");
   const folder = await openDataFolder(given.DATA);
   stack.defer(async () => folder.release());
-  const files: Record<string, string> = {};
-  const secrets: Record<string, string> = {};
-  for (const [name, make] of Object.entries(madeSecrets)) {
-    const secret = await folder.secret(name, make);
-    secrets[name] = secret.value;
-    files[`${name}_FILE`] = secret.file;
-  }
+  const making = makeSecrets(folder); // the first time beside the database's, since one takes a second
+  making.catch(() => undefined);
   const databaseUrl = given.DATABASE_URL ?? (await startDatabase({ folder, log, stack, output }));
+  const { secrets, files } = await making;
   await createDatabase(databaseUrl);
   await migrate(databaseUrl, beforeMigration({ config: { ...given, DATA: folder.path }, url: databaseUrl, log }));
   if (!given.REDIS_URL) await migrateQueues(databaseUrl);
@@ -113,9 +109,15 @@ export async function startServer(
     throw portTaken(config, cause);
   });
   url = `http://${config.HOST.includes(":") ? `[${config.HOST}]` : config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${api.port}`;
-  // Pods read the secrets from files, so that no environment or command line shows them. They need no signing key.
-  const { SIGNING_KEY_FILE: _key, TOKEN_SECRET_FILE: _secret, ...podFiles } = files;
-  const { DATABASE_URL: _url, SIGNING_KEY: _own, TOKEN_SECRET: _too, ...environment } = surroundings;
+  // Pods read the secrets from files, so that no environment or command line shows them. They need no keys that sign.
+  const { SIGNING_KEY_FILE: _key, TOKEN_SECRET_FILE: _secret, YGGDRASIL_KEY_FILE: _game, ...podFiles } = files;
+  const {
+    DATABASE_URL: _url,
+    SIGNING_KEY: _own,
+    TOKEN_SECRET: _too,
+    YGGDRASIL_KEY: _this,
+    ...environment
+  } = surroundings;
   const pods = supervisePods({
     count: config.PODS,
     command: [process.execPath, join(import.meta.dir, "..", "main.ts"), "workers"],
@@ -137,13 +139,25 @@ export async function startServer(
   return { url: config.PUBLIC_URL ?? url, dataFolder: folder.path, adminNeeded, close: () => running.disposeAsync() };
 }
 
+/** The secrets of the folder, made where they are missing, and the settings that name their files. */
+async function makeSecrets(folder: DataFolder) {
+  const files: Record<string, string> = {};
+  const secrets: Record<string, string> = {};
+  for (const [name, make] of Object.entries(madeSecrets)) {
+    const secret = await folder.secret(name, make);
+    secrets[name] = secret.value;
+    files[`${name}_FILE`] = secret.file;
+  }
+  return { files, secrets };
+}
+
 /** Our own file of signing keys is watched, unless the key comes from elsewhere. */
 function ownKeyFile({ SIGNING_KEY }: Config, files: Record<string, string>): { SIGNING_KEY_FILE?: string } {
   return SIGNING_KEY === undefined && files.SIGNING_KEY_FILE ? { SIGNING_KEY_FILE: files.SIGNING_KEY_FILE } : {};
 }
 
 type StartDatabase = {
-  folder: Awaited<ReturnType<typeof openDataFolder>>;
+  folder: DataFolder;
   log: Log;
   stack: AsyncDisposableStack;
   output: Output;

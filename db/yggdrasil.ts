@@ -6,7 +6,7 @@ const refreshableDays = 30;
 /** A game server has to ask within so many seconds after its player said where he goes. */
 const joinSeconds = 30;
 
-/** A token that may at least be refreshed, of a session that holds. */
+/** A token that may at least be refreshed, of a session that holds, opened with a password that does. */
 export type GameToken = {
   sessionId: string;
   userId: string;
@@ -24,9 +24,9 @@ export type GameToken = {
 const columns = `t.session_id as "sessionId", u.id as "userId", u.login, u.locale, u.ver, t.client_token as "clientToken", t.player_id as "playerId",
     p.name as "playerName", (t.issued_at > now() - make_interval(days => $2) and t.player_name is not distinct from p.name) as good
   from yggdrasil.token t join account.session s on s.id = t.session_id join account."user" u on u.id = s.user_id
-    left join player.player p on p.id = t.player_id
+    left join player.player p on p.id = t.player_id left join account.app_password a on a.id = t.app_password_id
   where t.token_hash = $1 and t.issued_at > now() - make_interval(days => $3) and s.ended_at is null and s.expires_at > now()
-    and u.disabled_at is null and u.deleted_at is null`;
+    and u.disabled_at is null and u.deleted_at is null and (a.expires_at is null or a.expires_at > now())`;
 
 /** What a token stands for. Asked of the database at each use, so that it ends with its session at once. */
 export function findGameToken(db: Db, hash: string): Promise<GameToken | undefined> {
