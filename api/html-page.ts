@@ -18,7 +18,8 @@ const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:24rem;margin:12
 label{display:block;margin:.8rem 0}input{display:block;width:100%;box-sizing:border-box;padding:.5rem;font:inherit}
 button{padding:.5rem 1.2rem;font:inherit;margin-right:.6rem}[role=alert]{border-left:4px solid #c33;padding-left:.8rem}
 dt{font-weight:600}dd{margin:0 0 .6rem;overflow-wrap:anywhere}output{font:700 1.6rem ui-monospace,monospace;letter-spacing:.1em}
-.images{list-style:none;padding:0;display:grid;grid-template-columns:1fr 1fr;gap:.6rem}.images img{width:100%;height:auto}`;
+.images{list-style:none;padding:0;display:grid;grid-template-columns:1fr 1fr;gap:.6rem}.images img{width:100%;height:auto}
+.text,pre{white-space:pre-wrap;overflow-wrap:anywhere}pre{padding:.6rem;border:1px solid #8886;user-select:all}body:has(pre){max-width:44rem}`;
 
 type HtmlPage = {
   language: Language;
@@ -30,13 +31,24 @@ type HtmlPage = {
   script?: string;
   /** Origin of images that the script shows, besides our own. */
   images?: string;
+  /** Elements of the head besides the title, escaped by whoever writes them. */
+  head?: string;
 };
 
 /**
  * A plain page that nothing frames, without script unless one of our own is named, whose forms go to ourselves only.
  * `title` is escaped here; what goes into `body` is escaped by whoever writes it.
  */
-export function htmlPage({ language, title, body, status = 200, headers = {}, script, images }: HtmlPage): Response {
+export function htmlPage({
+  language,
+  title,
+  body,
+  status = 200,
+  headers = {},
+  script,
+  images,
+  head = "",
+}: HtmlPage): Response {
   const styleHash = new Bun.CryptoHasher("sha256").update(style).digest("base64");
   const [tag, allowed] =
     script === undefined
@@ -45,7 +57,7 @@ export function htmlPage({ language, title, body, status = 200, headers = {}, sc
   const name = escapeHtml(title);
   const html = `<!doctype html>
 <html lang="${language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${name}</title>
-<style>${style}</style>${tag}</head><body><h1>${name}</h1>
+${head}<style>${style}</style>${tag}</head><body><h1>${name}</h1>
 ${body}
 </body></html>`;
   return new Response(html, {

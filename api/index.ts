@@ -32,6 +32,7 @@ import { bodyLimits, openAddresses } from "./limits.ts";
 import { links } from "./links/index.ts";
 import { openKnownLinks } from "./links/known-links.ts";
 import { me } from "./me/index.ts";
+import { packPages } from "./links/pages.ts";
 import { notifications } from "./notifications/index.ts";
 import { oauth } from "./oauth/index.ts";
 import { objects } from "./objects/index.ts";
@@ -165,7 +166,7 @@ export async function makeApp(
   if (wanted("registrations")) app.use(registrations(api)).use(confirmPage());
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));
-  if (wanted("links")) app.use(links(api));
+  if (wanted("links")) app.use(links(api)).use(packPages(api));
   if (wanted("uploads")) app.use(uploads(api));
   if (wanted("blobs")) app.use(blobs(api));
   if (wanted("files")) app.use(files(api));

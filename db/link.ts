@@ -86,3 +86,13 @@ export function revokeLink(tx: Db, { id, packId }: { id: string; packId: string 
     values: [id, packId],
   });
 }
+
+/** Where the bytes of a pack's icon are, or of its logo where it has none; undefined also when they are blocked or broken. */
+export function findIcon(db: Db, packId: string): Promise<{ key: string } | undefined> {
+  return one<{ key: string }>(db, {
+    name: "pack_find_icon",
+    text: `select b.key from pack.pack p join blob.blob b on b.id = coalesce(p.icon_blob_id, p.logo_blob_id)
+      where p.id = $1 and b.broken is null and not exists (select from blob.blocked x where x.sha256 = b.sha256)`,
+    values: [packId],
+  });
+}
