@@ -15,6 +15,19 @@ export const scopes = [
 ] as const;
 export type Scope = (typeof scopes)[number];
 
+/**
+ * What only clients that sign people in are given: who he is (OpenID Connect Core 1.0, 5.4), a refresh token (11), and one of
+ * his players to play with (Yggdrasil Connect, a draft of authlib-injector's).
+ */
+export const identityScopes = [
+  "openid",
+  "profile",
+  "email",
+  "offline_access",
+  "Yggdrasil.PlayerProfiles.Select",
+  "Yggdrasil.Server.Join",
+] as const;
+
 /** Which area an address belongs to. What is in none is closed to limited tokens. */
 const areas: [prefix: string, area: string][] = [
   ["/v1/packs", "packs"],
@@ -43,10 +56,11 @@ const areas: [prefix: string, area: string][] = [
   ["/v1/users", "admin"],
   ["/v1/invites", "admin"],
   ["/ops", "admin"],
+  ["/oauth/userinfo", "openid"],
 ];
 
 /** POSTs that change nothing. */
-const readingPosts = ["/v1/blobs/urls", "/v1/shares/open", "/v1/analytics/events"];
+const readingPosts = ["/v1/blobs/urls", "/v1/blobs/bundle", "/v1/shares/open", "/v1/analytics/events"];
 
 /** 403 when a limited token is used for something that it was not given. */
 export function requireScope({ scopes: given }: Caller, request: Request): void {
@@ -54,7 +68,7 @@ export function requireScope({ scopes: given }: Caller, request: Request): void 
   const { pathname } = new URL(request.url);
   const area = areas.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`))?.[1];
   const reads = request.method === "GET" || request.method === "HEAD" || readingPosts.includes(pathname);
-  const wanted = area === "admin" ? ["admin"] : reads ? [`${area}:read`, `${area}:write`] : [`${area}:write`];
+  const wanted = area === "admin" || area === "openid" ? [area] : reads ? [`${area}:read`, `${area}:write`] : [`${area}:write`];
   if (area !== undefined && wanted.some((scope) => given.includes(scope))) return;
   throw new Fault(
     "not-allowed",

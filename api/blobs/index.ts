@@ -4,11 +4,11 @@ import { callers, toReader } from "../caller.ts";
 import { describe } from "../describe.ts";
 import { answerSigned } from "../redirect.ts";
 import { Sha256 } from "../uploads/model.ts";
+import { ManyBlobs, Urls } from "./model.ts";
 import { signMany, signReadable } from "./service.ts";
 
 const params = t.Object({ sha256: Sha256 });
 const Url = t.Object({ url: t.String() });
-const Urls = t.Object({ urls: t.Record(t.String(), t.String()), missing: t.Array(t.String()) });
 
 /** Bytes by their digest: never through us, always by a fresh signed address. */
 export function blobs(api: Api) {
@@ -33,7 +33,7 @@ export function blobs(api: Api) {
         return { urls, missing: body.sha256.filter((digest) => !(digest in urls)) };
       },
       {
-        body: t.Object({ sha256: t.Array(Sha256, { minItems: 1, maxItems: 1000 }) }, { additionalProperties: false }),
+        body: ManyBlobs,
         response: { 200: Urls },
         detail: { summary: "Signed addresses of many files at once" },
       },

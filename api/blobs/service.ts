@@ -69,7 +69,11 @@ export async function signMany(
   { db, storage }: Pick<Deps, "db" | "storage">,
   { sha256, reader }: { sha256: string[]; reader: Reader },
 ): Promise<Record<string, string>> {
-  const blobs = await listReadableBlobs(db, { sha256, reader });
+  return signAll(storage, await listReadableBlobs(db, { sha256, reader }));
+}
+
+/** Addresses by digest. */
+export async function signAll(storage: Deps["storage"], blobs: ReadableBlob[]): Promise<Record<string, string>> {
   const signed = await Promise.all(
     blobs.map(async (blob) => [blob.sha256, await signBlob({ storage, blob, method: "GET" })] as const),
   );
