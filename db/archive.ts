@@ -36,13 +36,19 @@ export function lockPublishedVersion(tx: Db, versionId: string): Promise<{ id: s
 }
 
 /**
- * Forgets the archives of all versions that hold one of these bytes, which the caller has blocked. Whoever builds one now
+ * Forgets the archives and Solder zips of all versions that hold one of these bytes, which the caller has blocked. Whoever builds one now
  * holds these blobs, is waited for, and is seen by the second statement.
  */
 export async function deleteArchivesHolding(tx: Db, sha256: string[]): Promise<number> {
   await many(tx, {
     name: "archive_lock_blobs",
     text: `select id from blob.blob where sha256 = any ($1) order by id for no key update`,
+    values: [sha256],
+  });
+  await run(tx, {
+    name: "solder_mod_delete_holding",
+    text: `delete from pack.solder_mod m using pack.version_file f, blob.blob b
+      where f.version_id = m.version_id and b.id = f.blob_id and b.sha256 = any ($1)`,
     values: [sha256],
   });
   return run(tx, {

@@ -18,6 +18,7 @@ export const userReferences: Record<string, "erased" | "null" | "stays"> = {
   "account.provider_flow.user_id": "erased",
   "account.recovery_code.user_id": "erased",
   "account.session.user_id": "erased",
+  "account.solder_key.user_id": "erased",
   "audit.act.actor_id": "stays",
   "analytics.schedule.user_id": "erased",
   "blob.quota.user_id": "erased",
@@ -130,6 +131,11 @@ export async function erasePacks(tx: Db, userId: string): Promise<number> {
     values: [userId],
   });
   await run(tx, {
+    name: "erase_solder_clients",
+    text: `delete from pack.solder_client c using pack.pack p where p.id = c.pack_id and p.owner_id = $1 and p.organization_id is null`,
+    values: [userId],
+  });
+  await run(tx, {
     name: "erase_publishing",
     text: `update pack.version set publish_at = null, publish_by = null where publish_by = $1`,
     values: [userId],
@@ -192,6 +198,11 @@ export async function eraseAccount(
     values: [userId],
   });
   await run(tx, { name: "erase_links", text: `delete from account.mail_link where user_id = $1`, values: [userId] });
+  await run(tx, {
+    name: "erase_solder_keys",
+    text: `delete from account.solder_key where user_id = $1`,
+    values: [userId],
+  });
   await run(tx, {
     name: "erase_grants",
     text: `delete from account.device_grant where user_id = $1`,

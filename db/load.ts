@@ -148,6 +148,7 @@ async function settle(client: pg.Client, { name, madeAt, endSessions }: NonNulla
   await client.query("update account.access_token set revoked_at = now() where revoked_at is null");
   await client.query("delete from account.mail_link");
   await client.query("delete from account.device_grant");
+  await client.query("delete from account.solder_key");
   await client.query("delete from account.authorization_code");
   await client.query('update account."user" set ver = ver + $1', [versionsSince]);
   await client.query(

@@ -219,6 +219,19 @@ CREATE INDEX session_expires_at ON account.session USING btree (expires_at);
 CREATE INDEX session_player_id ON account.session USING btree (player_id);
 CREATE INDEX session_user_id ON account.session USING btree (user_id);
 
+create table account.solder_key (
+  id uuid not null,
+  user_id uuid not null,
+  name text not null,
+  key_hash text not null,
+  created_at timestamp with time zone not null default now(),
+  used_at timestamp with time zone,
+  constraint solder_key_pkey PRIMARY KEY (id),
+  constraint solder_key_key_hash_key UNIQUE (key_hash),
+  constraint solder_key_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
+);
+CREATE INDEX solder_key_user_id ON account.solder_key USING btree (user_id, id DESC);
+
 create table account."user" (
   id uuid not null,
   login text not null,
@@ -1313,6 +1326,7 @@ create table pack.pack (
   server_address text,
   logo_blob_id uuid,
   background_blob_id uuid,
+  solder boolean not null default false,
   constraint pack_pkey PRIMARY KEY (id),
   constraint pack_slug_key UNIQUE (slug),
   constraint pack_background_blob_id_fkey FOREIGN KEY (background_blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
@@ -1355,6 +1369,28 @@ create table pack.reader_user (
   constraint reader_user_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE
 );
 CREATE INDEX reader_user_user_id ON pack.reader_user USING btree (user_id);
+
+create table pack.solder_client (
+  pack_id uuid not null,
+  client_id uuid not null,
+  name text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint solder_client_pkey PRIMARY KEY (pack_id, client_id),
+  constraint solder_client_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE
+);
+CREATE INDEX solder_client_client_id ON pack.solder_client USING btree (client_id);
+
+create table pack.solder_mod (
+  version_id uuid not null,
+  name text not null,
+  mod_version text not null,
+  blob_id uuid not null,
+  constraint solder_mod_pkey PRIMARY KEY (version_id, name),
+  constraint solder_mod_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES blob.blob(id) ON DELETE RESTRICT,
+  constraint solder_mod_version_id_fkey FOREIGN KEY (version_id) REFERENCES pack.version(id) ON DELETE CASCADE
+);
+CREATE INDEX solder_mod_blob_id ON pack.solder_mod USING btree (blob_id);
+CREATE INDEX solder_mod_name ON pack.solder_mod USING btree (name, mod_version);
 
 create table pack.version (
   id uuid not null,

@@ -66,6 +66,7 @@ export const blobReferences = [
   "pack.pack.background_blob_id",
   "pack.pack.icon_blob_id",
   "pack.pack.logo_blob_id",
+  "pack.solder_mod.blob_id",
   "pack.version_file.blob_id",
   "player.player.cape_blob_id",
   "player.player.skin_blob_id",
@@ -75,6 +76,7 @@ export const blobReferences = [
 const isIdle = `b.touched_at < now() - make_interval(secs => $1) and b.created_at < now() - make_interval(secs => $1)
     and not exists (select from pack.version_file r where r.blob_id = b.id)
     and not exists (select from pack.archive r where r.blob_id = b.id)
+    and not exists (select from pack.solder_mod r where r.blob_id = b.id)
     and not exists (select from pack.pack r where r.icon_blob_id = b.id or r.logo_blob_id = b.id or r.background_blob_id = b.id)
     and not exists (select from file.file r where r.blob_id = b.id)
     and not exists (select from image.variant r where r.blob_id = b.id)

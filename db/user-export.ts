@@ -50,6 +50,10 @@ const parts: Statement[] = [
     text: `select to_jsonb(t) - '{salt,counter}'::text[] as kept from account.session t where t.user_id = $1`,
   },
   {
+    name: "user_export_solder_keys",
+    text: `select to_jsonb(t) - '{key_hash}'::text[] as kept from account.solder_key t where t.user_id = $1`,
+  },
+  {
     name: "user_export_acts",
     text: `select to_jsonb(t) as kept from audit.act t where t.actor_id = $1`,
   },

@@ -227,6 +227,11 @@ export async function withdrawVersion(tx: Db, { id, reason }: { id: string; reas
     values: [id],
   });
   await run(tx, {
+    name: "solder_mod_delete_of_version",
+    text: `delete from pack.solder_mod where version_id = $1`,
+    values: [id],
+  });
+  await run(tx, {
     name: "version_file_let_go",
     text: `update pack.version_file f set blob_id = null, sha256 = b.sha256, size_bytes = b.size_bytes from blob.blob b
       where f.version_id = $1 and b.id = f.blob_id and exists (select from pack.version v where v.id = f.version_id and v.state = 'withdrawn')`,

@@ -2,6 +2,7 @@ import type { Actor } from "./actor.ts";
 import { backfillImages } from "./backfill-images.ts";
 import { buildAlbumArchive } from "./build-album-archive.ts";
 import { buildArchive } from "./build-archive.ts";
+import { buildSolder } from "./build-solder.ts";
 import { collectLogs } from "./collect-logs.ts";
 import { createBackup } from "./create-backup.ts";
 import { deliverMail } from "./deliver-mail.ts";
@@ -35,6 +36,7 @@ export const actors: readonly Actor[] = [
   publishVersion,
   buildArchive,
   buildAlbumArchive,
+  buildSolder,
   renderImage,
   backfillImages,
   sendMail,

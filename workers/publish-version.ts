@@ -3,10 +3,13 @@ import { lockBlobs } from "../db/blob.ts";
 import { insertFact } from "../db/outbox.ts";
 import { lockPack, notePublished } from "../db/pack.ts";
 import type { Db } from "../db/query.ts";
+import { isSolderPack } from "../db/solder.ts";
 import { findVersionById, settlePublished, stopPublishing, type VersionRow } from "../db/version.ts";
 import { listFiles, listMissing } from "../db/version-file.ts";
 import { Fault } from "../fault.ts";
 import type { Handle } from "../queues/actor.ts";
+import { buildSolder } from "../queues/build-solder.ts";
+import { want } from "../queues/mailbox.ts";
 import type { PublishVersion } from "../queues/publish-version.ts";
 import { renderManifest } from "./render-manifest.ts";
 
@@ -14,25 +17,32 @@ import { renderManifest } from "./render-manifest.ts";
  * Freezes a version in one transaction: locks its pack (versions are numbered one after the other) and its blobs (the
  * collector waits), renders the manifest, and makes the version visible.
  */
-export const handle: Handle<PublishVersion, "db" | "bus"> = async ({ payload, deps: { db, bus } }) => {
+export const handle: Handle<PublishVersion, "db" | "bus" | "mailbox"> = async ({ payload, deps }) => {
+  const { db, bus, mailbox } = deps;
   const version = await findVersionById(db, payload.versionId);
   if (version?.state !== "publishing") return { state: version?.state ?? "gone" };
-  const slug = await db.transaction(async (tx) => {
+  const done = await db.transaction(async (tx) => {
     const pack = await lockPack(tx, version.packId);
     const now = await findVersionById(tx, version.id);
     if (!pack || now?.state !== "publishing") return undefined;
-    if (await freeze(tx, { version: now, pack })) return pack.slug;
+    if (await freeze(tx, { version: now, pack })) {
+      const solder = await isSolderPack(tx, version.packId);
+      const packing = solder ? await want(tx, buildSolder, { payload: { versionId: version.id } }) : undefined;
+      return { slug: pack.slug, packing };
+    }
     await stopPublishing(tx, version.id);
     return null;
   });
-  if (slug === null) {
+  if (done === null) {
     throw new Fault(
       "conflict",
       `Cannot publish version "${version.version}": files went missing meanwhile. Declare it again to see which`,
     );
   }
-  if (slug === undefined) return { state: "gone" };
+  if (done === undefined) return { state: "gone" };
+  const { slug, packing } = done;
   bus.publish("pack.changed", slug);
+  if (packing) await mailbox.send(buildSolder.name, packing);
   return {
     state: "published",
     version: version.version,
