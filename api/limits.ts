@@ -9,7 +9,7 @@ export function bodyLimits(maxBytes: number) {
       // Bytes for the embedded storage are streamed and forms are read by their routes; a POST may have no body at all.
       if (
         request.body === null ||
-        /^\/(storage\/|ops\/sign-|oauth\/|device$|v1\/auth\/oidc\/[^/]+\/code$|v1\/upload$|v1\/notifications\/unsubscribe\/[^/]+$)/.test(
+        /^\/(storage\/|ops\/sign-|oauth\/|device$|v1\/auth\/oidc\/[^/]+\/code$|v1\/upload$|v1\/notifications\/unsubscribe\/[^/]+$|yggdrasil\/)/.test(
           new URL(request.url).pathname,
         )
       )
@@ -37,6 +37,11 @@ export function refusePrototype(key: string, value: unknown): unknown {
 
 /** The body as text; `Fault("too-large")` past `maxBytes`, declared or counted. */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
+  return (await readBytes(request, maxBytes)).toString("utf8");
+}
+
+/** The body; `Fault("too-large")` past `maxBytes`, declared or counted. */
+export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const tooLarge = () => new Fault("too-large", `Cannot read the body: it is larger than ${maxBytes} bytes`);
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
   if (request.headers.has("content-encoding"))
@@ -48,7 +53,7 @@ export async function readText(request: Request, maxBytes: number): Promise<stri
     if (total > maxBytes) throw tooLarge();
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
 /** Decides the address of a client: X-Real-IP of a proxy that is trusted, else the other end of the socket. IPv6 counts by its /64. */
@@ -64,14 +69,18 @@ export function openAddresses(trusted: string[]): (request: Request, peer: strin
   }
   return (request, peer = "") => {
     const plain = peer.replace(/^::ffff:/, "");
-    // A proxy that listens on both families writes IPv4 addresses as IPv6 ones: these are not all one client.
-    const named = (request.headers.get("x-real-ip") ?? "").replace(/^::ffff:(?=\d+\.)/i, "");
-    const address =
-      isIP(named) !== 0 && isIP(plain) !== 0 && proxies.check(plain, isIP(plain) === 6 ? "ipv6" : "ipv4")
-        ? named
-        : plain;
-    return isIP(address) === 6 ? networkOf(address) : address;
+    const named = request.headers.get("x-real-ip") ?? "";
+    const believed =
+      isIP(named) !== 0 && isIP(plain) !== 0 && proxies.check(plain, isIP(plain) === 6 ? "ipv6" : "ipv4");
+    return toClientAddress(believed ? named : plain);
   };
+}
+
+/** An address as clients are told apart by: IPv6 by its /64. */
+export function toClientAddress(text: string): string {
+  // Who listens on both families writes IPv4 addresses as IPv6 ones: these are not all one client.
+  const address = text.replace(/^::ffff:(?=\d+\.)/i, "");
+  return isIP(address) === 6 ? networkOf(address) : address;
 }
 
 /** The first 64 bits of an IPv6 address, "::" written out (RFC 4291, 2.2). */

@@ -34,6 +34,11 @@ export function refreshAllowance(config: Config, address: string): Allowance {
   return { name: "refresh", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE * everywhere, key: address, alone: true };
 }
 
+/** What games and their servers ask, a server for all of its players; nothing of it can be guessed. */
+export function gameAllowance(config: Config, address: string): Allowance {
+  return { name: "games", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE * 100, key: address, alone: true };
+}
+
 /** Opening share links: their tokens cannot be guessed, and many people may share an address. */
 export function openingAllowance(config: Config, address: string): Allowance {
   return { name: "shares", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE * everywhere, key: address, alone: true };

@@ -63,14 +63,15 @@ export function insertGameToken(tx: Db, token: NewToken): Promise<number> {
   });
 }
 
-/** Puts another token into the place of the former. */
+/** Puts another token into the place of the former, of a session that is in use by this. */
 export function replaceGameToken(
   tx: Db,
   { sessionId, hash, player }: Pick<NewToken, "sessionId" | "hash" | "player">,
 ): Promise<number> {
   return run(tx, {
     name: "game_token_replace",
-    text: `update yggdrasil.token set token_hash = $2, player_id = $3, player_name = $4, issued_at = now() where session_id = $1`,
+    text: `with used as (update account.session set used_at = now() where id = $1)
+      update yggdrasil.token set token_hash = $2, player_id = $3, player_name = $4, issued_at = now() where session_id = $1`,
     values: [sessionId, hash, player?.id ?? null, player?.name ?? null],
   });
 }

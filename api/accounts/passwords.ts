@@ -1,4 +1,4 @@
-import { Fault } from "../../fault.ts";
+import { openTurns } from "../turns.ts";
 import { verifyHash } from "./legacy-hashes.ts";
 
 /** argon2id with 19 MiB and two passes (OWASP Password Storage Cheat Sheet). */
@@ -21,24 +21,7 @@ export type Passwords = {
 
 /** Hashes in a bounded queue, so that a flood of sign-ins cannot starve the rest. */
 export function openPasswords(): Passwords {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running < atOnce) running++;
-    else {
-      if (waiting.length >= maxWaiting)
-        throw new Fault("unavailable", "Too many people sign in at this moment: try again", { retryAfterSeconds: 2 });
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    }
-    try {
-      return await work();
-    } finally {
-      // Whoever waits takes this place over: were it free for a moment, a newcomer would take it as well.
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
-  };
+  const inTurn = openTurns({ atOnce, maxWaiting, refusal: "Too many people sign in at this moment: try again" });
   return {
     hash: (password) => inTurn(() => Bun.password.hash(password, cost)),
     verify: (password, hash) =>

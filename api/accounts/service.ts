@@ -69,10 +69,17 @@ export async function signIn(
 
 /** The user of a login and password, or 401: the same for a wrong password, an unknown login, and one without a password. */
 export async function checkPassword(
-  { db, passwords }: Pick<Accounts, "db" | "passwords">,
+  accounts: Pick<Accounts, "db" | "passwords">,
   { login, password }: { login: string; password: string },
 ): Promise<UserRow> {
-  const user = await findUserByName(db, login.toLowerCase());
+  return requirePassword(accounts, { user: await findUserByName(accounts.db, login.toLowerCase()), password });
+}
+
+/** That user when it is his password, or 401; of the same cost and answer when there is nobody. */
+export async function requirePassword(
+  { db, passwords }: Pick<Accounts, "db" | "passwords">,
+  { user, password }: { user: UserRow | undefined; password: string },
+): Promise<UserRow> {
   const hash = user?.passwordHash ?? undefined;
   const { right, stale } = await passwords.verify(password, hash);
   if (!user || hash === undefined || !right)
