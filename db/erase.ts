@@ -140,6 +140,11 @@ export async function erasePacks(tx: Db, userId: string): Promise<number> {
     text: `update pack.version set publish_at = null, publish_by = null where publish_by = $1`,
     values: [userId],
   });
+  await run(tx, {
+    name: "erase_pack_webhooks",
+    text: `delete from notification.webhook w using pack.pack p where p.id = w.pack_id and p.owner_id = $1 and p.organization_id is null`,
+    values: [userId],
+  });
   return run(tx, {
     name: "erase_packs",
     text: `update pack.pack set deleted_at = coalesce(deleted_at, now()), icon_blob_id = null, logo_blob_id = null, background_blob_id = null, revision = revision + 1,

@@ -59,15 +59,15 @@ export function listTellable(db: Db, { userId, ids }: { userId: string; ids: str
   });
 }
 
-/** The same of an organization's webhook. */
+/** The same of a webhook of an organization or a pack: what is its own. */
 export function findTellableTo(
   db: Db,
-  { id, organizationId }: { id: string; organizationId: string },
+  { id, organizationId, packId }: { id: string; organizationId: string | null; packId: string | null },
 ): Promise<NamedNotification | undefined> {
   return one<NamedNotification>(db, {
-    name: "notification_find_for_organization",
+    name: "notification_find_for_thing",
     text: `select ${columns} from notification.notification n ${joins}
-      where n.id = $1 and (n.reason = 'asked' or notification.may_tell_organization(n, $2))`,
-    values: [id, organizationId],
+      where n.id = $1 and (n.reason = 'asked' or notification.may_tell_organization(n, $2) or (n.pack_id = $3 and p.deleted_at is null))`,
+    values: [id, organizationId, packId],
   });
 }

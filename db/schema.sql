@@ -1143,15 +1143,18 @@ create table notification.webhook (
   disabled_at timestamp with time zone,
   disabled_reason text,
   created_at timestamp with time zone not null default now(),
+  pack_id uuid,
   constraint webhook_pkey PRIMARY KEY (id),
   constraint webhook_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organization.organization(id) ON DELETE CASCADE,
+  constraint webhook_pack_id_fkey FOREIGN KEY (pack_id) REFERENCES pack.pack(id) ON DELETE CASCADE,
   constraint webhook_user_id_fkey FOREIGN KEY (user_id) REFERENCES account."user"(id) ON DELETE CASCADE,
-  constraint webhook_check CHECK ((num_nonnulls(user_id, organization_id) = 1)),
   constraint webhook_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['gone'::text, 'failing'::text, 'by-hand'::text]))),
   constraint webhook_format_check CHECK ((format = ANY (ARRAY['standard'::text, 'discord'::text]))),
-  constraint webhook_locale_check CHECK ((locale = ANY (ARRAY['ru'::text, 'en'::text])))
+  constraint webhook_locale_check CHECK ((locale = ANY (ARRAY['ru'::text, 'en'::text]))),
+  constraint webhook_owner CHECK ((num_nonnulls(user_id, organization_id, pack_id) = 1))
 );
 CREATE INDEX webhook_organization_id ON notification.webhook USING btree (organization_id);
+CREATE INDEX webhook_pack_id ON notification.webhook USING btree (pack_id);
 CREATE INDEX webhook_user_id ON notification.webhook USING btree (user_id);
 
 create table organization.invitation (

@@ -1,7 +1,7 @@
 import { type Db, many, one, run } from "./query.ts";
 
-/** Whose webhook it is: one of both. */
-export type WebhookOwner = { userId: string | null; organizationId: string | null };
+/** Whose webhook it is: one of them. */
+export type WebhookOwner = { userId: string | null; organizationId: string | null; packId: string | null };
 
 export type WebhookRow = WebhookOwner & {
   id: string;
@@ -19,7 +19,7 @@ export type WebhookRow = WebhookOwner & {
   createdAt: Date;
 };
 
-const columns = `w.id, w.user_id as "userId", w.organization_id as "organizationId", w.name, w.address, w.secret, w.format, w.locale, w.kinds, w.revision,
+const columns = `w.id, w.user_id as "userId", w.organization_id as "organizationId", w.pack_id as "packId", w.name, w.address, w.secret, w.format, w.locale, w.kinds, w.revision,
   w.disabled_at as "disabledAt", w.disabled_reason as "disabledReason", w.created_at as "createdAt"`;
 
 type Written = Pick<WebhookRow, "id" | "name" | "address" | "secret" | "format" | "locale" | "kinds"> & WebhookOwner;
@@ -28,9 +28,9 @@ type Written = Pick<WebhookRow, "id" | "name" | "address" | "secret" | "format" 
 export function insertWebhook(tx: Db, { most, ...webhook }: Written & { most: number }): Promise<number> {
   return run(tx, {
     name: "webhook_insert",
-    text: `insert into notification.webhook (id, user_id, organization_id, name, address, secret, format, locale, kinds)
-      select $1, $2, $3, $4, $5, $6, $7, $8, $9
-      where (select count(*) from notification.webhook w where w.user_id = $2 or w.organization_id = $3) < $10`,
+    text: `insert into notification.webhook (id, user_id, organization_id, pack_id, name, address, secret, format, locale, kinds)
+      select $1, $2, $3, $11, $4, $5, $6, $7, $8, $9
+      where (select count(*) from notification.webhook w where w.user_id = $2 or w.organization_id = $3 or w.pack_id = $11) < $10`,
     values: [
       webhook.id,
       webhook.userId,
@@ -42,27 +42,28 @@ export function insertWebhook(tx: Db, { most, ...webhook }: Written & { most: nu
       webhook.locale,
       webhook.kinds,
       most,
+      webhook.packId,
     ],
   });
 }
 
-export function listWebhooks(db: Db, { userId, organizationId }: WebhookOwner): Promise<WebhookRow[]> {
+export function listWebhooks(db: Db, { userId, organizationId, packId }: WebhookOwner): Promise<WebhookRow[]> {
   return many<WebhookRow>(db, {
     name: "webhook_list",
-    text: `select ${columns} from notification.webhook w where w.user_id = $1 or w.organization_id = $2 order by w.id limit 100`,
-    values: [userId, organizationId],
+    text: `select ${columns} from notification.webhook w where w.user_id = $1 or w.organization_id = $2 or w.pack_id = $3 order by w.id limit 100`,
+    values: [userId, organizationId, packId],
   });
 }
 
 /** A webhook of that owner. */
 export function findWebhook(
   db: Db,
-  { id, userId, organizationId }: WebhookOwner & { id: string },
+  { id, userId, organizationId, packId }: WebhookOwner & { id: string },
 ): Promise<WebhookRow | undefined> {
   return one<WebhookRow>(db, {
     name: "webhook_find",
-    text: `select ${columns} from notification.webhook w where w.id = $1 and (w.user_id = $2 or w.organization_id = $3)`,
-    values: [id, userId, organizationId],
+    text: `select ${columns} from notification.webhook w where w.id = $1 and (w.user_id = $2 or w.organization_id = $3 or w.pack_id = $4)`,
+    values: [id, userId, organizationId, packId],
   });
 }
 
@@ -76,15 +77,16 @@ export function findOpenWebhook(db: Db, id: string): Promise<(WebhookRow & { tim
   });
 }
 
-/** Those of an organization that want to be told of a kind. */
-export function listOrganizationWebhooks(
+/** Those of an organization and of a pack that want to be told of a kind. */
+export function listThingWebhooks(
   tx: Db,
-  { organizationId, kind }: { organizationId: string; kind: string },
+  { organizationId, packId, kind }: Omit<WebhookOwner, "userId"> & { kind: string },
 ): Promise<{ id: string; format: "standard" | "discord" }[]> {
   return many(tx, {
-    name: "webhook_list_of_organization",
-    text: `select w.id, w.format from notification.webhook w where w.organization_id = $1 and w.disabled_at is null and $2 = any (w.kinds) order by w.id`,
-    values: [organizationId, kind],
+    name: "webhook_list_of_things",
+    text: `select w.id, w.format from notification.webhook w
+      where (w.organization_id = $1 or w.pack_id = $2) and w.disabled_at is null and $3 = any (w.kinds) order by w.id`,
+    values: [organizationId, packId, kind],
   });
 }
 

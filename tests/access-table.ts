@@ -677,6 +677,7 @@ export const general: Record<string, Omit<Route, "names">> = {
   "POST /v1/me/telegram": { request: () => ({ path: "/v1/me/telegram" }), expected: signedIn(501) },
   "DELETE /v1/me/telegram": { request: () => ({ path: "/v1/me/telegram" }), expected: signedIn(204) },
   ...webhookRoutes("/v1/me/webhooks", "/v1/me/webhooks", { list: 200, make: 201 }),
+  ...webhookRoutes("/v1/packs/:slug/webhooks", "/v1/packs/no-such-one/webhooks", { list: 404, make: 404 }),
   ...webhookRoutes("/v1/organizations/:slug/webhooks", "/v1/organizations/no-such-one/webhooks", {
     list: 404,
     make: 404,

@@ -36,11 +36,11 @@ async function postOne(posting: Posting, delivery: ClaimedDelivery): Promise<Out
   const webhook = delivery.targetId === null ? undefined : await findOpenWebhook(db, delivery.targetId);
   if (!webhook) return { state: "skipped", why: "the webhook is disabled or deleted" };
   // Looked at now: what its owner may not see any more is not told.
-  const { userId, organizationId } = webhook;
+  const { userId, organizationId, packId } = webhook;
   const named =
-    organizationId === null
-      ? (await listTellable(db, { userId: userId ?? "", ids: [delivery.notificationId] }))[0]
-      : await findTellableTo(db, { id: delivery.notificationId, organizationId });
+    userId === null
+      ? await findTellableTo(db, { id: delivery.notificationId, organizationId, packId })
+      : (await listTellable(db, { userId, ids: [delivery.notificationId] }))[0];
   if (!named) return { state: "skipped", why: "not to be told any more" };
   const outcome = await post(posting, { delivery, webhook, named });
   await noteWebhook(db, { id: webhook.id, works: outcome.state === "sent" });

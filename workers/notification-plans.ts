@@ -162,18 +162,24 @@ const only =
 
 const nobody: Plan["list"] = async () => [];
 
-export type OrganizationPlan = { kind: Kind; organizationId: string; subject: Subject; fields: readonly string[] };
+export type WebhookPlan = {
+  kind: Kind;
+  organizationId: string | null;
+  packId: string | null;
+  subject: Subject;
+  fields: readonly string[];
+};
 
-/** What an organization's own webhooks are told of a fact: it is about something of the organization's. */
-export async function planOrganization(db: Db, fact: Fact): Promise<OrganizationPlan | undefined> {
+/** What the webhooks of an organization and of a pack are told of a fact: it is about themselves, or something of theirs. */
+export async function planWebhooks(db: Db, fact: Fact): Promise<WebhookPlan | undefined> {
   const { kind, payload } = fact;
   if (!isKind(kind)) return undefined;
   const subject = readIds(payload);
   const { packId = null, eventId = null } = subject;
   const organizationId =
-    subject.organizationId ?? (await findOwningOrganization(db, { packId, eventId }))?.organizationId;
-  if (organizationId === undefined) return undefined;
-  return { kind, organizationId, subject, fields: fact.kind === "event.changed" ? fact.payload.fields : [] };
+    subject.organizationId ?? (await findOwningOrganization(db, { packId, eventId }))?.organizationId ?? null;
+  if (organizationId === null && packId === null) return undefined;
+  return { kind, organizationId, packId, subject, fields: fact.kind === "event.changed" ? fact.payload.fields : [] };
 }
 
 /** The ids of a fact's payload, by the names that subjects have. */

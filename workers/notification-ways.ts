@@ -83,8 +83,8 @@ export function decide(recipient: Recipient, { notification, replaced, waitSecon
   return { notification: { ...notification, shown: inboxWhy === undefined }, deliveries };
 }
 
-/** What the webhooks of an organization are told: programs of everything at once, a Discord channel as people are. */
-export function decideOrganization(
+/** What the webhooks of an organization or a pack are told: programs of everything at once, a Discord channel as people are. */
+export function decideWebhooks(
   webhooks: Recipient["webhooks"],
   { notification, replaced, waitSeconds, at }: Given,
 ): Decision {

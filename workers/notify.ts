@@ -12,14 +12,14 @@ import {
 import type { Candidate } from "../db/notification-audience.ts";
 import { findFact } from "../db/outbox.ts";
 import type { Db } from "../db/query.ts";
-import { listOrganizationWebhooks } from "../db/webhook.ts";
+import { listThingWebhooks } from "../db/webhook.ts";
 import type { Deps } from "../deps.ts";
 import { type Fact, facts, isFactKind } from "../facts.ts";
 import { type Kind, kinds, type Subject } from "../notification-kinds.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { Notify } from "../queues/notify.ts";
-import { type OrganizationPlan, type Plan, planNotifications, planOrganization } from "./notification-plans.ts";
-import { type Decision, decide, decideOrganization } from "./notification-ways.ts";
+import { type Plan, planNotifications, planWebhooks, type WebhookPlan } from "./notification-plans.ts";
+import { type Decision, decide, decideWebhooks } from "./notification-ways.ts";
 
 type Notifying = Pick<Deps, "db" | "bus" | "mailbox" | "config"> & { signal: AbortSignal };
 
@@ -36,8 +36,8 @@ export const handle: Handle<Notify, "db" | "bus" | "mailbox" | "config"> = async
   const notifying = { ...deps, signal };
   let told = 0;
   for (const plan of await planNotifications(deps.db, row)) told += await tellPlan(notifying, row, plan);
-  const organization = await planOrganization(deps.db, row);
-  if (organization) await tellOrganization(notifying, row, organization);
+  const webhooks = await planWebhooks(deps.db, row);
+  if (webhooks) await tellWebhooks(notifying, row, webhooks);
   return { told };
 };
 
@@ -108,17 +108,17 @@ async function tellPage(
   return decided.length;
 }
 
-/** What an organization's webhooks are told: one notification of nobody, with a delivery to each. */
-async function tellOrganization(
+/** What the webhooks of an organization and of a pack are told: one notification of nobody, with a delivery to each. */
+async function tellWebhooks(
   { db, mailbox, config }: Notifying,
   fact: FactWithId,
-  { kind, organizationId, subject, fields }: OrganizationPlan,
+  { kind, organizationId, packId, subject, fields }: WebhookPlan,
 ): Promise<void> {
   const decided = await db.transaction(async (tx) => {
-    const webhooks = await listOrganizationWebhooks(tx, { organizationId, kind });
+    const webhooks = await listThingWebhooks(tx, { organizationId, packId, kind });
     if (webhooks.length === 0) return [];
-    const own = { ...subject, organizationId };
-    const notification = draft({ fact, kind, reason: "organization", subject: own, userId: null });
+    const own = { ...subject, ...(organizationId !== null && { organizationId }) };
+    const notification = draft({ fact, kind, reason: "webhooks", subject: own, userId: null });
     await lockGroup(tx, notification.groupKey);
     if ((await listTold(tx, { factId: fact.id, kind, userIds: [] })).length > 0) return [];
     const targetIds = webhooks.map(({ id }) => id);
@@ -131,7 +131,7 @@ async function tellOrganization(
     });
     notification.fields = [...new Set([...replaced.flatMap(({ fields }) => fields), ...fields])];
     const waitSeconds = kinds[kind].waits ? config.COALESCE_SECONDS : 0;
-    const decision = decideOrganization(webhooks, { notification, replaced, waitSeconds, at: new Date() });
+    const decision = decideWebhooks(webhooks, { notification, replaced, waitSeconds, at: new Date() });
     await write(tx, [decision]);
     return [decision];
   });

@@ -34,7 +34,7 @@ const ranks: Record<PackRole, number> = { publisher: 1, maintainer: 2, owner: 3 
 
 /** A pack that the caller may see. Private ones do not exist for strangers. */
 export async function getPack(
-  { db }: Pick<Packs, "db">,
+  { db }: { db: Db },
   { slug, caller }: { slug: string; caller: Caller | null },
 ): Promise<PackRow> {
   const pack = await findPack(db, { slug, reader: toReader(caller) });
@@ -44,7 +44,7 @@ export async function getPack(
 
 /** A pack in which the caller has at least that role: 404 when he may not see it, 403 when he has a lesser one. */
 export async function getPackAs(
-  packs: Pick<Packs, "db">,
+  packs: { db: Db },
   { slug, caller, role }: { slug: string; caller: Caller; role: PackRole },
 ): Promise<PackRow> {
   const pack = await getPack(packs, { slug, caller });

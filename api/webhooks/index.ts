@@ -1,4 +1,5 @@
 import { Elysia, t } from "elysia";
+import type { Db } from "../../db/query.ts";
 import type { WebhookRow } from "../../db/webhook.ts";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
@@ -7,6 +8,7 @@ import { requireRevision, revisionTag } from "../etag.ts";
 import { DeliveryPage } from "../notifications/model.ts";
 import { openNotificationSeal } from "../notifications/ways.ts";
 import { getOrganizationAs, shareOrganizationAs } from "../organizations/standing.ts";
+import { getPackAs } from "../packs/service.ts";
 import { linkNext } from "../pages.ts";
 import { confirmCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
@@ -38,7 +40,7 @@ import {
 
 const testsPerMinute = 10;
 
-/** Webhooks of people and of organizations: the same routes below two addresses. */
+/** Webhooks of people, of organizations and of packs: the same routes below three addresses. */
 export function webhooks(api: Api) {
   return new Elysia({ tags: ["webhooks"] })
     .use(
@@ -49,6 +51,7 @@ export function webhooks(api: Api) {
         ofWhom: async (caller) => ({
           userId: caller.userId,
           organizationId: null,
+          packId: null,
           lock: (tx) => confirmCaller(tx, caller),
         }),
       }),
@@ -57,15 +60,32 @@ export function webhooks(api: Api) {
       routes(api, {
         prefix: "/v1/organizations/:slug/webhooks",
         whose: "the organization's",
-        named: params.ofOrganization,
+        named: params.ofThing,
         ofWhom: async (caller, slug) => {
           const standing = { slug, caller, role: "manager" as const };
           const { id } = await getOrganizationAs(api, standing);
           return {
             userId: null,
             organizationId: id,
+            packId: null,
             lock: async (tx) => void (await shareOrganizationAs(tx, standing)),
           };
+        },
+      }),
+    )
+    .use(
+      routes(api, {
+        prefix: "/v1/packs/:slug/webhooks",
+        whose: "the pack's",
+        named: params.ofThing,
+        ofWhom: async (caller, slug) => {
+          const standing = { slug, caller, role: "maintainer" as const };
+          const { id } = await getPackAs(api, standing);
+          const lock = async (tx: Db) => {
+            await confirmCaller(tx, caller);
+            await getPackAs({ db: tx }, standing);
+          };
+          return { userId: null, organizationId: null, packId: id, lock };
         },
       }),
     );

@@ -50,10 +50,10 @@ export const MadeWebhook = t.Object({
 export const Secret = t.Object({ secret: t.String({ description: "whsec_…, shown only now" }) });
 export const Webhooks = t.Object({ items: t.Array(Webhook) });
 
-/** What an address names: one of an organization names that too. */
+/** What an address names: one of an organization or of a pack names that too. */
 export const params = {
   ofPerson: { all: t.Unknown(), one: t.Object({ id: Id }), delivery: t.Object({ id: Id, delivery: Id }) },
-  ofOrganization: {
+  ofThing: {
     all: t.Object({ slug: Slug }),
     one: t.Object({ slug: Slug, id: Id }),
     delivery: t.Object({ slug: Slug, id: Id, delivery: Id }),

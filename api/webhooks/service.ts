@@ -50,16 +50,18 @@ export async function createWebhook(
   { owner, webhook }: { owner: Owner; webhook: typeof NewWebhook.static },
 ): Promise<typeof MadeWebhook.static> {
   const { name, url, format = "standard", locale = "en", kinds } = webhook;
+  requireKinds(owner, kinds);
   const seal = openNotificationSeal(config);
   const id = Bun.randomUUIDv7();
   const secret = format === "standard" ? makeWebhookSecret() : null;
   const row = await db.transaction(async (tx) => {
     await owner.lock(tx);
-    const { userId, organizationId } = owner;
+    const { userId, organizationId, packId } = owner;
     const made = await insertWebhook(tx, {
       id,
       userId,
       organizationId,
+      packId,
       name,
       address: seal.close(checkUrl(url), sealedFor(id)),
       secret: secret === null ? null : seal.close(secret, sealedFor(id)),
@@ -85,6 +87,7 @@ export async function changeWebhook(
   return db.transaction(async (tx) => {
     await owner.lock(tx);
     await getWebhook({ db: tx }, { owner, id });
+    requireKinds(owner, change.kinds ?? []);
     const address = url === undefined ? {} : { address: seal.close(checkUrl(url), sealedFor(id)) };
     if ((await updateWebhook(tx, { id, revision, change: { ...rest, ...address } })) === 0)
       throw new Fault("changed-meanwhile", "The webhook was changed meanwhile: read it again and repeat your change");
@@ -118,12 +121,12 @@ export async function testWebhook({ db, mailbox }: Hooks, { owner, id }: Asked):
   const { format, disabledAt } = await getWebhook({ db }, { owner, id });
   if (disabledAt) throw new Fault("conflict", "Cannot test the webhook: it is disabled. Enable it first");
   const [notificationId, deliveryId] = [Bun.randomUUIDv7(), Bun.randomUUIDv7()];
-  const { userId, organizationId } = owner;
-  const nothing = { packId: null, versionId: null, eventId: null, occurrenceId: null, registrationId: null };
+  const { userId, organizationId, packId } = owner;
+  const nothing = { versionId: null, eventId: null, occurrenceId: null, registrationId: null };
   const asked = { kind: "test", reason: "asked", groupKey: `test:${deliveryId}`, critical: true, shown: false };
   await db.transaction(async (tx) => {
     await owner.lock(tx);
-    const about = { ...nothing, organizationId, subjectId: null, fields: [] };
+    const about = { ...nothing, organizationId, packId, subjectId: null, fields: [] };
     await insertNotifications(tx, [
       { id: notificationId, factId: notificationId, factAt: new Date(), userId, ...asked, ...about },
     ]);
@@ -179,6 +182,19 @@ export function describeWebhook(row: WebhookRow, seal: Seal): Webhook {
     disabledReason,
     createdAt: createdAt.toISOString(),
   };
+}
+
+/** A pack is told of its versions: a webhook that waits for anything else would wait for ever. */
+function requireKinds({ packId }: Owner, kinds: string[]): void {
+  const others = kinds.filter((kind) => !kind.startsWith("version."));
+  if (packId !== null && others.length > 0)
+    throw new Fault(
+      "invalid",
+      `Cannot keep the webhook: a pack is not told of ${others.join(", ")}, only of version.…`,
+      {
+        errors: [{ pointer: "/kinds", detail: "is not about versions" }],
+      },
+    );
 }
 
 /** An address that may be posted to as far as one can tell without asking names: it is vetted again at each post. */

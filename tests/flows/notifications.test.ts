@@ -488,6 +488,36 @@ describe("webhooks", () => {
   });
 });
 
+test("a pack's webhooks are told of its versions, whoever publishes them; its maintainers look after them", async () => {
+  const slug = await followedPack();
+  const at = `/v1/packs/${slug}/webhooks`;
+  const kinds = ["version.published", "version.yanked", "version.withdrawn", "version.broken"];
+  const body = { name: "channel", url: `${outside.url}/hook/pack`, kinds };
+  expect((await fan.call("GET", at)).status).toBe(403);
+  const made = await author.call("POST", at, { body });
+  expect([made.status, made.json.secret]).toEqual([201, expect.stringMatching(/^whsec_/)]);
+  expect((await author.call("POST", at, { body: { ...body, kinds: ["event.published"] } })).status).toBe(422);
+  await publish(slug);
+  expect((await author.call("POST", `/v1/packs/${slug}/versions/1.0.0/yank`)).status).toBe(200);
+  const withdrawal = { reason: "a test" };
+  expect((await author.call("POST", `/v1/packs/${slug}/versions/1.0.0/withdraw`, { body: withdrawal })).status).toBe(
+    204,
+  );
+  const came = await outside.waitFor("/hook/pack", 3);
+  expect(came.map(({ json }) => json.type).toSorted()).toEqual([
+    "version.published",
+    "version.withdrawn",
+    "version.yanked",
+  ]);
+  for (const { body, headers } of came)
+    new Webhook(made.json.secret).verify(body.toString(), Object.fromEntries(headers));
+  const shown = await author.call("GET", `${at}/${made.json.id}/deliveries`);
+  expect(shown.json.items.length).toBe(3);
+  expect((await fan.call("GET", `${at}/${made.json.id}`)).status).toBe(403);
+  expect((await author.call("POST", `${at}/${made.json.id}/test`)).status).toBe(202);
+  await outside.waitFor("/hook/pack", 4);
+});
+
 describe("Telegram and browsers", () => {
   test("a chat is linked by a word that is good once; then it is written to, until the bot is stopped", async () => {
     expect((await fan.call("GET", "/v1/me/telegram")).json).toEqual({ available: true, linkedAt: null });
