@@ -1,28 +1,9 @@
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { Fault } from "../fault.ts";
-import manifest from "../package.json" with { type: "json" };
+import { type Answer, callWithRetries, openAnswer, type RequestOptions } from "./call.ts";
 import type { Output } from "./output.ts";
-import { faultFromAnswer } from "./problem.ts";
 import { changeServers, readServers, type SignIn, serversPath } from "./servers.ts";
-
-export type RequestOptions = {
-  /** Sent as JSON. */
-  body?: unknown;
-  headers?: Record<string, string>;
-  query?: Record<string, string | number | boolean | undefined>;
-  signal?: AbortSignal | undefined;
-  /** Makes a POST safe to repeat. */
-  idempotencyKey?: string;
-  /** Says that this POST is safe to repeat by itself. */
-  repeatable?: boolean;
-  /** Sends no token. */
-  anonymous?: boolean;
-  /** For one try; 30 s when not given. */
-  timeoutMs?: number;
-};
-
-export type Answer = { status: number; headers: Headers; json: unknown };
 
 export type Client = {
   /** The server's address without a trailing slash. */
@@ -31,12 +12,10 @@ export type Client = {
   signedIn: boolean;
   /** Calls `path` (below the server's address, with /v1). Redirects come back as they are. Throws Fault from 400 on. */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  /** Sends a POST once; the body of its answer is still to come. Throws Fault from 400 on. */
+  open(path: string, options: RequestOptions): Promise<Response>;
 };
 
-/** What servers know the command line by: a session of it is told from a launcher's. */
-export const userAgent = `sunduk/${manifest.version} (${process.platform})`;
-
-const tries = 5;
 const refreshAheadMs = 30_000;
 const SessionAnswer = t.Object({
   user: t.Object({ login: t.String() }),
@@ -142,6 +121,10 @@ export async function openClient(options: {
         return call(signIn?.accessToken);
       }
     },
+    async open(requestPath, request) {
+      const bearer = request.anonymous ? undefined : await token();
+      return openAnswer(server, requestPath, { ...request, method: "POST", bearer, repeatable: false });
+    },
   };
 
   function signInFirst(cause: Fault): Fault {
@@ -160,79 +143,6 @@ export async function openClient(options: {
 // A token from the environment belongs to the server of the environment: --server elsewhere must not receive it.
 function belongsHere(server: string, named: string | undefined): boolean {
   return !named || parseServer(named) === server;
-}
-
-type CallOptions = RequestOptions & { method: string; bearer?: string | undefined; repeatable: boolean };
-
-async function callWithRetries(server: string, path: string, options: CallOptions): Promise<Answer> {
-  for (let attempt = 1; ; attempt += 1) {
-    const outcome = await callOnce(server, path, options);
-    if (!(outcome instanceof Fault)) return outcome;
-    const status = Number(outcome.extra.status);
-    // The first try may have been cut while the server still works on it: it says 409, and when to ask again.
-    const inFlight = status === 409 && attempt > 1 && outcome.retryAfterSeconds !== undefined;
-    const passing = inFlight || [429, 502, 503, 504].includes(status) || outcome.extra.unreached === true;
-    const neverSent = outcome.extra.refused === true;
-    if (attempt >= tries || !passing || !(options.repeatable || neverSent)) throw outcome;
-    const jitterMs = 150 * 2 ** attempt * (0.5 + Math.random());
-    const waitMs = Math.max(jitterMs, (outcome.retryAfterSeconds ?? 0) * 1000);
-    if (waitMs > 30_000) throw outcome;
-    await waitFor(waitMs, options.signal);
-  }
-}
-
-async function callOnce(server: string, path: string, options: CallOptions): Promise<Answer | Fault> {
-  const url = new URL(`${server}${path}`);
-  for (const [name, value] of Object.entries(options.query ?? {})) {
-    if (value !== undefined) url.searchParams.set(name, String(value));
-  }
-  const accept = "application/json, application/problem+json";
-  const headers = new Headers({ accept, "user-agent": userAgent, ...options.headers });
-  if (options.body !== undefined) headers.set("content-type", "application/json");
-  if (options.idempotencyKey) headers.set("idempotency-key", options.idempotencyKey);
-  if (options.bearer) headers.set("authorization", `Bearer ${options.bearer}`);
-  const limit = AbortSignal.timeout(options.timeoutMs ?? 30_000);
-  const where = `${options.method} ${url.pathname}`;
-  try {
-    const response = await fetch(url, {
-      method: options.method,
-      headers,
-      redirect: "manual",
-      signal: options.signal ? AbortSignal.any([limit, options.signal]) : limit,
-      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-    });
-    const text = await response.text();
-    const isJson = /[/+]json\b/.test(response.headers.get("content-type") ?? "");
-    const json: unknown = isJson && text !== "" ? JSON.parse(text) : undefined;
-    if (response.status < 400) return { status: response.status, headers: response.headers, json };
-    return faultFromAnswer(response.status, json, { where, retryAfterSeconds: retryAfterSeconds(response.headers) });
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    const late = limit.aborted;
-    const refused = error instanceof Error && "code" in error && error.code === "ConnectionRefused";
-    const state = late ? "it did not answer in time" : "it cannot be reached; is it running, is the address right?";
-    return new Fault("unavailable", `Call ${server}: ${state}`, { cause: error, extra: { unreached: true, refused } });
-  }
-}
-
-function retryAfterSeconds(headers: Headers): number | undefined {
-  const told = headers.get("retry-after");
-  if (told === null) return undefined;
-  const seconds = /^\d+$/.test(told) ? Number(told) : (Date.parse(told) - Date.now()) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
-}
-
-/** Waits, or throws the signal's reason as soon as it is aborted. */
-export async function waitFor(waitMs: number, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, waitMs);
-  const stop = () => resolve();
-  signal?.addEventListener("abort", stop, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal?.removeEventListener("abort", stop);
-  signal?.throwIfAborted();
 }
 
 /** What is at a path, or undefined when there is nothing (404). */

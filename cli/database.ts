@@ -8,7 +8,7 @@ import { openPostgres, type Postgres } from "../db/postgres.ts";
 import { Fault } from "../fault.ts";
 import { makeSecret } from "../keys.ts";
 import type { Log } from "../log.ts";
-import { waitFor } from "./client.ts";
+import { waitFor } from "./call.ts";
 
 type Options = { config: Config; log: Log; signal: AbortSignal };
 

@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
 import { Type as t } from "@sinclair/typebox";
 import { Fault } from "../fault.ts";
-import { readAnswer, userAgent, waitFor } from "./client.ts";
+import { userAgent, waitFor } from "./call.ts";
+import { readAnswer } from "./client.ts";
 import type { Output } from "./output.ts";
 import { isObject } from "./problem.ts";
 import type { SignIn } from "./servers.ts";

@@ -1,7 +1,8 @@
 import { Type as t } from "@sinclair/typebox";
 import { Fault } from "../../fault.ts";
 import { defineCommand } from "../arguments.ts";
-import { readAnswer, waitFor } from "../client.ts";
+import { waitFor } from "../call.ts";
+import { readAnswer } from "../client.ts";
 import { opsMessages } from "./messages.ts";
 
 const Line = t.Object({

@@ -1,5 +1,6 @@
 import { Fault } from "../../fault.ts";
-import { type Client, readAnswer, waitFor } from "../client.ts";
+import { waitFor } from "../call.ts";
+import { type Client, readAnswer } from "../client.ts";
 import type { Output } from "../output.ts";
 import { runParallel } from "../parallel.ts";
 import { type Missing, Upload } from "./answers.ts";

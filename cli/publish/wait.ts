@@ -1,5 +1,6 @@
 import { Fault } from "../../fault.ts";
-import { type Client, readAnswer, waitFor } from "../client.ts";
+import { waitFor } from "../call.ts";
+import { type Client, readAnswer } from "../client.ts";
 import type { Output } from "../output.ts";
 import { faultFromAnswer } from "../problem.ts";
 import { Job, Version } from "./answers.ts";
