@@ -458,6 +458,8 @@ create table blob.blob (
 );
 CREATE INDEX blob_broken ON blob.blob USING btree (id) WHERE (broken IS NOT NULL);
 CREATE INDEX blob_key_bytes ON blob.blob USING btree (key COLLATE "C");
+CREATE INDEX blob_sha1 ON blob.blob USING btree (sha1);
+CREATE INDEX blob_sha512 ON blob.blob USING btree (sha512);
 CREATE INDEX blob_touched_at ON blob.blob USING btree (touched_at);
 CREATE INDEX blob_verified_at ON blob.blob USING btree (verified_at);
 
@@ -1347,6 +1349,7 @@ CREATE INDEX pack_logo_blob_id ON pack.pack USING btree (logo_blob_id);
 CREATE INDEX pack_organization_id ON pack.pack USING btree (organization_id);
 CREATE INDEX pack_owner_id ON pack.pack USING btree (owner_id);
 CREATE INDEX pack_public ON pack.pack USING btree (updated_at DESC, id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX pack_short_id ON pack.pack USING btree (pack.short_id(id));
 
 create table pack.reader_organization (
   pack_id uuid not null,
@@ -1439,6 +1442,7 @@ CREATE INDEX version_expires_at ON pack.version USING btree (expires_at) WHERE (
 CREATE INDEX version_newest ON pack.version USING btree (pack_id, number DESC);
 CREATE INDEX version_publish_at ON pack.version USING btree (publish_at) WHERE ((publish_at IS NOT NULL) AND (state = 'draft'::text));
 CREATE INDEX version_publish_by ON pack.version USING btree (publish_by);
+CREATE INDEX version_short_id ON pack.version USING btree (pack.short_id(id));
 
 create table pack.version_file (
   version_id uuid not null,
@@ -1463,6 +1467,8 @@ create table pack.version_file (
 );
 CREATE INDEX version_file_blob_id ON pack.version_file USING btree (blob_id);
 CREATE INDEX version_file_missing ON pack.version_file USING btree (sha256) WHERE (blob_id IS NULL);
+CREATE INDEX version_file_reference_sha1 ON pack.version_file USING btree (((digests ->> 'sha1'::text))) WHERE (blob_id IS NULL);
+CREATE INDEX version_file_reference_sha512 ON pack.version_file USING btree (((digests ->> 'sha512'::text))) WHERE (blob_id IS NULL);
 
 create table player.former_name (
   name_folded text not null,
@@ -2117,6 +2123,14 @@ AS $function$
       (select m.role from pack.member m where m.pack_id = p.id and m.user_id = caller),
       case organization.role_of(p.organization_id, caller, caller_roles) when 'member' then 'publisher' end)
   end
+$function$;
+
+CREATE OR REPLACE FUNCTION pack.short_id(id uuid)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+  select ('x' || right(id::text, 12))::bit(48)::bigint & 140737488355327
 $function$;
 
 CREATE OR REPLACE FUNCTION public.gin_extract_query_trgm(text, internal, smallint, internal, internal, internal, internal)

@@ -1,0 +1,162 @@
+import type { Reader } from "./blob.ts";
+import type { Visibility } from "./pack.ts";
+import { type Db, many } from "./query.ts";
+import type { Channel } from "./version.ts";
+
+/** A published version of a pack, as look-ups show it. */
+export type FoundVersion = {
+  id: string;
+  packId: string;
+  slug: string;
+  packName: string;
+  visibility: Visibility;
+  version: string;
+  channel: Channel;
+  minecraft: string;
+  loaderName: string | null;
+  changelog: string;
+  publishedAt: Date;
+  isYanked: boolean;
+};
+
+/** A file that a hash is of: in a version (`path`), or the version's archive (null). `sha256` is null where the bytes are elsewhere. */
+export type FoundFile = {
+  path: string | null;
+  sha1: string | null;
+  sha512: string | null;
+  sha256: string | null;
+  sizeBytes: number | null;
+  url: string | null;
+};
+
+export type Hit = FoundVersion & FoundFile & { hash: string };
+
+const versionColumns = `v.id, v.pack_id as "packId", p.slug, p.name as "packName", p.visibility, v.version, v.channel, v.minecraft,
+  v.loader_name as "loaderName", v.changelog, v.published_at as "publishedAt", v.yanked_at is not null as "isYanked"`;
+
+// Packs that are shown to the reader ($1, $2) who names none of them: unlisted ones only to those who work on them.
+const shownPacks = `shown as materialized (
+  select p.id, p.slug, p.name, p.visibility from pack.pack p
+  where p.deleted_at is null and pack.can_read(p, $1, $2) and (p.visibility <> 'unlisted' or pack.role_of(p, $1, $2) is not null))`;
+
+const isServed = `b.broken is null and not exists (select from blob.blocked x where x.sha256 = b.sha256)`;
+
+const bySha1 = `found as (
+  select b.sha1 as hash, f.version_id, f.path, b.sha1, b.sha512, b.sha256, b.size_bytes, null as url
+    from blob.blob b join pack.version_file f on f.blob_id = b.id where b.sha1 = any ($3) and ${isServed}
+  union all
+  select b.sha1, a.version_id, null, b.sha1, b.sha512, b.sha256, b.size_bytes, null
+    from blob.blob b join pack.archive a on a.blob_id = b.id where b.sha1 = any ($3) and a.format = 'mrpack' and ${isServed}
+  union all
+  select f.digests ->> 'sha1', f.version_id, f.path, f.digests ->> 'sha1', f.digests ->> 'sha512', null, f.size_bytes, f.url
+    from pack.version_file f where f.blob_id is null and f.url is not null and f.digests ->> 'sha1' = any ($3))`;
+const bySha512 = `found as (
+  select b.sha512 as hash, f.version_id, f.path, b.sha1, b.sha512, b.sha256, b.size_bytes, null as url
+    from blob.blob b join pack.version_file f on f.blob_id = b.id where b.sha512 = any ($3) and ${isServed}
+  union all
+  select b.sha512, a.version_id, null, b.sha1, b.sha512, b.sha256, b.size_bytes, null
+    from blob.blob b join pack.archive a on a.blob_id = b.id where b.sha512 = any ($3) and a.format = 'mrpack' and ${isServed}
+  union all
+  select f.digests ->> 'sha512', f.version_id, f.path, f.digests ->> 'sha1', f.digests ->> 'sha512', null, f.size_bytes, f.url
+    from pack.version_file f where f.blob_id is null and f.url is not null and f.digests ->> 'sha512' = any ($3))`;
+
+// The newest version that has it stands for a hash, one that is not yanked before all others.
+const hits = `select * from (
+  select f.hash, f.path, f.sha1, f.sha512, f.sha256, f.size_bytes as "sizeBytes", f.url, ${versionColumns},
+    row_number() over (partition by f.hash order by v.yanked_at is not null, v.published_at desc, v.id desc, f.path) as place
+  from found f join pack.version v on v.id = f.version_id and v.state = 'published' join shown p on p.id = v.pack_id) as h
+  where place <= $4 order by hash, place`;
+
+type Asked = { reader: Reader; algorithm: "sha1" | "sha512"; hashes: string[]; most: number };
+
+/** For each of these hashes (hex, small letters) at most `most` versions that have such a file, of packs that are shown to the reader. */
+export function listHits(db: Db, { reader, algorithm, hashes, most }: Asked): Promise<Hit[]> {
+  const values = [reader.userId, reader.roles, hashes, most];
+  return algorithm === "sha1"
+    ? many<Hit>(db, { name: "modrinth_list_by_sha1", text: `with ${shownPacks}, ${bySha1} ${hits}`, values })
+    : many<Hit>(db, { name: "modrinth_list_by_sha512", text: `with ${shownPacks}, ${bySha512} ${hits}`, values });
+}
+
+/** What an update is chosen by. */
+export type Candidate = Pick<FoundVersion, "id" | "packId" | "channel" | "minecraft" | "loaderName" | "isYanked">;
+
+/** The newest published versions of these packs, at most `most` of each, newest first; the caller knows that they may be read. */
+export function listCandidates(db: Db, { packIds, most }: { packIds: string[]; most: number }): Promise<Candidate[]> {
+  return many<Candidate>(db, {
+    name: "modrinth_list_candidates",
+    text: `select v.* from unnest($1::uuid[]) as p (id) cross join lateral (
+        select v.id, v.pack_id as "packId", v.channel, v.minecraft, v.loader_name as "loaderName", v.yanked_at is not null as "isYanked"
+        from pack.version v where v.pack_id = p.id and v.state = 'published' order by v.number desc limit $2) as v`,
+    values: [packIds, most],
+  });
+}
+
+/** Published versions by their ids; the caller knows that they may be read. */
+export function listFoundVersions(db: Db, ids: string[]): Promise<FoundVersion[]> {
+  return many<FoundVersion>(db, {
+    name: "modrinth_list_versions",
+    text: `select ${versionColumns} from pack.version v join pack.pack p on p.id = v.pack_id where v.id = any ($1::uuid[]) and v.state = 'published'`,
+    values: [ids],
+  });
+}
+
+/** Published versions by their short ids, of packs that the reader may see. */
+export function listShortVersions(
+  db: Db,
+  { reader, shortIds }: { reader: Reader; shortIds: number[] },
+): Promise<FoundVersion[]> {
+  return many<FoundVersion>(db, {
+    name: "modrinth_list_short_versions",
+    text: `select ${versionColumns} from pack.version v join pack.pack p on p.id = v.pack_id
+      where pack.short_id(v.id) = any ($3::bigint[]) and v.state = 'published' and p.deleted_at is null and pack.can_read(p, $1, $2) order by v.id`,
+    values: [reader.userId, reader.roles, shortIds],
+  });
+}
+
+export type Project = {
+  id: string;
+  slug: string;
+  name: string;
+  summary: string;
+  description: string;
+  licence: string;
+  tags: string[];
+  links: Record<string, string>;
+  visibility: Visibility;
+  minecraft: string[];
+  loaders: string[];
+  hasIcon: boolean;
+  createdAt: Date;
+  updatedAt: Date;
+  /** Ids of the newest published versions, newest first. */
+  versionIds: string[];
+};
+
+/** Packs by their short ids or slugs that the reader may see. */
+export function listProjects(
+  db: Db,
+  { reader, shortIds, slugs }: { reader: Reader; shortIds: number[]; slugs: string[] },
+): Promise<Project[]> {
+  return many<Project>(db, {
+    name: "modrinth_list_projects",
+    text: `select p.id, p.slug, p.name, p.summary, p.description, p.licence, p.tags, p.links, p.visibility, p.minecraft, p.loaders,
+        (p.icon_blob_id is not null or p.logo_blob_id is not null) as "hasIcon", p.created_at as "createdAt", p.updated_at as "updatedAt",
+        array(select v.id::text from pack.version v where v.pack_id = p.id and v.state = 'published' order by v.number desc limit 1000) as "versionIds"
+      from pack.pack p where (pack.short_id(p.id) = any ($3::bigint[]) or p.slug = any ($4)) and p.deleted_at is null and pack.can_read(p, $1, $2)
+      order by p.id`,
+    values: [reader.userId, reader.roles, shortIds, slugs],
+  });
+}
+
+/** Archives of versions, by the address that is written inside; empty: none is. */
+export function listMrpacks(
+  db: Db,
+  { versionIds, base }: { versionIds: string[]; base: string },
+): Promise<{ versionId: string; sha1: string; sha512: string; sizeBytes: number }[]> {
+  return many(db, {
+    name: "modrinth_list_mrpacks",
+    text: `select a.version_id as "versionId", b.sha1, b.sha512, b.size_bytes as "sizeBytes" from pack.archive a join blob.blob b on b.id = a.blob_id
+      where a.version_id = any ($1::uuid[]) and a.format = 'mrpack' and a.side = 'both' and a.base = $2 and b.broken is null`,
+    values: [versionIds, base],
+  });
+}
