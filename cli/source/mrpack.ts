@@ -40,15 +40,20 @@ const overrides: readonly (readonly [folder: string, side: Side])[] = [
 
 /**
  * Reads a Modrinth pack (mrpack format 1): listed files become references, overrides are unpacked into a temporary
- * folder until `close()`. Throws Fault("invalid") naming the entry that is wrong.
+ * folder until `close()`. With a side, it is what a launcher would install there: the overrides lie above the listed files,
+ * those of the side above the others. Throws Fault("invalid") naming the entry that is wrong.
  */
-export async function readMrpack(path: string, options: SourceOptions = {}): Promise<PackSource> {
-  const zip = await openZip(Bun.file(path), { where: path, signal: options.signal });
+export async function readMrpack(
+  path: string,
+  options: SourceOptions & { where?: string; side?: Side } = {},
+): Promise<PackSource> {
+  const { where = path, side } = options;
+  const zip = await openZip(Bun.file(path), { where, signal: options.signal });
   const folder = await mkdtemp(join(tmpdir(), "sunduk-mrpack-"));
   const close = () => rm(folder, { recursive: true, force: true });
   try {
-    const index = await readIndex(zip, { where: path, folder });
-    const files = [...index.files.map(readListed), ...(await unpackOverrides(zip, { where: path, folder }))];
+    const index = await readIndex(zip, { where, folder });
+    const files = [...index.files.map(readListed), ...(await unpackOverrides(zip, { where, folder }))];
     const loader = Object.entries(loaders).find(([key]) => index.dependencies[key] !== undefined);
     return {
       name: index.name,
@@ -57,7 +62,7 @@ export async function readMrpack(path: string, options: SourceOptions = {}): Pro
       channel: "release",
       minecraft: index.dependencies.minecraft,
       loader: loader === undefined ? null : { name: loader[1], version: index.dependencies[loader[0]] ?? "" },
-      files: settleFiles(files, path),
+      files: settleFiles(side === undefined ? files : pileUp(files, side), where),
       close,
     };
   } catch (error) {
@@ -66,6 +71,17 @@ export async function readMrpack(path: string, options: SourceOptions = {}): Pro
   } finally {
     await zip.close();
   }
+}
+
+function pileUp(files: SourceFile[], side: Side): SourceFile[] {
+  const mine = files.filter((file) => side === "both" || file.side === "both" || file.side === side);
+  const byPath = new Map<string, SourceFile>();
+  for (const file of mine) {
+    // Nothing can be the client's and the server's: that is refused later.
+    const both = file.side === "server" && byPath.get(file.path)?.side === "client";
+    byPath.set(both ? `${file.path}\0` : file.path, file);
+  }
+  return [...byPath.values()];
 }
 
 async function readIndex(zip: OpenedZip, { where, folder }: { where: string; folder: string }) {
@@ -89,7 +105,7 @@ async function parseJson(file: Blob, where: string): Promise<unknown> {
 }
 
 function readListed(file: Static<typeof IndexFile>): SourceFile {
-  const url = file.downloads.find((download) => URL.canParse(download) && /^https?:/.test(download));
+  const [url, ...others] = file.downloads.filter((download) => URL.canParse(download) && /^https?:/.test(download));
   if (url === undefined) throw sourceFault(file.path, "none of its downloads is an http or https address");
   const client = file.env === undefined ? "required" : (file.env.client ?? "unsupported");
   const server = file.env === undefined ? "required" : (file.env.server ?? "unsupported");
@@ -103,6 +119,7 @@ function readListed(file: Static<typeof IndexFile>): SourceFile {
     ...(supported.every((support) => support === "optional") ? { optional: true } : {}),
     reference: {
       url,
+      ...(others.length > 0 && { others }),
       digests: { sha1: file.hashes.sha1.toLowerCase(), sha512: file.hashes.sha512.toLowerCase() },
       sizeBytes: file.fileSize,
     },
@@ -110,10 +127,11 @@ function readListed(file: Static<typeof IndexFile>): SourceFile {
 }
 
 async function unpackOverrides(zip: OpenedZip, { where, folder }: { where: string; folder: string }) {
-  const wanted = zip.entries.flatMap((entry) => {
-    const found = overrides.find(([prefix]) => entry.filename.startsWith(prefix));
-    return found === undefined ? [] : [{ entry, path: entry.filename.slice(found[0].length), side: found[1] }];
-  });
+  const wanted = overrides.flatMap(([prefix, side]) =>
+    zip.entries
+      .filter((entry) => entry.filename.startsWith(prefix))
+      .map((entry) => ({ entry, path: entry.filename.slice(prefix.length), side })),
+  );
   // Every path is checked before the first byte of any is written, and none of them names a file on this disk.
   const bad = zip.entries.flatMap((entry) => {
     const reason = checkPath(entry.filename);

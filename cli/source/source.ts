@@ -7,11 +7,13 @@ export type Side = "both" | "client" | "server";
 /** What the author knows of bytes that lie elsewhere: lower-case hex, murmur2 as a decimal uint32. */
 export type ReferenceDigests = Partial<Record<"sha1" | "sha256" | "sha512" | "md5" | "murmur2", string>>;
 
-/** One file of a pack: either bytes in `local.diskPath`, or a reference to where others keep them. */
-export type SourceFile = { path: string; side: Side; optional?: true; preserve?: true } & (
+/** Either bytes in `local.diskPath`, or a reference to where others keep them; `others` are addresses of the same bytes. */
+export type Bytes =
   | { local: { diskPath: string; sizeBytes: number }; reference?: never }
-  | { reference: { url: string; digests: ReferenceDigests; sizeBytes?: number }; local?: never }
-);
+  | { reference: { url: string; others?: string[]; digests: ReferenceDigests; sizeBytes?: number }; local?: never };
+
+/** One file of a pack; `recommended`: optional, and taken unless the player says otherwise. */
+export type SourceFile = { path: string; side: Side; optional?: true; recommended?: true; preserve?: true } & Bytes;
 
 /** A pack as its author keeps it, whatever the form, files sorted by path. */
 export type PackSource = {
