@@ -49,6 +49,7 @@ import { registrations } from "./registrations/index.ts";
 import { openRecorder } from "./request-log.ts";
 import { openRevocations, type Revocations } from "./revocations.ts";
 import { sessions } from "./sessions/index.ts";
+import { solder } from "./solder/index.ts";
 import { sources } from "./sources/index.ts";
 import { type Mounted, strictRequests } from "./strict-requests.ts";
 import { openTokens } from "./tokens.ts";
@@ -98,6 +99,7 @@ export const features = {
   registrations,
   calendars,
   sources,
+  solder,
 };
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
@@ -168,6 +170,7 @@ export async function makeApp(
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));
   if (wanted("links")) app.use(links(api)).use(packPages(api));
+  if (wanted("solder")) app.use(solder(api));
   if (wanted("uploads")) app.use(uploads(api));
   if (wanted("blobs")) app.use(blobs(api)).use(bundles(api));
   if (wanted("files")) app.use(files(api));

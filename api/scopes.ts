@@ -35,6 +35,8 @@ const areas: [prefix: string, area: string][] = [
   ["/v1/uploads", "packs"],
   ["/v1/blobs", "packs"],
   ["/v1/jobs", "packs"],
+  ["/solder", "packs"],
+  ["/helios", "packs"],
   ["/v1/files", "files"],
   ["/v1/images", "files"],
   ["/v1/albums", "files"],

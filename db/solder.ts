@@ -6,12 +6,12 @@ export type SolderModRow = { name: string; version: string; md5: string; sizeByt
 export type SolderZipRow = { key: string; access: "public" | "private" };
 export type BuildRow = { packId: string; version: string; channel: Channel };
 
-/** The zips of a version that have been made. */
+/** The zips of a version that have been made. Broken ones count as not made: made again they are the same bytes. */
 export function listSolderMods(db: Db, versionId: string): Promise<SolderModRow[]> {
   return many<SolderModRow>(db, {
     name: "solder_mod_list",
     text: `select m.name, m.mod_version as version, b.md5, b.size_bytes as "sizeBytes" from pack.solder_mod m join blob.blob b on b.id = m.blob_id
-      where m.version_id = $1`,
+      where m.version_id = $1 and b.broken is null`,
     values: [versionId],
   });
 }
@@ -23,7 +23,8 @@ export function listKnownZips(db: Db, zips: NamedZip[]): Promise<(NamedZip & { b
   return many(db, {
     name: "solder_mod_list_known",
     text: `select z.name, z.version, m.blob_id as "blobId" from jsonb_to_recordset($1::jsonb) as z (name text, version text)
-      join lateral (select blob_id from pack.solder_mod where name = z.name and mod_version = z.version limit 1) m on true`,
+      join lateral (select s.blob_id from pack.solder_mod s join blob.blob b on b.id = s.blob_id
+        where s.name = z.name and s.mod_version = z.version and b.broken is null limit 1) m on true`,
     values: [JSON.stringify(zips.map(({ name, version }) => ({ name, version })))],
   });
 }
@@ -71,7 +72,7 @@ export function findReadableZip(
     name: "solder_zip_find_readable",
     text: `select b.key, case p.visibility when 'public' then 'public' else 'private' end as access
       from pack.solder_mod m join pack.version v on v.id = m.version_id join pack.pack p on p.id = v.pack_id join blob.blob b on b.id = m.blob_id
-      where m.name = $3 and m.mod_version = $4 and v.state = 'published' and pack.can_read(p, $1, $2)
+      where m.name = $3 and m.mod_version = $4 and v.state = 'published' and b.broken is null and pack.can_read(p, $1, $2)
       order by p.visibility = 'public' desc limit 1`,
     values: [reader.userId, reader.roles, name, version],
   });
@@ -86,7 +87,7 @@ export function findGrantedZip(
     name: "solder_zip_find_granted",
     text: `select b.key, 'private' as access
       from pack.solder_mod m join pack.version v on v.id = m.version_id join pack.pack p on p.id = v.pack_id join blob.blob b on b.id = m.blob_id
-      where m.name = $1 and m.mod_version = $2 and v.state = 'published' and p.deleted_at is null
+      where m.name = $1 and m.mod_version = $2 and v.state = 'published' and b.broken is null and p.deleted_at is null
         and (v.id = $3 or (p.id = $4 and ($5::text is null or v.channel = $5))) limit 1`,
     values: [name, version, granted.versionId ?? null, granted.packId ?? null, granted.channel ?? null],
   });

@@ -236,6 +236,21 @@ export const routes: Record<string, Route> = {
     changes: true,
     names: "slug",
   },
+  "GET /v1/packs/:slug/clients": { request: pack("/clients"), expected: from("maintainer", 200), names: "slug" },
+  "GET /v1/packs/:slug/clients/:uuid": {
+    request: ({ slug }) => ({ path: `/v1/packs/${slug}/clients/${someId}` }),
+    expected: from("maintainer", 404),
+  },
+  "PUT /v1/packs/:slug/clients/:uuid": {
+    request: ({ slug }) => ({ path: `/v1/packs/${slug}/clients/${someId}`, body: { name: "x" } }),
+    expected: from("maintainer", 200),
+    changes: true,
+    names: "slug",
+  },
+  "DELETE /v1/packs/:slug/clients/:uuid": {
+    request: ({ slug }) => ({ path: `/v1/packs/${slug}/clients/${someId}` }),
+    expected: from("maintainer", 404),
+  },
   "GET /v1/packs/:slug/links": { request: pack("/links"), expected: from("maintainer", 200), names: "slug" },
   "POST /v1/packs/:slug/links": {
     request: ({ slug }) => ({ path: `/v1/packs/${slug}/links`, body: {} }),
@@ -687,6 +702,15 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: () => ({ path: "/v1/me/following/pack/no-such-pack" }),
     expected: signedIn(404),
   },
+  "GET /v1/me/solder-keys": { request: () => ({ path: "/v1/me/solder-keys" }), expected: signedIn(200) },
+  "POST /v1/me/solder-keys": {
+    request: () => ({ path: "/v1/me/solder-keys", body: { name: "x" } }),
+    expected: signedIn(201),
+  },
+  "DELETE /v1/me/solder-keys/:id": {
+    request: () => ({ path: `/v1/me/solder-keys/${someId}` }),
+    expected: signedIn(404),
+  },
   "DELETE /v1/me/following/:kind/:id": {
     request: () => ({ path: "/v1/me/following/pack/no-such-pack" }),
     expected: signedIn(204),
@@ -751,6 +775,8 @@ export const elsewhere = [
   /^DELETE \/v1\/auth\/sessions(\/current)?$/,
   /^(GET \/\.well-known\/oauth-authorization-server|POST \/oauth\/(device_authorization|token|revoke)|(GET|POST) \/device)$/,
   /^(GET|HEAD|PUT) \/storage\/\*$/,
+  // tests/flows/solder.test.ts
+  /^GET (\/p\/t\/:token\/:slug)?\/solder(\/|$)/,
   // tests/flows/bundles.test.ts
   /^POST \/p\/t\/:token\/:slug\/(bundle|urls)$/,
   // tests/flows/registrations.test.ts: from what a person or an organizer of an event may do.

@@ -11,8 +11,8 @@ import { planSolder, type SolderZip } from "../formats/solder.ts";
 import type { Log } from "../log.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { BuildSolder } from "../queues/build-solder.ts";
-import { isStored, type StoredFile } from "./mrpack-index.ts";
 import { storeArchive, storedEntry } from "./store-archive.ts";
+import { isStored, type StoredFile } from "./stored-file.ts";
 
 type Needs = "db" | "storage";
 
