@@ -3,6 +3,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 
 const MaybeText = t.Union([t.String(), t.Null()]);
 const Side = t.Union([t.Literal("both"), t.Literal("client"), t.Literal("server")]);
+export type Side = Static<typeof Side>;
 
 /** A file of a manifest. Its bytes are at `url`: relative to the server for stored files, absolute for references. */
 export const ManifestFile = t.Object({

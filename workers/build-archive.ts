@@ -2,14 +2,17 @@ import { findArchive, insertArchive, lockPublishedVersion } from "../db/archive.
 import { listBlocked, lockBlobs } from "../db/blob.ts";
 import type { Db } from "../db/query.ts";
 import { findManifest, findVersionById, type VersionRow } from "../db/version.ts";
-import { listFiles } from "../db/version-file.ts";
+import { listFiles, type VersionFileRow } from "../db/version-file.ts";
 import type { Deps } from "../deps.ts";
 import { Fault } from "../fault.ts";
+import { isForSide } from "../formats/default-files.ts";
+import { parseManifest } from "../formats/manifest.ts";
+import { layOutMrpack } from "../formats/mrpack.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { BuildArchive } from "../queues/build-archive.ts";
 import type { ZipEntry } from "../zip.ts";
-import { isStored, layOutMrpack, type StoredFile } from "./mrpack-index.ts";
 import { storeArchive, storedEntry } from "./store-archive.ts";
+import { isStored, type StoredFile } from "./stored-file.ts";
 
 type Needs = "db" | "storage" | "config";
 
@@ -52,31 +55,25 @@ async function plan(
   { db, storage }: Pick<Deps, Needs>,
   { payload: { format, side, base }, version, signal }: Plan,
 ): Promise<{ files: StoredFile[]; entries: ZipEntry[] }> {
-  const files = (await listFiles(db, version.id)).filter(
-    (file) => side === "both" || file.side === "both" || file.side === side,
-  );
-  await refuseBlocked(db, { version, files: files.filter(isStored) });
+  const files = (await listFiles(db, version.id)).filter((file) => isForSide(file, side));
+  const stored = files.filter(isStored);
+  await refuseBlocked(db, { version, files: stored });
   const read = (path: string, file: StoredFile) => storedEntry(storage, { path, file, signal });
   if (format === "zip") {
-    const stored = files.filter(isStored);
     if (stored.length < files.length) throw lacking(version, { files });
     return { files: stored, entries: stored.map((file) => read(file.path, file)) };
   }
-  const { index, inside } = layOutMrpack({ version, name: await readName(db, version), files, base });
-  const entries = inside.map(({ path, file }) => read(path, file));
-  return { files: files.filter(isStored), entries: [textEntry("modrinth.index.json", index), ...entries] };
-}
-
-/** The pack's name as it was frozen at publishing: a new name must not change what was built before. */
-async function readName(db: Db, version: VersionRow): Promise<string> {
   const found = await findManifest(db, version.id);
-  const manifest: unknown = found && JSON.parse(new TextDecoder().decode(found.manifest));
-  const pack = isRecord(manifest) ? manifest.pack : undefined;
-  return isRecord(pack) && typeof pack.name === "string" && pack.name !== "" ? pack.name : version.version;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
+  if (!found) throw new Fault("gone", `Version "${version.version}" was withdrawn`);
+  const blobs = base && `${base}/v1/blobs`;
+  const { index, inside } = layOutMrpack(parseManifest(found.manifest), { blobs, side });
+  const byPath = new Map(stored.map((file) => [file.path, file]));
+  const entries = inside.map(({ path, file }) => {
+    const row = byPath.get(file.path);
+    if (!row) throw new Fault("internal", `Cannot pack: the bytes of "${file.path}" are not in the storage`);
+    return read(path, row);
+  });
+  return { files: stored, entries: [textEntry("modrinth.index.json", index), ...entries] };
 }
 
 async function refuseBlocked(db: Db, { version, files }: { version: VersionRow; files: StoredFile[] }): Promise<void> {
@@ -90,7 +87,7 @@ async function refuseBlocked(db: Db, { version, files }: { version: VersionRow; 
   );
 }
 
-function lacking(version: VersionRow, { files }: { files: Parameters<typeof isStored>[0][] }): Fault {
+function lacking(version: VersionRow, { files }: { files: VersionFileRow[] }): Fault {
   const missing = files.filter((file) => !isStored(file)).map(({ path }) => path);
   return new Fault(
     "conflict",

@@ -36,7 +36,7 @@ export async function getAskedPack({ db }: Pick<Deps, "db">, { caller, link, slu
 type Asked = Asker & {
   slug: string;
   /** A channel (its newest version), a version, or undefined: the newest of `release`, or of the link's channel. */
-  ref?: string;
+  ref?: string | undefined;
 };
 
 /**

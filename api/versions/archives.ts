@@ -1,7 +1,8 @@
 import { findArchive } from "../../db/archive.ts";
 import { findJobBySubject, type JobRow } from "../../db/job.ts";
+import type { PackRow } from "../../db/pack.ts";
 import type { VersionRow } from "../../db/version.ts";
-import { listFiles } from "../../db/version-file.ts";
+import { listFiles, type Side } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { type BuildArchive, buildArchive } from "../../queues/build-archive.ts";
@@ -27,19 +28,32 @@ export function describeDownload({ pack, row }: { pack: { id: string }; row: Ver
   };
 }
 
+type Shape = { format?: "mrpack" | "zip" | undefined; side?: Side | undefined };
+export type FoundArchive = { url: string; download: Download } | { jobId: string };
+
 /** Address of an archive, or the job that builds it. */
-export async function getArchive(
-  versions: Versions,
-  {
-    format = "mrpack",
-    side = "both",
-    ...asked
-  }: Asked & { format?: "mrpack" | "zip"; side?: "both" | "client" | "server" },
-): Promise<{ url: string; download: Download } | { jobId: string }> {
-  const { db, storage, publicUrl, mailbox } = versions;
+export async function getArchive(versions: Versions, { format, side, ...asked }: Asked & Shape): Promise<FoundArchive> {
   const { pack, row } = await getPublished(versions, asked);
+  const { publicUrl } = versions;
   const base =
-    format === "mrpack" && pack.visibility !== "private" && publicUrl().startsWith("https://") ? publicUrl() : "";
+    format !== "zip" && pack.visibility !== "private" && publicUrl().startsWith("https://") ? publicUrl() : "";
+  return findOrBuild(versions, { pack, row, format, side, base, ownerId: asked.caller?.userId ?? null });
+}
+
+type Wanted = Shape & {
+  pack: Pick<PackRow, "id" | "slug" | "visibility">;
+  row: VersionRow;
+  /** Public address that the file addresses inside begin with; empty when it holds none. */
+  base: string;
+  ownerId: string | null;
+};
+
+/** The same of a published version that the asker may read. */
+export async function findOrBuild(
+  versions: Versions,
+  { pack, row, format = "mrpack", side = "both", base, ownerId }: Wanted,
+): Promise<FoundArchive> {
+  const { db, storage, mailbox } = versions;
   const payload: BuildArchive = { versionId: row.id, format, side, base };
   const archive = await findArchive(db, payload);
   if (archive) {
@@ -51,7 +65,7 @@ export async function getArchive(
   await requirePackable(versions, { row, format, side });
   const running = await findJobBySubject(db, { actor: buildArchive.name, subject: buildArchive.subject(payload) });
   if (running && isAnswer(running)) return { jobId: running.id };
-  const message = await want(db, buildArchive, { payload, ownerId: asked.caller?.userId ?? null });
+  const message = await want(db, buildArchive, { payload, ownerId });
   await mailbox.send(buildArchive.name, message);
   return { jobId: message.jobId };
 }
