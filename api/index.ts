@@ -14,6 +14,7 @@ import { type Collector, openCollector } from "./analytics/collector.ts";
 import { analytics } from "./analytics/index.ts";
 import { openAnalytics } from "./analytics/recorder.ts";
 import type { Api } from "./api.ts";
+import { appPasswords } from "./app-passwords/index.ts";
 import { avatars } from "./avatars/index.ts";
 import { bundles } from "./blobs/bundles.ts";
 import { blobs } from "./blobs/index.ts";
@@ -42,6 +43,8 @@ import { openapi } from "./openapi/index.ts";
 import { ops } from "./ops/index.ts";
 import { organizations } from "./organizations/index.ts";
 import { packs } from "./packs/index.ts";
+import { players } from "./players/index.ts";
+import { textures } from "./players/texture-routes.ts";
 import { problems } from "./problem.ts";
 import { openRateLimits } from "./rate-limits.ts";
 import { confirmPage } from "./registrations/confirm-page.ts";
@@ -95,6 +98,8 @@ export const features = {
   organizations,
   community,
   avatars,
+  players,
+  "app-passwords": appPasswords,
   events,
   registrations,
   calendars,
@@ -163,6 +168,8 @@ export async function makeApp(
   if (wanted("organizations")) app.use(organizations(api));
   if (wanted("community")) app.use(community(api));
   if (wanted("avatars")) app.use(avatars(api));
+  if (wanted("players")) app.use(players(api)).use(textures(api));
+  if (wanted("app-passwords")) app.use(appPasswords(api));
   if (wanted("calendars")) app.use(calendars(api));
   if (wanted("events")) app.use(events(api));
   if (wanted("sources")) app.use(sources(api));

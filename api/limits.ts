@@ -9,7 +9,7 @@ export function bodyLimits(maxBytes: number) {
       // Bytes for the embedded storage are streamed and forms are read by their routes; a POST may have no body at all.
       if (
         request.body === null ||
-        /^\/(storage\/|ops\/sign-|oauth\/|device$|v1\/auth\/oidc\/[^/]+\/code$|v1\/upload$|v1\/notifications\/unsubscribe\/[^/]+$|yggdrasil\/)/.test(
+        /^\/(storage\/|ops\/sign-|oauth\/|device$|v1\/auth\/oidc\/[^/]+\/code$|v1\/upload$|v1\/me\/players\/[^/]+\/(skin|cape)$|v1\/notifications\/unsubscribe\/[^/]+$|yggdrasil\/)/.test(
           new URL(request.url).pathname,
         )
       )

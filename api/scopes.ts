@@ -49,6 +49,7 @@ const areas: [prefix: string, area: string][] = [
   ["/v1/me/calendar", "events"],
   ["/v1/me/registrations", "events"],
   ["/v1/me", "account"],
+  ["/v1/players", "account"],
   ["/v1/organizations", "account"],
   ["/v1/invitations", "account"],
   ["/v1/reports", "account"],

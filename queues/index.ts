@@ -12,6 +12,7 @@ import { deliverWebhook } from "./deliver-webhook.ts";
 import { eraseUser } from "./erase-user.ts";
 import { extendEvents } from "./extend-events.ts";
 import { leaveEvents } from "./leave-events.ts";
+import { makeTexture } from "./make-texture.ts";
 import { mirrorReference } from "./mirror-reference.ts";
 import { notify } from "./notify.ts";
 import { publishVersion } from "./publish-version.ts";
@@ -38,6 +39,7 @@ export const actors: readonly Actor[] = [
   buildAlbumArchive,
   buildSolder,
   renderImage,
+  makeTexture,
   backfillImages,
   sendMail,
   relayFacts,

@@ -504,6 +504,52 @@ export const general: Record<string, Omit<Route, "names">> = {
     request: () => ({ path: `/v1/me/tokens/${Bun.randomUUIDv7()}` }),
     expected: signedIn(404),
   },
+  "GET /v1/me/app-passwords": { request: () => ({ path: "/v1/me/app-passwords" }), expected: signedIn(200) },
+  "POST /v1/me/app-passwords": {
+    request: () => ({ path: "/v1/me/app-passwords", body: { name: "launcher" } }),
+    expected: signedIn(201),
+  },
+  "DELETE /v1/me/app-passwords/:id": {
+    request: () => ({ path: `/v1/me/app-passwords/${someId}` }),
+    expected: signedIn(404),
+  },
+  "GET /v1/players/:player": { request: () => ({ path: "/v1/players/Nobody_here" }), expected: everybody(404) },
+  "GET /textures/:sha256": {
+    request: () => ({ path: `/textures/${sha256("worn by nobody")}` }),
+    expected: everybody(404),
+  },
+  "HEAD /textures/:sha256": {
+    request: () => ({ path: `/textures/${sha256("worn by nobody")}` }),
+    expected: everybody(404),
+  },
+  "GET /v1/me/players": { request: () => ({ path: "/v1/me/players" }), expected: signedIn(200) },
+  "POST /v1/me/players": {
+    request: () => ({ path: "/v1/me/players", body: { name: `P_${Math.random().toString(36).slice(2, 12)}` } }),
+    expected: signedIn(201),
+  },
+  "GET /v1/me/players/:id": { request: () => ({ path: `/v1/me/players/${someId}` }), expected: signedIn(404) },
+  "PATCH /v1/me/players/:id": {
+    request: () => ({ path: `/v1/me/players/${someId}`, body: { model: "slim" } }),
+    expected: signedIn(404),
+  },
+  "DELETE /v1/me/players/:id": { request: () => ({ path: `/v1/me/players/${someId}` }), expected: signedIn(404) },
+  // 400: they take a PNG.
+  "PUT /v1/me/players/:id/skin": {
+    request: () => ({ path: `/v1/me/players/${someId}/skin` }),
+    expected: signedIn(400),
+  },
+  "PUT /v1/me/players/:id/cape": {
+    request: () => ({ path: `/v1/me/players/${someId}/cape` }),
+    expected: signedIn(400),
+  },
+  "DELETE /v1/me/players/:id/skin": {
+    request: () => ({ path: `/v1/me/players/${someId}/skin` }),
+    expected: signedIn(404),
+  },
+  "DELETE /v1/me/players/:id/cape": {
+    request: () => ({ path: `/v1/me/players/${someId}/cape` }),
+    expected: signedIn(404),
+  },
   // 422: there is no such picture of his.
   "PUT /v1/me/avatar": {
     request: () => ({ path: "/v1/me/avatar", body: { image: Bun.randomUUIDv7() } }),

@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Value } from "@sinclair/typebox/value";
-import { Outcome, type Task } from "./decode/task.ts";
+import { Outcome, type Task, TextureOutcome, type TextureTask } from "./decode/task.ts";
 
 /** What has become of a task: an outcome, or why its process is no more. */
-export type Ending = Outcome | { died: string };
+export type Ending = Outcome | TextureOutcome | { died: string };
 
 export type DecoderProcess = {
-  run: (task: Task, signal: AbortSignal) => Promise<Ending>;
+  run: (task: Task | TextureTask, signal: AbortSignal) => Promise<Ending>;
   pid: number;
   alive: () => boolean;
   kill: () => Promise<void>;
@@ -30,13 +30,18 @@ export function startDecoderProcess({ folder, memoryBytes, timeoutMs }: Options)
     // Fewer arenas, so that memory goes back to the system between pictures; larger ones are spilled into our folder.
     env: { MALLOC_ARENA_MAX: "2", TMPDIR: folder },
     stdio: ["ignore", "ignore", "ignore"],
-    ipc: (message) => answer?.(Value.Check(Outcome, message) ? message : { died: "it answered nonsense" }),
+    ipc: (message) =>
+      answer?.(
+        Value.Check(Outcome, message) || Value.Check(TextureOutcome, message)
+          ? message
+          : { died: "it answered nonsense" },
+      ),
   });
   const kill = async () => {
     child.kill("SIGKILL");
     await child.exited;
   };
-  const run = async (task: Task, signal: AbortSignal): Promise<Ending> => {
+  const run = async (task: Task | TextureTask, signal: AbortSignal): Promise<Ending> => {
     const { promise, resolve } = Promise.withResolvers<Ending>();
     answer = resolve;
     void child.exited.then(() => resolve({ died: `it ended: ${child.signalCode ?? child.exitCode}` }));

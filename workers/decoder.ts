@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
 import { hasCode } from "../fault.ts";
 import type { Log } from "../log.ts";
-import type { Task } from "./decode/task.ts";
+import type { Outcome, Task, TextureOutcome, TextureTask } from "./decode/task.ts";
 import { type DecoderProcess, type Ending, startDecoderProcess } from "./decoder-process.ts";
 
 /** Decodes images in processes of their own, which live and die without this one. Nothing is started before it is asked. */
@@ -14,12 +14,15 @@ export type Decoder = {
    * Waits for its turn: what is `urgent` goes before everything that is not. `begin` is asked just before the image is
    * decoded; undefined when it says no. Throws the signal's reason.
    */
-  decode: (task: Omit<Task, "maxPixels">, options: Turn) => Promise<Ending | undefined>;
+  decode: (task: Omit<Task, "maxPixels">, options: Turn) => Promise<Outcome | Died | undefined>;
+  /** The same for a texture, which goes before everything that is not urgent. */
+  decodeTexture: (task: TextureTask, signal: AbortSignal) => Promise<TextureOutcome | Died>;
   /** The processes of this moment. */
   pids: () => number[];
   close: () => Promise<void>;
 };
 
+type Died = { died: string };
 type Turn = { urgent: boolean; signal: AbortSignal; begin?: () => Promise<boolean> };
 
 /** As many as `render-image` takes at once; back-fill is one at a time, so that one is always left for what is new. */
@@ -54,28 +57,41 @@ export function openDecoder({ config, log }: { config: Config; log: Log }): Deco
     slot.idle.unref();
     free.push(slot);
   };
+  const decodeInTurn = async (
+    task: Task | TextureTask,
+    { urgent, signal, begin }: Turn,
+  ): Promise<Ending | undefined> => {
+    await prepare();
+    const slot = await take(urgent);
+    clearTimeout(slot.idle);
+    try {
+      signal.throwIfAborted();
+      if (!slot.process?.alive())
+        slot.process = startDecoderProcess({ folder: own, memoryBytes: config.IMAGE_MEMORY_BYTES, timeoutMs });
+      if (begin && !(await begin())) return undefined;
+      const ending = await slot.process.run(task, signal);
+      signal.throwIfAborted();
+      if ("died" in ending) log.warn({ died: ending.died }, "a decoder ended in the middle of an image");
+      return ending;
+    } finally {
+      giveBack(slot);
+    }
+  };
   return {
     openFolder: async () => {
       await prepare();
       const path = await mkdtemp(join(own, "image-"));
       return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
     },
-    decode: async (task, { urgent, signal, begin }) => {
-      await prepare();
-      const slot = await take(urgent);
-      clearTimeout(slot.idle);
-      try {
-        signal.throwIfAborted();
-        if (!slot.process?.alive())
-          slot.process = startDecoderProcess({ folder: own, memoryBytes: config.IMAGE_MEMORY_BYTES, timeoutMs });
-        if (begin && !(await begin())) return undefined;
-        const ending = await slot.process.run({ ...task, maxPixels: config.IMAGE_MAX_PIXELS }, signal);
-        signal.throwIfAborted();
-        if ("died" in ending) log.warn({ died: ending.died }, "a decoder ended in the middle of an image");
-        return ending;
-      } finally {
-        giveBack(slot);
-      }
+    decode: async (task, turn) => {
+      const ending = await decodeInTurn({ ...task, maxPixels: config.IMAGE_MAX_PIXELS }, turn);
+      return ending && "texture" in ending ? { died: "it answered something else" } : ending;
+    },
+    decodeTexture: async (task, signal) => {
+      const ending = await decodeInTurn(task, { urgent: true, signal });
+      return ending && ("texture" in ending || "refused" in ending || "died" in ending)
+        ? ending
+        : { died: "it answered something else" };
     },
     pids: () => slots.flatMap(({ process }) => (process?.alive() ? process.pid : [])),
     close: async () => {

@@ -9,6 +9,8 @@ type Form<Taken> = {
   /** Of the file, which is the field `file`. */
   maxBytes: number;
   patience: Patience;
+  /** Told of each other field, once it has come; fields may stand before and behind the file. */
+  onField?: (name: string, value: string) => void;
   /** Takes the file as it comes; throws when its bytes break off. */
   take: (file: { name: string; bytes: AsyncIterable<Uint8Array> }) => Promise<Taken>;
 };
@@ -23,7 +25,10 @@ const fields = 20;
  * past `maxBytes`, `Fault("malformed")` for what is no form, breaks off or comes too slowly, `Fault("invalid")` for another
  * number of files; then `take` has ended too.
  */
-export async function readForm<Taken>(request: Request, { maxBytes, patience, take }: Form<Taken>): Promise<Taken> {
+export async function readForm<Taken>(
+  request: Request,
+  { maxBytes, patience, onField, take }: Form<Taken>,
+): Promise<Taken> {
   const announced = Number(request.headers.get("content-length") ?? 0);
   const tooLarge = () => new Fault("too-large", `Cannot take the file: it has more than ${maxBytes} bytes`);
   if (announced > maxBytes + aroundBytes) throw tooLarge();
@@ -45,6 +50,7 @@ export async function readForm<Taken>(request: Request, { maxBytes, patience, ta
   const finished = new Promise<void>((resolve) => parser.once("finish", resolve));
   const failBroken = (cause: unknown) => fail(cause instanceof Fault ? cause : breaksOff(cause));
   parser.on("error", failBroken);
+  if (onField) parser.on("field", onField);
   for (const limit of ["partsLimit", "fieldsLimit"] as const)
     parser.on(limit, () => fail(new Fault("malformed", `Cannot read the form: it has more than ${fields} fields`)));
   parser.on("filesLimit", () => fail(new Fault("invalid", "Cannot take the form: send one file in each")));

@@ -1,5 +1,6 @@
 import { findUser, type UserRow } from "../../db/account.ts";
 import { insertActivity } from "../../db/activity.ts";
+import { deleteAppPasswords } from "../../db/app-password.ts";
 import { listHeirs } from "../../db/erase-community.ts";
 import { findHiddenUserByName, hideUser, listOwnedSlugs, restoreUser } from "../../db/hidden-user.ts";
 import { findOtherAdmin, lockAdministration } from "../../db/managed-user.ts";
@@ -94,13 +95,14 @@ export async function restoreIn(tx: Db, userId: string): Promise<{ ver: number }
   return restored;
 }
 
-/** Ends all sessions and tokens of somebody whose counter is now `ver`, in the transaction of the caller, who tells them. */
+/** Ends all sessions, tokens and app passwords of somebody whose counter is now `ver`, in the transaction of the caller, who tells them. */
 export async function endAllIn(
   tx: Db,
   { userId, reason, ver }: { userId: string; reason: string; ver: number },
 ): Promise<Revocation[]> {
   const sessions = await endSessionsIn(tx, { userId, reason });
   const tokens = await endTokensIn(tx, { userId });
+  await deleteAppPasswords(tx, { userId });
   const user: Revocation = { kind: "user", subject: userId, ver };
   await insertRevocation(tx, user);
   return [user, ...sessions, ...tokens];

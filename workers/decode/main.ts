@@ -2,7 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import { Value } from "@sinclair/typebox/value";
 import { limitDecoder, render } from "./render.ts";
-import { Task } from "./task.ts";
+import { Task, TextureTask } from "./task.ts";
+import { renderTexture } from "./texture.ts";
 
 if (import.meta.main) {
   limitDecoder();
@@ -10,7 +11,8 @@ if (import.meta.main) {
   await writeFile("/proc/self/oom_score_adj", "1000").catch(() => undefined);
   process.on("disconnect", () => process.exit(0));
   process.on("message", async (message) => {
-    const task = Value.Parse(Task, message);
-    process.send?.(await render(task)); // what it throws ends this process, and the parent sees that
+    // What these throw ends this process, and the parent sees that.
+    if (Value.Check(TextureTask, message)) process.send?.(await renderTexture(message));
+    else process.send?.(await render(Value.Parse(Task, message)));
   });
 }

@@ -1,4 +1,5 @@
 import { type Static, Type as t } from "@sinclair/typebox";
+import { maxTextureSide } from "../../texture.ts";
 
 const Format = t.Union([t.Literal("webp"), t.Literal("avif")]);
 
@@ -46,3 +47,14 @@ export const Outcome = t.Union([
 ]);
 export type Outcome = Static<typeof Outcome>;
 export type Rendered = Exclude<Outcome, { refused: string } | { noRoom: true }>;
+
+const Side = t.Integer({ minimum: 1, maximum: maxTextureSide });
+
+/** What the decoder is asked about a texture: to write the PNG `input` of a folder anew, on a canvas of this size. */
+export const TextureTask = t.Object({ folder: t.String(), canvas: t.Object({ width: Side, height: Side }) });
+export type TextureTask = Static<typeof TextureTask>;
+export const TextureOutcome = t.Union([
+  t.Object({ refused: t.String() }),
+  t.Object({ texture: t.Literal("texture.png") }),
+]);
+export type TextureOutcome = Static<typeof TextureOutcome>;
