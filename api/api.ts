@@ -8,6 +8,7 @@ import type { RequestCounts } from "./health/request-counts.ts";
 import type { KnownImages } from "./images/known-images.ts";
 import type { Manifests } from "./launchers/releases.ts";
 import type { KnownLinks } from "./links/known-links.ts";
+import type { IdTokenKeys } from "./oauth/id-token-keys.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Tokens } from "./tokens.ts";
@@ -21,6 +22,7 @@ export type Api = Deps & {
   identify: Identify;
   passwords: Passwords;
   seal: Seal;
+  idTokenKeys: IdTokenKeys;
   requestCounts: RequestCounts;
   analytics: Analytics;
   knownImages: KnownImages<ImageRow>;

@@ -29,6 +29,8 @@ type HtmlPage = {
   headers?: Record<string, string>;
   /** Path of a script of our own, which then sends the forms: the browser sends none by itself. */
   script?: string;
+  /** Whether an answer to its form may lead to somebody else's address: browsers hold `form-action` against redirects too. */
+  leaves?: boolean;
   /** Origin of images that the script shows, besides our own. */
   images?: string;
   /** Elements of the head besides the title, escaped by whoever writes them. */
@@ -48,12 +50,13 @@ export function htmlPage({
   script,
   images,
   head = "",
+  leaves = false,
 }: HtmlPage): Response {
   const styleHash = new Bun.CryptoHasher("sha256").update(style).digest("base64");
   const [tag, allowed] =
     script === undefined
-      ? ["", "form-action 'self'"]
-      : [`<script src="${script}" defer></script>`, "script-src 'self'; connect-src 'self'; form-action 'none'"];
+      ? ["", leaves ? [] : ["form-action 'self'"]]
+      : [`<script src="${script}" defer></script>`, ["script-src 'self'", "connect-src 'self'", "form-action 'none'"]];
   const name = escapeHtml(title);
   const html = `<!doctype html>
 <html lang="${language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${name}</title>
@@ -68,7 +71,14 @@ ${body}
       "content-language": language,
       vary: "accept-language",
       "referrer-policy": "same-origin", // with no-referrer a browser sends the form with "Origin: null"
-      "content-security-policy": `default-src 'none'; style-src 'sha256-${styleHash}'; ${allowed}${images === undefined ? "" : `; img-src 'self' data: ${images}`}; base-uri 'none'; frame-ancestors 'none'`,
+      "content-security-policy": [
+        "default-src 'none'",
+        `style-src 'sha256-${styleHash}'`,
+        ...allowed,
+        ...(images === undefined ? [] : [`img-src 'self' data: ${images}`]),
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+      ].join("; "),
       ...headers,
     },
   });

@@ -36,6 +36,7 @@ import { openKnownLinks } from "./links/known-links.ts";
 import { packPages } from "./links/pages.ts";
 import { me } from "./me/index.ts";
 import { notifications } from "./notifications/index.ts";
+import { openIdTokenKeys } from "./oauth/id-token-keys.ts";
 import { oauth } from "./oauth/index.ts";
 import { objects } from "./objects/index.ts";
 import { oidc } from "./oidc/index.ts";
@@ -125,6 +126,7 @@ export async function makeApp(
   const identify = openIdentify({ tokens, revocations, accessTokens: openAccessTokens({ ...deps, revocations }) });
   const analyticsOfApi = openAnalytics({ collector, addressOf: addressOfClient });
   const knownLinks = openKnownLinks(deps);
+  const seal = openSeal(keys.tokenSecret);
   const api: Api = {
     ...deps,
     tokens,
@@ -132,7 +134,8 @@ export async function makeApp(
     identify,
     passwords: openPasswords(),
     rateLimits: openRateLimits({ store: deps.rates, log: deps.log }),
-    seal: openSeal(keys.tokenSecret),
+    seal,
+    idTokenKeys: openIdTokenKeys({ ...deps, seal, keys }),
     requestCounts: openRequestCounts(),
     knownImages: openKnownImages({
       ...deps,

@@ -71,7 +71,8 @@ export function requireScope({ scopes: given }: Caller, request: Request): void 
   const { pathname } = new URL(request.url);
   const area = areas.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`))?.[1];
   const reads = request.method === "GET" || request.method === "HEAD" || readingPosts.includes(pathname);
-  const wanted = area === "admin" || area === "openid" ? [area] : reads ? [`${area}:read`, `${area}:write`] : [`${area}:write`];
+  const wanted =
+    area === "admin" || area === "openid" ? [area] : reads ? [`${area}:read`, `${area}:write`] : [`${area}:write`];
   if (area !== undefined && wanted.some((scope) => given.includes(scope))) return;
   throw new Fault(
     "not-allowed",

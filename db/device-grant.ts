@@ -61,25 +61,28 @@ export function claimDeviceGrant(
   });
 }
 
-type Decision = { id: string; confirmHash: string; state: "approved" | "denied" };
+type Decision = { id: string; confirmHash: string; state: "approved" | "denied"; playerId: string | null };
 
 /**
- * Settles a waiting grant as the browser that looks at it says; undefined when it waits for that browser no longer, or its
- * user has another password since. Users are locked before grants, so that a change of password comes before or after.
+ * Settles a waiting grant as the browser that looks at it says; undefined when it waits for that browser no longer, its user
+ * has another password since, or approves what asks for a player with none of his. Users are locked before grants, so that a change of password comes before or after.
  */
 export function settleDeviceGrant(
   db: Db,
-  { id, confirmHash, state }: Decision,
+  { id, confirmHash, state, playerId }: Decision,
 ): Promise<{ userId: string; device: string } | undefined> {
   return one<{ userId: string; device: string }>(db, {
     name: "device_grant_settle",
     text: `with holds as (select u.id, u.password_changes from account.device_grant g join account."user" u on u.id = g.user_id
         where g.id = $1 and u.disabled_at is null and u.deleted_at is null for share of u)
-      update account.device_grant g set state = $3, confirm_hash = null from holds
-      where g.id = $1 and g.confirm_hash = $2 and g.state = 'pending' and g.expires_at > clock_timestamp()
+      update account.device_grant g set state = $3, confirm_hash = null,
+        player_id = (select p.id from player.player p where p.id = $4 and p.user_id = g.user_id)
+      from holds where g.id = $1 and g.confirm_hash = $2 and g.state = 'pending' and g.expires_at > clock_timestamp()
         and g.user_id = holds.id and g.password_changes = holds.password_changes
+        and ($3 = 'denied' or 'Yggdrasil.PlayerProfiles.Select' <> all (g.scopes)
+          or exists (select from player.player p where p.id = $4 and p.user_id = g.user_id))
       returning g.user_id as "userId", g.device`,
-    values: [id, confirmHash, state],
+    values: [id, confirmHash, state, playerId],
   });
 }
 
@@ -89,15 +92,15 @@ type Redemption = { deviceHash: string; clientId: string };
 export function redeemDeviceGrant(
   tx: Db,
   { deviceHash, clientId }: Redemption,
-): Promise<{ userId: string; scopes: string[]; device: string } | undefined> {
-  return one<{ userId: string; scopes: string[]; device: string }>(tx, {
+): Promise<{ userId: string; scopes: string[]; device: string; playerId: string | null } | undefined> {
+  return one<{ userId: string; scopes: string[]; device: string; playerId: string | null }>(tx, {
     name: "device_grant_redeem",
     text: `with holds as (select u.id from account.device_grant g join account."user" u on u.id = g.user_id
         where g.device_hash = $1 and g.state = 'approved' for share of u)
       update account.device_grant g set state = 'used' from holds
       where g.device_hash = $1 and g.client_id = $2 and g.state = 'approved' and g.expires_at > clock_timestamp()
         and g.user_id = holds.id
-      returning g.user_id as "userId", g.scopes, g.device`,
+      returning g.user_id as "userId", g.scopes, g.device, g.player_id as "playerId"`,
     values: [deviceHash, clientId],
   });
 }

@@ -3,7 +3,7 @@ import { type Db, many, run } from "./query.ts";
 export type IdTokenKeyRow = {
   number: number;
   kid: string;
-  publicKey: Record<string, unknown>;
+  publicKey: { kty: string; n: string; e: string; kid: string; alg: string; use: string };
   sealed: string;
   ageSeconds: number;
 };

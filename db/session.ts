@@ -15,6 +15,10 @@ export type SessionRow = {
   scopes: string[] | null;
   /** Whether the password (or the provider) was shown a short time ago. */
   fresh: boolean;
+  /** Of a client's session: when its user showed his password. */
+  authenticatedAt: Date | null;
+  /** The player that it is for. */
+  playerId: string | null;
   login: string;
   roles: string[];
   ver: number;
@@ -34,6 +38,8 @@ export type NewSession = {
   lifetimeSeconds: number;
   /** The user's, when it is a password that opens this session. */
   passwordChanges: number | null;
+  authenticatedAt?: Date | undefined;
+  playerId?: string | undefined;
 };
 
 /** How long after signing in the password need not be asked for again. */
@@ -48,8 +54,8 @@ export function insertSession(db: Db, session: NewSession): Promise<number> {
     name: "session_insert",
     text: `with holds as (select id from account."user" where id = $2 and ($11::integer is null or password_changes = $11)
         and disabled_at is null and deleted_at is null for share)
-      insert into account.session (id, user_id, kind, salt, device, address, client_id, scopes, expires_at, fresh_at)
-      select $1, id, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), case when $10 then now() else 'epoch' end from holds`,
+      insert into account.session (id, user_id, kind, salt, device, address, client_id, scopes, expires_at, fresh_at, authenticated_at, player_id)
+      select $1, id, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), case when $10 then now() else 'epoch' end, $12, $13 from holds`,
     values: [
       session.id,
       session.userId,
@@ -62,6 +68,8 @@ export function insertSession(db: Db, session: NewSession): Promise<number> {
       session.lifetimeSeconds,
       session.fresh,
       session.passwordChanges,
+      session.authenticatedAt ?? null,
+      session.playerId ?? null,
     ],
   });
 }
@@ -71,10 +79,28 @@ export function findSession(db: Db, id: string): Promise<SessionRow | undefined>
   return one<SessionRow>(db, {
     name: "session_find",
     text: `select s.id, s.user_id as "userId", s.kind, s.salt, s.counter, s.client_id as "clientId", s.scopes, s.fresh_at > now() - make_interval(mins => $2) as fresh,
-        u.login, u.roles, u.ver
+        s.authenticated_at as "authenticatedAt", s.player_id as "playerId", u.login, u.roles, u.ver
       from account.session s join account."user" u on u.id = s.user_id
       where s.id = $1 and s.ended_at is null and s.expires_at > now() and u.disabled_at is null and u.deleted_at is null`,
     values: [id, freshMinutes],
+  });
+}
+
+/** Somebody who signed in with a browser, and how long ago. */
+export type BrowserSessionRow = { id: string; userId: string; login: string; ageSeconds: number };
+
+/** A browser's session that holds, when it began within so many seconds. */
+export function findBrowserSession(
+  db: Db,
+  { id, withinSeconds }: { id: string; withinSeconds: number },
+): Promise<BrowserSessionRow | undefined> {
+  return one<BrowserSessionRow>(db, {
+    name: "session_find_browser",
+    text: `select s.id, s.user_id as "userId", u.login, extract(epoch from now() - s.created_at)::integer as "ageSeconds"
+      from account.session s join account."user" u on u.id = s.user_id
+      where s.id = $1 and s.kind = 'web' and s.client_id is null and s.created_at > now() - make_interval(secs => $2)
+        and s.ended_at is null and s.expires_at > now() and u.disabled_at is null and u.deleted_at is null`,
+    values: [id, withinSeconds],
   });
 }
 

@@ -819,6 +819,8 @@ export const elsewhere = [
   /^GET \/(verify|reset|confirm|account-links\.js|share|share\.js|join|join\.js)$/,
   /^POST \/v1\/auth\/(email\/verify|password\/(forgot|reset))$/,
   /^DELETE \/v1\/auth\/sessions(\/current)?$/,
+  // tests/flows/openid.test.ts
+  /^(GET \/\.well-known\/openid-configuration|(GET|POST) \/oauth\/(authorize|logout|userinfo)|POST \/oauth\/(authorize|logout)\/[a-z-]+)$/,
   /^(GET \/\.well-known\/oauth-authorization-server|POST \/oauth\/(device_authorization|token|revoke)|(GET|POST) \/device)$/,
   /^(GET|HEAD|PUT) \/storage\/\*$/,
   // tests/flows/solder.test.ts

@@ -65,11 +65,11 @@ export function health(api: Api) {
     )
     .get(
       "/.well-known/jwks.json",
-      ({ set }) => {
+      async ({ set }) => {
         set.headers["cache-control"] = "public, max-age=60";
-        return api.tokens.publicKeys();
+        return { keys: [...api.tokens.publicKeys().keys, ...(await api.idTokenKeys.publicKeys())] };
       },
-      { detail: { summary: "Public keys of access tokens (RFC 7517)" } },
+      { detail: { summary: "Public keys of access and ID tokens (RFC 7517)" } },
     );
 }
 

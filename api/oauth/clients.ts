@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { OauthClient, ServiceClient } from "../../clients.ts";
 import type { Config } from "../../config.ts";
-import { type Scope, scopes } from "../scopes.ts";
+import { identityScopes, scopes } from "../scopes.ts";
 import type { Form } from "./form.ts";
 import { refuse } from "./refusal.ts";
 
@@ -13,11 +13,27 @@ export const commandLine: OauthClient = {
 };
 
 /** Who calls a token endpoint: a program that signs people in, or a service with roles of its own. */
-export type Client = { id: string; name: string; scopes: Scope[]; service?: { roles: string[] } };
+export type Client = {
+  id: string;
+  name: string;
+  scopes: string[];
+  redirectUris: string[];
+  postLogoutRedirectUris: string[];
+  idTokenAlg: IdTokenAlg;
+  service?: { roles: string[] };
+};
+/** Every OpenID client knows RS256 (OpenID Connect Core 1.0, 15.1); EdDSA is smaller, for those that know it too. */
+export type IdTokenAlg = "RS256" | "EdDSA";
 
 export type Clients = {
   /** The client of a request, by client_id, or by its secret where it has one (RFC 6749, 2.3). Throws `invalid_client`. */
   authenticate: (request: Request, form: Form) => Client;
+  /** A client that signs people in. */
+  find: (id: string | undefined) => Client | undefined;
+  /** The one for launchers that nobody has registered here. */
+  sharedId: string | undefined;
+  /** Whether any client may learn who signs in. */
+  identify: boolean;
   /** What people read in the place of a client's id. */
   nameOf: (id: string) => string;
 };
@@ -38,27 +54,41 @@ export function openClients({
       if (found && (found.client.service ? right : secret === undefined)) return found.client;
       throw refuse("invalid_client", "Cannot tell who asks: the client is unknown, or its secret is wrong");
     },
+    find: (id = "") => {
+      const client = known.get(id)?.client;
+      return client?.service ? undefined : client;
+    },
+    sharedId: OAUTH_CLIENTS.find(({ shared }) => shared)?.id,
+    identify: OAUTH_CLIENTS.some((client) => client.scopes.includes("openid")),
     nameOf: (id) => known.get(id)?.client.name ?? id,
   };
 }
 
 function toClient(given: OauthClient | ServiceClient): { client: Client; secretSha256?: string } {
-  const wrong = given.scopes.filter((scope) => !isScope(scope));
+  const possible: readonly string[] = "roles" in given ? scopes : [...scopes, ...identityScopes];
+  const wrong = given.scopes.filter((scope) => !possible.includes(scope));
   if (wrong.length > 0)
     throw new Error(
-      `Cannot start: the client "${given.id}" has the scope ${wrong.join(", ")}. There are ${scopes.join(", ")}`,
+      `Cannot start: the client "${given.id}" has the scope ${wrong.join(", ")}. There are ${possible.join(", ")}`,
     );
-  const client = { id: given.id, name: given.name ?? given.id, scopes: given.scopes.filter(isScope) };
-  return "roles" in given
-    ? {
-        client: { ...client, service: { roles: given.roles } },
-        ...(given.secretSha256 !== undefined && { secretSha256: given.secretSha256 }),
-      }
-    : { client };
+  const { id, name = id, scopes: most } = given;
+  const client: Client = { id, name, scopes: most, redirectUris: [], postLogoutRedirectUris: [], idTokenAlg: "RS256" };
+  if (!("roles" in given)) {
+    const { redirectUris = [], postLogoutRedirectUris = [], idTokenAlg = "RS256" } = given;
+    return { client: { ...client, redirectUris, postLogoutRedirectUris, idTokenAlg } };
+  }
+  return {
+    client: { ...client, service: { roles: given.roles } },
+    ...(given.secretSha256 !== undefined && { secretSha256: given.secretSha256 }),
+  };
 }
 
-function isScope(scope: string): scope is Scope {
-  return scopes.some((known) => known === scope);
+/** Whether a session's client is still there: one that the operator has removed ends its sessions. */
+export function isConfigured(
+  { OAUTH_CLIENTS, SERVICE_CLIENTS }: Pick<Config, "OAUTH_CLIENTS" | "SERVICE_CLIENTS">,
+  id: string,
+): boolean {
+  return [commandLine, ...OAUTH_CLIENTS, ...SERVICE_CLIENTS].some((client) => client.id === id);
 }
 
 /** The scopes that a client asks for, or all that it may be given; `invalid_scope` for any other (RFC 6749, 3.3). */

@@ -1,5 +1,6 @@
 import { Elysia } from "elysia";
 import { claimDeviceGrant, findWaitingGrant, settleDeviceGrant } from "../../db/device-grant.ts";
+import { listPlayers } from "../../db/player.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
 import { requireSecondFactor } from "../accounts/second-factor.ts";
@@ -8,6 +9,7 @@ import type { Api } from "../api.ts";
 import { pickLanguage } from "../html-page.ts";
 import { requireSameOrigin } from "../ops/operators.ts";
 import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
+import { asksForPlayer } from "./authorize.ts";
 import type { Clients } from "./clients.ts";
 import { hashCode } from "./device.ts";
 import { type Form, readForm } from "./form.ts";
@@ -41,8 +43,8 @@ export function devicePage(api: Api, clients: Clients) {
         requireSameOrigin(api, request);
         const form = await readForm(request);
         const action = form.get("action");
-        if (action === "approve") return settle(request, "approved");
-        if (action === "deny") return settle(request, "denied");
+        if (action === "approve") return settle(request, { state: "approved", playerId: form.get("player") ?? null });
+        if (action === "deny") return settle(request, { state: "denied", playerId: null });
         return look(request, { form, address: api.addressOf(request, server?.requestIP(request)?.address) });
       },
       hidden,
@@ -82,17 +84,22 @@ export function devicePage(api: Api, clients: Clients) {
       if (!grant) return again("gone", 404);
       const cookie = writeCookie(`${waiting.id}.${secret}`, api.config.DEVICE_EXPIRES_SECONDS);
       const client = clients.nameOf(grant.clientId);
-      return consentPage({ language, login, client, userCode: showUserCode(userCode), grant, cookie });
+      const players = asksForPlayer(grant) ? await listPlayers(api.db, userId) : undefined;
+      return consentPage({ language, login, client, userCode: showUserCode(userCode), grant, players, cookie });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       return again(toProblem(error), error.status);
     }
   }
 
-  async function settle(request: Request, state: "approved" | "denied"): Promise<Response> {
+  type Decision = { state: "approved" | "denied"; playerId: string | null };
+
+  async function settle(request: Request, { state, playerId }: Decision): Promise<Response> {
     const language = pickLanguage(request);
     const [id = "", secret = ""] = /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(readCookie(request))?.slice(1) ?? [];
-    const settled = id && (await settleDeviceGrant(api.db, { id, confirmHash: hashCode(secret), state }));
+    const player = playerId !== null && isId(playerId) ? playerId : null;
+    const decision = { id, confirmHash: hashCode(secret), state, playerId: player };
+    const settled = id && (await settleDeviceGrant(api.db, decision));
     if (!settled) return entryPage({ language, problem: "gone", providers }, 404);
     const visitor = await findVisitor(api, request);
     const cookies = [writeCookie("", 0), ...(visitor ? [await endVisit(api, visitor)] : [])];
@@ -116,6 +123,10 @@ export function devicePage(api: Api, clients: Clients) {
     const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
     return pairs.find((pair) => pair.startsWith(prefix))?.slice(prefix.length) ?? "";
   }
+}
+
+function isId(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }
 
 function toProblem({ code, extra }: Fault): PageProblem {

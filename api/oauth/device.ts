@@ -3,8 +3,9 @@ import { insertDeviceGrant, pollDeviceGrant, redeemDeviceGrant } from "../../db/
 import { isDuplicate } from "../../db/query.ts";
 import { makeSecret } from "../../keys.ts";
 import type { Api } from "../api.ts";
-import { type OpenSession, type Origin, openSession } from "../sessions/service.ts";
+import { type Origin, openSession } from "../sessions/service.ts";
 import { type Client, commandLine, pickScopes } from "./clients.ts";
+import { lifetimeOf, type Redeemed } from "./code.ts";
 import { type Form, need } from "./form.ts";
 import { refuse } from "./refusal.ts";
 import { makeUserCode, showUserCode } from "./user-code.ts";
@@ -60,25 +61,37 @@ export async function beginDeviceGrant(api: Api, { client, form, origin }: Asked
  * The session of a device whose user has approved it, once, or the reason why there is none yet (RFC 8628, 3.5). The
  * session is limited to the scopes that he saw, and is not fresh: his password was shown elsewhere.
  */
-export async function redeemDeviceCode(api: Api, { client, form, origin }: Asked): Promise<OpenSession> {
+export async function redeemDeviceCode(api: Api, { client, form, origin }: Asked): Promise<Redeemed> {
   const redemption = { deviceHash: hashCode(need(form, "device_code")), clientId: client.id };
-  const session = await api.db.transaction(async (tx) => {
+  const redeemed = await api.db.transaction(async (tx): Promise<Redeemed | undefined> => {
     const grant = await redeemDeviceGrant(tx, redemption);
     const user = grant && (await findUser(tx, grant.userId));
     if (!grant || !user) return undefined;
-    const { device, scopes } = grant;
+    const { device, scopes, playerId } = grant;
+    const lifetimeSeconds = lifetimeOf(scopes);
     const kind = client.id === commandLine.id ? "cli" : "launcher";
     // The change of a password takes approvals back itself: its number is not asked about again here.
     const { id, login, roles, ver } = user;
-    return openSession(
+    const session = await openSession(
       { db: tx, tokens: api.tokens },
       {
         user: { id, login, roles, ver },
-        origin: { device, address: origin.address, kind, clientId: client.id, scopes, fresh: false },
+        origin: {
+          device,
+          address: origin.address,
+          kind,
+          clientId: client.id,
+          scopes,
+          fresh: false,
+          ...(playerId !== null && { playerId }),
+          ...(lifetimeSeconds !== undefined && { lifetimeSeconds }),
+        },
       },
     );
+    // When he gave his password is not kept: the ID token does not say it.
+    return { session, nonce: null, authenticatedAt: null, playerId };
   });
-  if (session) return session;
+  if (redeemed) return redeemed;
   const polled = await pollDeviceGrant(api.db, redemption);
   if (!polled || polled.state === "used")
     throw refuse("invalid_grant", "Cannot sign in: the device code is unknown or was used. Begin again");

@@ -4,19 +4,26 @@ import type { Keys } from "../../keys.ts";
 import { site } from "../analytics/recorder.ts";
 import type { Api } from "../api.ts";
 import { originOf } from "../origin.ts";
-import { scopes } from "../scopes.ts";
 import { addressAllowance, beginAllowance, refreshAllowance } from "../sign-in-limits.ts";
 import { signing } from "../signer.ts";
 import { accessLifetimeSeconds } from "../tokens.ts";
+import { authorizePages } from "./authorize.ts";
+import { makeIdToken } from "./claims.ts";
 import { openClients } from "./clients.ts";
 import { beginDeviceGrant } from "./device.ts";
 import { devicePage } from "./device-page.ts";
 import { readForm } from "./form.ts";
-import { BeginDocument, MetadataDocument, RevokeDocument, TokenDocument } from "./model.ts";
+import { logoutPages } from "./logout.ts";
+import { describeServer } from "./metadata.ts";
+import { BeginDocument, DiscoveryDocument, MetadataDocument, RevokeDocument, TokenDocument } from "./model.ts";
 import { answerOauth } from "./refusal.ts";
-import { deviceGrantType, grantTokens, revokeToken } from "./token.ts";
+import { grantTokens, revokeToken } from "./token.ts";
+import { userinfo } from "./userinfo.ts";
 
-/** OAuth for launchers and services: device grant (RFC 8628), tokens (RFC 6749), revocation (RFC 7009), metadata (RFC 8414). */
+/**
+ * OAuth and OpenID Connect for launchers and services: codes and tokens (RFC 6749, 7636), device grant (RFC 8628), revocation
+ * (RFC 7009), metadata (RFC 8414).
+ */
 export function oauth(api: Api, keys: Keys) {
   const clients = openClients(api.config);
   const { config, rateLimits } = api;
@@ -31,15 +38,18 @@ export function oauth(api: Api, keys: Keys) {
       throw error;
     }
   };
+  /** It changes with the configuration only. */
+  const describe = () =>
+    Response.json(describeServer(api.publicUrl(), clients), { headers: { "cache-control": "public, max-age=300" } });
   return new Elysia({ tags: ["oauth"] })
     .use(devicePage(api, clients))
+    .use(authorizePages(api, clients))
+    .use(logoutPages(api, clients))
+    .use(userinfo(api))
     .use(signing(keys))
     .derive(({ request, server }) => ({ address: api.addressOf(request, server?.requestIP(request)?.address) }))
-    .get(
-      "/.well-known/oauth-authorization-server",
-      () => Response.json(describeServer(api.publicUrl()), { headers: { "cache-control": "public, max-age=300" } }),
-      { detail: MetadataDocument },
-    )
+    .get("/.well-known/oauth-authorization-server", () => describe(), { detail: MetadataDocument })
+    .get("/.well-known/openid-configuration", () => describe(), { detail: DiscoveryDocument })
     .post(
       "/oauth/device_authorization",
       ({ request, address, set }) =>
@@ -57,14 +67,19 @@ export function oauth(api: Api, keys: Keys) {
           // Polls have a pace of their own.
           if (asked.form.get("grant_type") === "refresh_token")
             await rateLimits.take([refreshAllowance(config, address)], set.headers);
-          const { session, refreshable } = await grantTokens(api, asked);
-          if (asked.form.get("grant_type") === deviceGrantType)
+          const { refreshable, ...granted } = await grantTokens(api, asked);
+          const { session } = granted;
+          const { client } = asked;
+          if (!["refresh_token", "client_credentials"].includes(asked.form.get("grant_type") ?? ""))
             await api.analytics.record({ kind: "sign-in", subject: site, request, from: address, caller: null });
+          const accessToken = await signAccess(session);
+          const openId = session.scopes?.includes("openid");
           return {
-            access_token: await signAccess(session),
+            access_token: accessToken,
             token_type: "Bearer",
             expires_in: accessLifetimeSeconds,
             ...(refreshable && { refresh_token: session.refreshToken }),
+            ...(openId && { id_token: await makeIdToken(api, { ...granted, client, accessToken }) }),
             scope: session.scopes?.join(" "),
           };
         }),
@@ -79,23 +94,4 @@ export function oauth(api: Api, keys: Keys) {
         }),
       { detail: RevokeDocument },
     );
-}
-
-/** RFC 8414, 2. There is no authorization endpoint: browsers sign in by themselves, devices by code. */
-function describeServer(issuer: string) {
-  const authentication = ["none", "client_secret_basic", "client_secret_post"];
-  return {
-    issuer,
-    token_endpoint: `${issuer}/oauth/token`,
-    device_authorization_endpoint: `${issuer}/oauth/device_authorization`,
-    revocation_endpoint: `${issuer}/oauth/revoke`,
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
-    scopes_supported: scopes,
-    response_types_supported: [],
-    grant_types_supported: [deviceGrantType, "refresh_token", "client_credentials"],
-    token_endpoint_auth_methods_supported: authentication,
-    revocation_endpoint_auth_methods_supported: authentication,
-    ui_locales_supported: ["en", "ru"],
-    service_documentation: `${issuer}/openapi`,
-  };
 }

@@ -1,5 +1,8 @@
 import type { WaitingGrant } from "../../db/device-grant.ts";
+import type { PlayerRow } from "../../db/player.ts";
 import { escapeHtml, htmlPage, type Language } from "../html-page.ts";
+import { choosePlayer } from "./authorize-pages.ts";
+import { authorizeTexts } from "./authorize-texts.ts";
 import { type DeviceTexts, deviceTexts } from "./texts.ts";
 
 /** Why the page is shown once more: a fault's code or reason, or what is special to this page. */
@@ -47,12 +50,15 @@ type ConsentPage = {
   client: string;
   userCode: string;
   grant: WaitingGrant;
+  /** Undefined when no player is asked for. */
+  players: PlayerRow[] | undefined;
   cookie: string;
 };
 
 /** The page that says what is about to be let in, and asks. */
-export function consentPage({ language, login, client, userCode, grant, cookie }: ConsentPage): Response {
+export function consentPage({ language, login, client, userCode, grant, players, cookie }: ConsentPage): Response {
   const text = deviceTexts[language];
+  const approve = players?.length === 0 ? "" : `<button name="action" value="approve">${text.approve}</button>`;
   const scopes = grant.scopes.map((scope) => `<li>${escapeHtml(text.scopes[scope] ?? scope)}</li>`).join("");
   return htmlPage({
     language,
@@ -67,7 +73,7 @@ export function consentPage({ language, login, client, userCode, grant, cookie }
 <dt>${text.may}</dt><dd><ul>${scopes || `<li>${text.nothing}</li>`}</ul></dd></dl>
 <p>${text.warning}</p>
 <form method="post" action="/device">
-<button name="action" value="approve">${text.approve}</button><button name="action" value="deny">${text.deny}</button>
+${players ? choosePlayer(authorizeTexts[language], players) : ""}${approve}<button name="action" value="deny">${text.deny}</button>
 </form>`,
   });
 }

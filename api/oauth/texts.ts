@@ -7,6 +7,12 @@ const scopesEn: Record<string, string> = {
   "account:read": "see your profile and sessions",
   "account:write": "change your profile",
   admin: "run this server, as far as you may",
+  openid: "know your account again",
+  profile: "see your name, picture and language",
+  email: "see your e-mail address",
+  offline_access: "stay signed in for up to three months",
+  "Yggdrasil.PlayerProfiles.Select": "see the player that you choose",
+  "Yggdrasil.Server.Join": "join game servers as this player",
 };
 
 const en = {
@@ -86,6 +92,12 @@ const ru: DeviceTexts = {
     "account:read": "видеть ваш профиль и сеансы",
     "account:write": "менять ваш профиль",
     admin: "управлять этим сервером, насколько можете вы",
+    openid: "узнавать вашу учётную запись",
+    profile: "видеть ваше имя, картинку и язык",
+    email: "видеть ваш адрес почты",
+    offline_access: "оставаться в вашей учётной записи до трёх месяцев",
+    "Yggdrasil.PlayerProfiles.Select": "видеть игрока, которого вы выберете",
+    "Yggdrasil.Server.Join": "заходить на игровые серверы этим игроком",
   },
 };
 

@@ -6,27 +6,38 @@ import { accessTokenPrefix } from "../access-tokens.ts";
 import type { Api } from "../api.ts";
 import { type OpenSession, type Origin, openSession, refreshSession, revokeSessions } from "../sessions/service.ts";
 import { type Client, pickScopes } from "./clients.ts";
+import { isRefreshable, type Redeemed, redeemAuthorizationCode } from "./code.ts";
 import { redeemDeviceCode } from "./device.ts";
 import { type Form, need } from "./form.ts";
+import { deviceGrantType } from "./metadata.ts";
 import { refuse } from "./refusal.ts";
 
-export const deviceGrantType = "urn:ietf:params:oauth:grant-type:device_code";
-
 type Asked = { client: Client; form: Form; origin: Origin };
-/** A session, and what its access token is limited to. A service gets no refresh token: it has its secret (RFC 6749, 4.4.3). */
-export type Granted = { session: OpenSession; refreshable: boolean };
+/** A service gets no refresh token: it has its secret (RFC 6749, 4.4.3). */
+export type Granted = Redeemed & { refreshable: boolean };
 
 /** Exchanges what a client was given for tokens (RFC 6749, 5; RFC 8628, 3.4). */
 export async function grantTokens(api: Api, asked: Asked): Promise<Granted> {
   const type = need(asked.form, "grant_type");
-  if (type === deviceGrantType) return { session: await redeemDeviceCode(api, asked), refreshable: true };
-  if (type === "refresh_token") return { session: await refreshGrant(api, asked), refreshable: true };
-  if (type === "client_credentials") return { session: await serviceGrant(api, asked), refreshable: false };
-  throw refuse("unsupported_grant_type", `Cannot grant tokens: ask with ${deviceGrantType} or refresh_token`);
+  if (type === "authorization_code") return asOpenId(await redeemAuthorizationCode(api, asked));
+  if (type === deviceGrantType) return asOpenId(await redeemDeviceCode(api, asked));
+  if (type === "refresh_token") return { ...(await refreshGrant(api, asked)), refreshable: true };
+  if (type === "client_credentials")
+    return { session: await serviceGrant(api, asked), ...unknownSignIn, refreshable: false };
+  throw refuse(
+    "unsupported_grant_type",
+    `Cannot grant tokens: ask with authorization_code, ${deviceGrantType} or refresh_token`,
+  );
+}
+
+const unknownSignIn = { nonce: null, authenticatedAt: null, playerId: null };
+
+function asOpenId(redeemed: Redeemed): Granted {
+  return { ...redeemed, refreshable: isRefreshable(redeemed.session.scopes) };
 }
 
 /** The same successor as POST /v1/auth/refresh gives, for the client that the session belongs to (RFC 6749, 6). */
-async function refreshGrant(api: Api, { client, form }: Asked): Promise<OpenSession> {
+async function refreshGrant(api: Api, { client, form }: Asked): Promise<Redeemed> {
   const token = need(form, "refresh_token");
   const parsed = api.tokens.parseRefresh(token);
   const before = parsed && (await findSession(api.db, parsed.sessionId));
@@ -34,7 +45,8 @@ async function refreshGrant(api: Api, { client, form }: Asked): Promise<OpenSess
     throw refuse("invalid_grant", "Cannot go on with this session: sign in again");
   const scopes = pickScopes(form.get("scope"), before.scopes ?? []);
   try {
-    return { ...(await refreshSession(api, token)), scopes };
+    const { authenticatedAt, playerId } = before;
+    return { session: { ...(await refreshSession(api, token)), scopes }, nonce: null, authenticatedAt, playerId };
   } catch (error) {
     if (error instanceof Fault && error.code === "not-signed-in") throw refuse("invalid_grant", error.message);
     throw error;

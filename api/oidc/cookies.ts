@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import { makeSecret } from "../../keys.ts";
 import type { Api } from "../api.ts";
 
-type Cookie = { name: string; path: string; sameSite: "Lax" | "Strict"; maxAgeSeconds: number };
+export type Cookie = { name: string; path: string; sameSite: "Lax" | "Strict"; maxAgeSeconds: number };
 type Public = Pick<Api, "publicUrl">;
 
 /** Stands for one browser while sign-ins are under way: the provider sends it back with a link, hence Lax. */
@@ -15,13 +15,14 @@ function nameOf({ publicUrl }: Public, cookie: Cookie): string {
   return publicUrl().startsWith("https://") ? `__Host-${cookie.name}` : cookie.name;
 }
 
-function write(api: Public, cookie: Cookie, value: string): string {
+/** A Set-Cookie header; an empty value removes the cookie. */
+export function writeCookie(api: Public, cookie: Cookie, value: string): string {
   const where = api.publicUrl().startsWith("https://") ? "Path=/; Secure" : `Path=${cookie.path}`;
   const maxAgeSeconds = value === "" ? 0 : cookie.maxAgeSeconds;
   return `${nameOf(api, cookie)}=${value}; ${where}; HttpOnly; SameSite=${cookie.sameSite}; Max-Age=${maxAgeSeconds}`;
 }
 
-function read(api: Public, cookie: Cookie, request: Request): string | undefined {
+export function readCookie(api: Public, cookie: Cookie, request: Request): string | undefined {
   const prefix = `${nameOf(api, cookie)}=`;
   const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
   return pairs.find((pair) => pair.startsWith(prefix))?.slice(prefix.length);
@@ -29,24 +30,25 @@ function read(api: Public, cookie: Cookie, request: Request): string | undefined
 
 /** What a browser is recognised by: the same for all its tabs, 256 random bits. */
 export function readBinding(api: Public, request: Request): string | undefined {
-  const value = read(api, binding, request);
+  const value = readCookie(api, binding, request);
   return value !== undefined && /^[\w-]{43}$/.test(value) ? value : undefined;
 }
 
 /** The browser's binding, made anew when it has none, and the Set-Cookie header that keeps it. */
 export function bindBrowser(api: Public, request: Request): { value: string; cookie: string } {
   const value = readBinding(api, request) ?? makeSecret();
-  return { value, cookie: write(api, binding, value) };
+  return { value, cookie: writeCookie(api, binding, value) };
 }
 
 /** The Set-Cookie header with which a page of ours fetches the tokens of a session, within five minutes. */
 export function writeHandover(api: Pick<Api, "publicUrl" | "seal">, sessionId: string): string {
-  return write(api, handover, `${sessionId}.${api.seal.derive("handover", sessionId)}`);
+  return writeCookie(api, handover, `${sessionId}.${api.seal.derive("handover", sessionId)}`);
 }
 
 /** The session of such a cookie, when we made it. */
 export function readHandover(api: Pick<Api, "publicUrl" | "seal">, request: Request): string | undefined {
-  const [, sessionId = "", mac = ""] = /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(read(api, handover, request) ?? "") ?? [];
+  const [, sessionId = "", mac = ""] =
+    /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(readCookie(api, handover, request) ?? "") ?? [];
   if (mac === "") return undefined;
   const right = api.seal.derive("handover", sessionId);
   return timingSafeEqual(Buffer.from(mac), Buffer.from(right)) ? sessionId : undefined;
@@ -54,5 +56,5 @@ export function readHandover(api: Pick<Api, "publicUrl" | "seal">, request: Requ
 
 /** The Set-Cookie header that removes it. */
 export function clearHandover(api: Public): string {
-  return write(api, handover, "");
+  return writeCookie(api, handover, "");
 }

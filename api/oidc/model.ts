@@ -5,7 +5,7 @@ export const ProviderParams = t.Object({ provider: t.String({ pattern: "^[a-z0-9
 /** A path of ours: never another host, not even for browsers that read \ as /. */
 const ReturnTo = t.String({
   pattern: "^/(?![/\\\\])[!-\\[\\]-~]*$",
-  maxLength: 500,
+  maxLength: 3_100,
   description: "A path here to go on to",
 });
 export const StartQuery = t.Object({ returnTo: t.Optional(ReturnTo) }, { additionalProperties: false });

@@ -17,6 +17,7 @@ import {
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
+import { isConfigured } from "../oauth/clients.ts";
 import type { Revocations } from "../revocations.ts";
 import { accessLifetimeSeconds, type Caller, type Tokens } from "../tokens.ts";
 
@@ -40,6 +41,11 @@ export type Origin = {
   scopes?: string[];
   /** False when the password was shown elsewhere: on the page where a device was let in. */
   fresh?: boolean;
+  /** Of a client's session: when its user showed his password, and the player that it is for. */
+  authenticatedAt?: Date | undefined;
+  playerId?: string | undefined;
+  /** When it ends earlier than others of its kind. */
+  lifetimeSeconds?: number;
 };
 
 /** A session with what its tokens say. */
@@ -53,7 +59,7 @@ export type OpenSession = {
   refreshToken: string;
 };
 
-type Sessions = Pick<Deps, "db"> & { tokens: Tokens; revocations: Revocations };
+type Sessions = Pick<Deps, "db" | "config"> & { tokens: Tokens; revocations: Revocations };
 
 /** Who signs in. `passwordChanges` when it is by password: one that is changed meanwhile opens nothing (401). */
 type SigningIn = { id: string; login: string; roles: string[]; ver: number; passwordChanges?: number };
@@ -63,7 +69,7 @@ export async function openSession(
   { db, tokens }: { db: Db; tokens: Tokens },
   { user, origin }: { user: SigningIn; origin: Origin },
 ): Promise<OpenSession> {
-  const { device, address, kind, clientId = null, scopes = null, fresh = true } = origin;
+  const { device, address, kind, clientId = null, scopes = null, fresh = true, authenticatedAt, playerId } = origin;
   const session = {
     id: Bun.randomUUIDv7(),
     userId: user.id,
@@ -74,8 +80,10 @@ export async function openSession(
     clientId,
     scopes,
     fresh,
-    lifetimeSeconds: lifetimeSeconds[kind],
+    lifetimeSeconds: origin.lifetimeSeconds ?? lifetimeSeconds[kind],
     passwordChanges: user.passwordChanges ?? null,
+    authenticatedAt,
+    playerId,
   };
   if ((await insertSession(db, session)) === 0)
     throw new Fault("not-signed-in", "Cannot sign in: the account was changed at this moment");
@@ -102,6 +110,10 @@ export async function refreshSession(sessions: Sessions, refreshToken: string): 
   const parsed = tokens.parseRefresh(refreshToken);
   const session = parsed && (await findSession(db, parsed.sessionId));
   if (!parsed || !session || !tokens.isRefreshGenuine(parsed, session.salt)) throw refused();
+  if (session.clientId !== null && !isConfigured(sessions.config, session.clientId)) {
+    await revokeSessions(sessions, { userId: session.userId, reason: "its client was removed", only: session.id });
+    throw refused();
+  }
   const { counter } = parsed;
   const successor = ({ userId, login, roles, ver, scopes }: Omit<Advanced, "counter">): OpenSession => ({
     userId,

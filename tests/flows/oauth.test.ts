@@ -395,7 +395,7 @@ describe("what is no request of OAuth", () => {
     expect(json).toMatchObject({
       issuer: system.url,
       device_authorization_endpoint: `${system.url}/oauth/device_authorization`,
-      grant_types_supported: [deviceGrant, "refresh_token", "client_credentials"],
+      grant_types_supported: ["authorization_code", deviceGrant, "refresh_token", "client_credentials"],
     });
     expect(headers.get("cache-control")).toBe("public, max-age=300");
     for (const endpoint of [json.jwks_uri, json.service_documentation])
