@@ -18,6 +18,7 @@ import { appPasswords } from "./app-passwords/index.ts";
 import { avatars } from "./avatars/index.ts";
 import { bundles } from "./blobs/bundles.ts";
 import { blobs } from "./blobs/index.ts";
+import { openKnownBlobs } from "./blobs/known-blobs.ts";
 import { calendars } from "./calendars/index.ts";
 import { openIdentify } from "./caller.ts";
 import { community } from "./community/index.ts";
@@ -25,9 +26,11 @@ import { events } from "./events/index.ts";
 import { files } from "./files/index.ts";
 import { health } from "./health/index.ts";
 import { openRequestCounts } from "./health/request-counts.ts";
+import { home } from "./home/index.ts";
 import { images } from "./images/index.ts";
 import { openKnownImages } from "./images/known-images.ts";
 import { jobs } from "./jobs/index.ts";
+import { launchers } from "./launchers/index.ts";
 import { openManifests } from "./launchers/releases.ts";
 import { endConnections, type Leaving } from "./leaving.ts";
 import { bodyLimits, openAddresses } from "./limits.ts";
@@ -35,6 +38,7 @@ import { links } from "./links/index.ts";
 import { openKnownLinks } from "./links/known-links.ts";
 import { packPages } from "./links/pages.ts";
 import { me } from "./me/index.ts";
+import { modrinth } from "./modrinth/index.ts";
 import { notifications } from "./notifications/index.ts";
 import { openIdTokenKeys } from "./oauth/id-token-keys.ts";
 import { oauth } from "./oauth/index.ts";
@@ -63,6 +67,7 @@ import { openGive } from "./versions/give.ts";
 import { versions } from "./versions/index.ts";
 import { openPublicAnswers } from "./versions/public-answers.ts";
 import { webhooks } from "./webhooks/index.ts";
+import { yggdrasil } from "./yggdrasil/index.ts";
 
 type Making = Pick<Options, "keys" | "features"> & Opened & { leaving?: Leaving };
 export type RunningApi = { port: number; close: () => Promise<void> };
@@ -84,6 +89,8 @@ export const features = {
   packs,
   versions,
   links,
+  modrinth,
+  launchers,
   uploads,
   blobs,
   files,
@@ -101,6 +108,8 @@ export const features = {
   avatars,
   players,
   "app-passwords": appPasswords,
+  yggdrasil,
+  home,
   events,
   registrations,
   calendars,
@@ -143,8 +152,15 @@ export async function makeApp(
       look: (asked) => listShownImages(deps.db, { ...asked, after: null }),
     }),
     knownLinks,
+    knownBlobs: openKnownBlobs(deps),
     manifests: openManifests(deps),
-    give: openGive({ identify, knownLinks, analytics: analyticsOfApi, answers: openPublicAnswers(deps) }),
+    give: openGive({
+      identify,
+      knownLinks,
+      analytics: analyticsOfApi,
+      answers: openPublicAnswers(deps),
+      checkAfterSeconds: deps.config.CHECK_AFTER_SECONDS,
+    }),
     analytics: analyticsOfApi,
     addressOf: addressOfClient,
   };
@@ -173,13 +189,17 @@ export async function makeApp(
   if (wanted("avatars")) app.use(avatars(api));
   if (wanted("players")) app.use(players(api)).use(textures(api));
   if (wanted("app-passwords")) app.use(appPasswords(api));
+  if (wanted("yggdrasil")) app.use(yggdrasil(api, keys));
+  if (wanted("home")) app.use(home(api));
   if (wanted("calendars")) app.use(calendars(api));
   if (wanted("events")) app.use(events(api));
   if (wanted("sources")) app.use(sources(api));
   if (wanted("registrations")) app.use(registrations(api)).use(confirmPage());
   if (wanted("packs")) app.use(packs(api));
   if (wanted("versions")) app.use(versions(api));
+  if (wanted("launchers")) app.use(launchers(api));
   if (wanted("links")) app.use(links(api)).use(packPages(api));
+  if (wanted("modrinth")) app.use(modrinth(api));
   if (wanted("solder")) app.use(solder(api));
   if (wanted("uploads")) app.use(uploads(api));
   if (wanted("blobs")) app.use(blobs(api)).use(bundles(api));

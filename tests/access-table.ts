@@ -158,6 +158,7 @@ export const routes: Record<string, Route> = {
     names: "slug",
   },
   "GET /v1/packs/:slug/latest": { request: pack("/latest"), expected: readable(200), names: "slug" },
+  "GET /v1/packs/:slug/files.json": { request: pack("/files.json"), expected: readable(200), names: "slug" },
   "GET /v1/packs/:slug/versions": { request: pack("/versions"), expected: readable(200), names: "slug" },
   "POST /v1/packs/:slug/versions": {
     request: ({ slug, sha256, sizeBytes }) => ({
@@ -809,6 +810,8 @@ export const aliases = [
 /** Routes that ask for a role, or for nobody at all, and have tests of their own. */
 export const elsewhere = [
   ...aliases,
+  // tests/flows/launchers.test.ts
+  /^(GET|HEAD) \/(p|p\/t\/:token|hmcl)\/:slug\/\*$/,
   /^GET \/v1\/me\/notifications\/events$/,
   /^GET \/(status|livez|readyz|metrics|\.well-known\/jwks\.json)$/,
   /^POST \/v1\/auth\/(register|login|undelete|refresh)$/,
@@ -825,6 +828,11 @@ export const elsewhere = [
   /^(GET|HEAD|PUT) \/storage\/\*$/,
   // tests/flows/solder.test.ts
   /^GET (\/p\/t\/:token\/:slug)?\/solder(\/|$)/,
+  // tests/flows/yggdrasil.test.ts
+  /^[A-Z]+ \/yggdrasil(\/|$)/,
+  /^(GET|HEAD) \/$/,
+  // tests/flows/solder.test.ts
+  /^GET (\/p\/t\/:token\/:slug)?\/solder(\/|$)/,
   // tests/flows/bundles.test.ts
   /^POST \/p\/t\/:token\/:slug\/(bundle|urls)$/,
   // tests/flows/registrations.test.ts: from what a person or an organizer of an event may do.
@@ -839,6 +847,8 @@ export const elsewhere = [
   /^GET \/v1\/(events|organizations)\/:slug\/calendar\.ics$/,
   /^[A-Z]+ \/v1\/me\/calendar$/,
   /^GET \/v1\/me\/registrations$/,
+  // tests/flows/modrinth.test.ts
+  /^(GET|POST) \/modrinth(\/|$)/,
   // tests/flows/links.test.ts
   /^GET \/p\/(t\/:token|t\/:token\/:slug|:slug)$/,
   /^GET \/p\/(t\/:token\/)?:slug\/icon$/,

@@ -1,0 +1,85 @@
+import { Elysia } from "elysia";
+import { Fault } from "../../fault.ts";
+import { site } from "../analytics/recorder.ts";
+import { originOf } from "../origin.ts";
+import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
+import { answerGame, invalidCredentials, readBody } from "./answer.ts";
+import type { Game } from "./game.ts";
+import { Authenticate, Credentials, Refresh, Validate } from "./model.ts";
+import { authenticate, invalidate, refresh, requireGameToken, signOut } from "./sign-in.ts";
+
+/** As sessions name what games are signed in with. */
+const clientId = "yggdrasil";
+
+/** Signing in and out, and what a token is good for. */
+export function authServer({ api, addressOf, admit }: Game) {
+  const { config, rateLimits } = api;
+  /** The same tries as at the API's own sign-in; whoever has none left is told what a wrong password is told. */
+  const takeGuess = async ({ username, address }: { username: string; address: string }): Promise<void> => {
+    const allowances = [addressAllowance(config, address), ...signInAllowances(config, { login: username, address })];
+    await rateLimits.take(allowances).catch((error: unknown) => {
+      throw error instanceof Fault && error.code === "too-many" ? invalidCredentials() : error;
+    });
+  };
+  return new Elysia({ prefix: "/authserver" })
+    .post(
+      "/authenticate",
+      ({ request, server }) =>
+        answerGame(async () => {
+          const given = await readBody(request, Authenticate);
+          const address = addressOf({ request, server });
+          await takeGuess({ username: given.username, address });
+          const { device } = originOf(request, address);
+          const signedIn = await authenticate(api, given, {
+            device,
+            address,
+            kind: "launcher",
+            clientId,
+            fresh: false,
+          });
+          await api.analytics.record({ kind: "sign-in", subject: site, request, from: address, caller: null });
+          return signedIn;
+        }),
+      { detail: { summary: "Sign in with name and password" } },
+    )
+    .post(
+      "/refresh",
+      ({ request, server }) =>
+        answerGame(async () => {
+          await admit({ request, server });
+          return refresh(api, await readBody(request, Refresh));
+        }),
+      { detail: { summary: "Exchange a token for another, and choose a player" } },
+    )
+    .post(
+      "/validate",
+      ({ request, server }) =>
+        answerGame(async () => {
+          await admit({ request, server });
+          await requireGameToken(api, await readBody(request, Validate));
+          return undefined;
+        }),
+      { detail: { summary: "Whether a token is good" } },
+    )
+    .post(
+      "/invalidate",
+      ({ request, server }) =>
+        answerGame(async () => {
+          await admit({ request, server });
+          await invalidate(api, await readBody(request, Validate));
+          return undefined;
+        }),
+      { detail: { summary: "Sign out" } },
+    )
+    .post(
+      "/signout",
+      ({ request, server }) =>
+        answerGame(async () => {
+          const given = await readBody(request, Credentials);
+          await takeGuess({ username: given.username, address: addressOf({ request, server }) });
+          await signOut(api, given);
+          return undefined;
+        }),
+      { detail: { summary: "Sign out of all games, with name and password" } },
+    );
+}
