@@ -146,6 +146,12 @@ export const Config = t.Object({
   SWEEP_DOOMED_SECONDS: t.Integer({ default: 24 * 3600, minimum: 0 }),
   SWEEP_MAX_SHARE: t.Number({ default: 0.1, minimum: 0, maximum: 1 }),
   SWEEP_EVERY_SECONDS: seconds(3600),
+  CHECK_AFTER_SECONDS: t.Integer({
+    default: 900,
+    minimum: 1,
+    maximum: 7 * 24 * 3600,
+    description: "When launchers are told to look for updates again",
+  }),
   VERIFY_EVERY_SECONDS: t.Integer({
     default: 6 * 3600,
     minimum: 1,

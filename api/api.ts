@@ -3,6 +3,7 @@ import type { Deps } from "../deps.ts";
 import type { Seal } from "../seal.ts";
 import type { Passwords } from "./accounts/passwords.ts";
 import type { Analytics } from "./analytics/recorder.ts";
+import type { KnownBlobs } from "./blobs/known-blobs.ts";
 import type { Identify } from "./caller.ts";
 import type { RequestCounts } from "./health/request-counts.ts";
 import type { KnownImages } from "./images/known-images.ts";
@@ -27,6 +28,7 @@ export type Api = Deps & {
   analytics: Analytics;
   knownImages: KnownImages<ImageRow>;
   knownLinks: KnownLinks;
+  knownBlobs: KnownBlobs;
   manifests: Manifests;
   give: Give;
   /** The client's address, as far as it can be believed. */

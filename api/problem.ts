@@ -44,7 +44,8 @@ export function problemResponse(fault: Fault, traceId: string): Response {
     traceparent: writeTraceparent(traceId),
   };
   if (fault.status === 401) headers["www-authenticate"] = "Bearer";
-  const wait = fault.retryAfterSeconds ?? (fault.status === 503 ? 2 : undefined);
+  // Who was turned away at one moment is not to come back at one moment: from 1 to 4 seconds.
+  const wait = fault.retryAfterSeconds ?? (fault.status === 503 ? 1 + Math.floor(Math.random() * 4) : undefined);
   if (wait !== undefined) headers["retry-after"] = String(wait);
   return new Response(JSON.stringify(body), { status: fault.status, headers });
 }

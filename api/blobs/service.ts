@@ -1,8 +1,10 @@
 import { listReadableBlobs, type ReadableBlob, type Reader } from "../../db/blob.ts";
+import type { Db } from "../../db/query.ts";
 import { findWithdrawnFile } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import type { ShownType } from "../../storage/index.ts";
+import type { KnownBlobs } from "./known-blobs.ts";
 
 const privateSeconds = 300;
 const publicSeconds = 900;
@@ -52,16 +54,20 @@ export function signBlob({ storage, blob, method, fileName, shownAs }: Signing):
  * everybody else, whether it is here or not.
  */
 export async function signReadable(
-  { db, storage }: Pick<Deps, "db" | "storage">,
+  { db, storage, knownBlobs }: Pick<Deps, "db" | "storage"> & { knownBlobs: KnownBlobs },
   { sha256, reader, method }: { sha256: string; reader: Reader; method: "GET" | "HEAD" },
 ): Promise<string> {
-  const [blob] = await listReadableBlobs(db, { sha256: [sha256], reader });
-  if (!blob) {
-    const withdrawn = await findWithdrawnFile(db, { sha256, reader });
-    if (withdrawn) throw new Fault("gone", `The version with this file was withdrawn: ${withdrawn.reason}`);
-    throw new Fault("not-found", "There is no such file that you may read");
-  }
+  const look = () => locateReadable(db, { sha256, reader });
+  const blob = reader.userId === null ? await knownBlobs.ask(sha256, look) : await look();
   return signBlob({ storage, blob, method });
+}
+
+async function locateReadable(db: Db, { sha256, reader }: { sha256: string; reader: Reader }): Promise<ReadableBlob> {
+  const [blob] = await listReadableBlobs(db, { sha256: [sha256], reader });
+  if (blob) return blob;
+  const withdrawn = await findWithdrawnFile(db, { sha256, reader });
+  if (withdrawn) throw new Fault("gone", `The version with this file was withdrawn: ${withdrawn.reason}`);
+  throw new Fault("not-found", "There is no such file that you may read");
 }
 
 /** Addresses of many blobs, each checked. Those that the reader may not read are left out. */

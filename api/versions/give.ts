@@ -25,16 +25,28 @@ export type Give = (
   look: (asker: Asker) => Promise<Looked>,
 ) => Response | Promise<Response>;
 
-type Parts = { identify: Identify; answers: PublicAnswers; knownLinks: KnownLinks; analytics: Analytics };
+type Parts = {
+  identify: Identify;
+  answers: PublicAnswers;
+  knownLinks: KnownLinks;
+  analytics: Analytics;
+  /** When a launcher that looks for updates by itself should look again; each is told a little earlier or later. */
+  checkAfterSeconds: number;
+};
 
 /**
  * Gives what launchers ask for again and again. Where everybody gets the same, and to whoever has a share link, it comes from
  * memory for a second; so who calls is found out only when it matters. A link's holder is nobody else: his token is not read.
  */
-export function openGive({ identify, answers, knownLinks, analytics }: Parts): Give {
+export function openGive({ identify, answers, knownLinks, analytics, checkAfterSeconds }: Parts): Give {
   const respond = ({ request, server }: Asking, { body, etag, isPublic, download }: Looked, caller: Caller | null) => {
     const cache = isPublic ? "public, no-cache" : "private, no-cache";
-    const headers = { etag, "cache-control": cache, "content-type": body.type };
+    const headers = {
+      etag,
+      "cache-control": cache,
+      "content-type": body.type,
+      "sunduk-check-after": String(Math.round(checkAfterSeconds * (0.8 + 0.4 * Math.random()))),
+    };
     if (isUnchanged(request, etag)) return new Response(null, { status: 304, headers });
     if (download) analytics.note({ ...download, request, from: server, caller });
     return new Response(body, { headers });

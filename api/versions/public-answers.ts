@@ -27,7 +27,7 @@ type Settings = { bus: Pick<Bus, "subscribe">; keepMs?: number; maxBytes?: numbe
  * `pack.changed` on the bus makes it sooner: a lost hint costs no more than `keepMs`. The oldest go at `maxBytes` in all.
  */
 export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 ** 2 }: Settings): PublicAnswers {
-  const kept = new Map<string, { slug: string; answer: Looked; askedAtMs: number }>();
+  const kept = new Map<string, { slug: string; answer: Looked; untilMs: number }>();
   const asking = new Map<string, { slug: string; answer: Promise<Looked> }>();
   let keptBytes = 0;
   const keyOf = ({ slug, path, linkId = "" }: Question) => `${slug}/${linkId}/${path}`;
@@ -36,7 +36,7 @@ export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 **
     keptBytes -= kept.get(key)?.answer.body.size ?? 0;
     kept.delete(key);
   };
-  const keep = (key: string, entry: { slug: string; answer: Looked; askedAtMs: number }) => {
+  const keep = (key: string, entry: { slug: string; answer: Looked; untilMs: number }) => {
     kept.set(key, entry);
     keptBytes += entry.answer.body.size;
     // A Map keeps the order in which its keys came.
@@ -55,13 +55,14 @@ export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 **
   return {
     find: (question) => {
       const entry = kept.get(keyOf(question));
-      return entry && performance.now() - entry.askedAtMs < keepMs ? entry.answer : undefined;
+      return entry && performance.now() < entry.untilMs ? entry.answer : undefined;
     },
     ask: (question, look) => {
       const key = keyOf(question);
       const running = asking.get(key);
       if (running) return running.answer;
-      const askedAtMs = performance.now();
+      // Not all that was asked for at one moment is asked for at one moment again.
+      const untilMs = performance.now() + keepMs * (0.7 + 0.3 * Math.random());
       const flight = { slug: question.slug, answer: look() };
       asking.set(key, flight);
       const settle = (answer?: Looked) => {
@@ -69,7 +70,7 @@ export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 **
         asking.delete(key);
         drop(key);
         if (answer && (answer.isPublic || question.linkId !== undefined))
-          keep(key, { slug: question.slug, answer, askedAtMs });
+          keep(key, { slug: question.slug, answer, untilMs });
       };
       flight.answer.then(settle, () => settle());
       return flight.answer;

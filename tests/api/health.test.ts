@@ -210,7 +210,7 @@ test("/readyz is 503 while the database is away, says which part it is, and reco
     expect((await cut.call("GET", "/livez")).status).toBe(200);
     const request = await cut.call("GET", "/v1/packs");
     expect([request.status, request.json.code]).toEqual([503, "unavailable"]);
-    expect(request.headers.get("retry-after")).toBe("2");
+    expect(Number(request.headers.get("retry-after"))).toBeWithin(1, 5);
     expect((await cut.call("GET", "/metrics")).status).toBe(200);
     proxy = startDelayProxy({ targetPort: Number(url.port), port });
     await waitFor(async () => (await cut.call("GET", "/readyz")).status === 200, "readyz to recover");
