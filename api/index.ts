@@ -19,7 +19,6 @@ import { avatars } from "./avatars/index.ts";
 import { bundles } from "./blobs/bundles.ts";
 import { blobs } from "./blobs/index.ts";
 import { openKnownBlobs } from "./blobs/known-blobs.ts";
-import { openKnownBlobs } from "./blobs/known-blobs.ts";
 import { calendars } from "./calendars/index.ts";
 import { openIdentify } from "./caller.ts";
 import { community } from "./community/index.ts";
@@ -153,7 +152,6 @@ export async function makeApp(
       look: (asked) => listShownImages(deps.db, { ...asked, after: null }),
     }),
     knownLinks,
-    knownBlobs: openKnownBlobs(deps),
     knownBlobs: openKnownBlobs(deps),
     manifests: openManifests(deps),
     give: openGive({
