@@ -207,14 +207,16 @@ export function updatePackOwner(
   });
 }
 
+export type LockedPack = Pick<PackRow, "slug" | "name" | "java" | "memoryMb" | "serverAddress"> & {
+  publishedCount: number;
+};
+
 /** Locks a pack until the transaction ends, so that its versions are numbered one after the other. */
-export function lockPack(
-  tx: Db,
-  id: string,
-): Promise<{ publishedCount: number; slug: string; name: string } | undefined> {
-  return one(tx, {
+export function lockPack(tx: Db, id: string): Promise<LockedPack | undefined> {
+  return one<LockedPack>(tx, {
     name: "pack_lock",
-    text: `select published_count as "publishedCount", slug, name from pack.pack where id = $1 and deleted_at is null for update`,
+    text: `select published_count as "publishedCount", slug, name, java, memory_mb as "memoryMb", server_address as "serverAddress"
+      from pack.pack where id = $1 and deleted_at is null for update`,
     values: [id],
   });
 }

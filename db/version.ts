@@ -1,3 +1,4 @@
+import type { ManifestGroup } from "../formats/manifest.ts";
 import { type Db, many, one, run } from "./query.ts";
 
 export type Channel = "release" | "beta" | "alpha";
@@ -13,6 +14,12 @@ export type VersionRow = {
   loaderName: string | null;
   loaderVersion: string | null;
   changelog: string;
+  /** How it is started; null in a draft: as its pack, at publishing. */
+  java: string | null;
+  memoryMb: number | null;
+  serverAddress: string | null;
+  /** Of its optional files, in the author's order; null: none. */
+  groups: ManifestGroup[] | null;
   state: VersionState;
   contentDigest: string;
   revision: number;
@@ -24,12 +31,14 @@ export type VersionRow = {
   yankedAt: Date | null;
   withdrawnReason: string | null;
   manifestSha256: string | null;
+  /** When a draft is to be published by itself. */
+  publishAt: Date | null;
   fileCount: number;
   sizeBytes: number;
 };
 
 const columns = `v.id, v.pack_id as "packId", v.version, v.channel, v.minecraft, v.loader_name as "loaderName", v.loader_version as "loaderVersion",
-  v.changelog, v.state, v.content_digest as "contentDigest", v.revision, v.number, v.created_by as "createdBy", v.created_at as "createdAt",
+  v.changelog, v.java, v.memory_mb as "memoryMb", v.server_address as "serverAddress", v.groups, v.publish_at as "publishAt", v.state, v.content_digest as "contentDigest", v.revision, v.number, v.created_by as "createdBy", v.created_at as "createdAt",
   v.published_at as "publishedAt", v.yanked_at as "yankedAt", v.withdrawn_reason as "withdrawnReason", v.manifest_sha256 as "manifestSha256",
   (select count(*) from pack.version_file f where f.version_id = v.id) as "fileCount",
   (select coalesce(sum(f.size_bytes), 0)::bigint from pack.version_file f where f.version_id = v.id) as "sizeBytes"`;
@@ -87,83 +96,6 @@ export function listUnpublished(db: Db, packId: string): Promise<VersionRow[]> {
   });
 }
 
-export type NewVersion = {
-  id: string;
-  packId: string;
-  version: string;
-  channel: Channel;
-  minecraft: string;
-  loaderName: string | null;
-  loaderVersion: string | null;
-  changelog: string;
-  contentDigest: string;
-  createdBy: string;
-  expiresSeconds: number;
-};
-
-/** Throws a duplicate error when the pack has that version. */
-export function insertVersion(tx: Db, version: NewVersion): Promise<number> {
-  return run(tx, {
-    name: "version_insert",
-    text: `insert into pack.version (id, pack_id, version, channel, minecraft, loader_name, loader_version, changelog, content_digest, created_by, expires_at)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + make_interval(secs => $11))`,
-    values: [
-      version.id,
-      version.packId,
-      version.version,
-      version.channel,
-      version.minecraft,
-      version.loaderName,
-      version.loaderVersion,
-      version.changelog,
-      version.contentDigest,
-      version.createdBy,
-      version.expiresSeconds,
-    ],
-  });
-}
-
-/** Locks a version until the transaction ends, so that whoever changes it decides by what it says now. */
-export function lockVersion(
-  tx: Db,
-  id: string,
-): Promise<{ state: VersionState; revision: number; contentDigest: string; createdBy: string } | undefined> {
-  return one(tx, {
-    name: "version_lock",
-    text: `select state, revision, content_digest as "contentDigest", created_by as "createdBy" from pack.version where id = $1 for no key update`,
-    values: [id],
-  });
-}
-
-/** Changes a draft that the caller has locked. */
-export function updateDraft(tx: Db, draft: Omit<NewVersion, "packId" | "version">): Promise<number> {
-  return run(tx, {
-    name: "version_update_draft",
-    text: `update pack.version set channel = $2, minecraft = $3, loader_name = $4, loader_version = $5, changelog = $6, content_digest = $7,
-        expires_at = now() + make_interval(secs => $8), created_by = $9, revision = revision + 1, updated_at = now()
-      where id = $1 and state = 'draft'`,
-    values: [
-      draft.id,
-      draft.channel,
-      draft.minecraft,
-      draft.loaderName,
-      draft.loaderVersion,
-      draft.changelog,
-      draft.contentDigest,
-      draft.expiresSeconds,
-      draft.createdBy,
-    ],
-  });
-}
-
-export function deleteDraft(db: Db, id: string): Promise<number> {
-  return run(db, {
-    name: "version_delete_draft",
-    text: `delete from pack.version where id = $1 and state = 'draft'`,
-    values: [id],
-  });
-}
-
 /** draft → publishing, once. */
 export function startPublishing(tx: Db, id: string): Promise<number> {
   return run(tx, {
@@ -182,16 +114,36 @@ export function stopPublishing(tx: Db, id: string): Promise<number> {
   });
 }
 
-/** publishing → published, once: freezes the manifest and takes the next number of the pack, which the caller has locked. */
-export function settlePublished(
-  tx: Db,
-  settled: { id: string; number: number; publishedAt: Date; manifest: Uint8Array; manifestSha256: string },
-): Promise<number> {
+type Published = {
+  id: string;
+  number: number;
+  publishedAt: Date;
+  manifest: Uint8Array;
+  manifestSha256: string;
+  java: string | null;
+  memoryMb: number | null;
+  serverAddress: string | null;
+};
+
+/**
+ * publishing → published, once: freezes the manifest and how it is started, and takes the next number of the pack, which the
+ * caller has locked.
+ */
+export function settlePublished(tx: Db, settled: Published): Promise<number> {
   return run(tx, {
     name: "version_settle_published",
     text: `update pack.version set state = 'published', number = $2, published_at = $3, manifest = $4, manifest_sha256 = $5, expires_at = null,
-        revision = revision + 1, updated_at = now() where id = $1 and state = 'publishing'`,
-    values: [settled.id, settled.number, settled.publishedAt, settled.manifest, settled.manifestSha256],
+        java = $6, memory_mb = $7, server_address = $8, revision = revision + 1, updated_at = now() where id = $1 and state = 'publishing'`,
+    values: [
+      settled.id,
+      settled.number,
+      settled.publishedAt,
+      settled.manifest,
+      settled.manifestSha256,
+      settled.java,
+      settled.memoryMb,
+      settled.serverAddress,
+    ],
   });
 }
 

@@ -1,5 +1,5 @@
 import { Fault } from "../fault.ts";
-import type { ManifestFile, ManifestGroup } from "./manifest.ts";
+import type { ManifestFile, ManifestGroup, Side } from "./manifest.ts";
 
 type Grouped = { groups?: readonly ManifestGroup[] };
 type Choice = {
@@ -41,6 +41,23 @@ export function resolveGroups({ groups = [] }: Grouped, { chosen = [], refused =
   return taken;
 }
 
+type Said = Omit<ManifestGroup, "required" | "recommended"> & { required?: boolean; recommended?: boolean };
+
+/** A group with its keys in the manifest's order, without those that say nothing. */
+export function writeGroup(said: Said): ManifestGroup {
+  const { id, name, description, required, recommended, exclusive, requires = [], conflicts = [] } = said;
+  return {
+    id,
+    name,
+    ...(description && { description }),
+    ...(required && { required }),
+    ...(recommended && { recommended }),
+    ...(exclusive !== undefined && { exclusive }),
+    ...(requires.length > 0 && { requires }),
+    ...(conflicts.length > 0 && { conflicts }),
+  };
+}
+
 type Known = ReadonlyMap<string, ManifestGroup>;
 
 /** These groups and all that they require, directly or not. Ids that there are not are left out. */
@@ -72,22 +89,23 @@ export function findClash(known: Known, taken: ReadonlySet<string>): [string, st
 }
 
 type Selectable = Pick<ManifestFile, "side" | "group"> & { optional?: boolean };
-type Selection = {
-  side: "client" | "server";
+type Selection<File> = {
+  side: Side;
   /** Ids of the groups that are taken: what `resolveGroups` answers. */
   groups: ReadonlySet<string>;
-  /** Whether optional files that are in no group are wanted. */
-  optional: boolean;
+  /** Whether optional files that are in no group are wanted: all, none, or these. */
+  optional: boolean | ((file: File) => boolean);
 };
 
 /** The files of a manifest that such an installation has, in the manifest's order. */
 export function selectFiles<File extends Selectable>(
   { files }: { files: readonly File[] },
-  { side, groups, optional }: Selection,
+  { side, groups, optional }: Selection<File>,
 ): File[] {
+  const wants = (file: File) => (typeof optional === "boolean" ? optional : optional(file));
   return files.filter(
     (file) =>
-      (file.side === "both" || file.side === side) &&
-      (file.group === undefined ? optional || !file.optional : groups.has(file.group)),
+      (side === "both" || file.side === "both" || file.side === side) &&
+      (file.group === undefined ? !file.optional || wants(file) : groups.has(file.group)),
   );
 }

@@ -1,7 +1,8 @@
 import { insertAttempt } from "../db/blob.ts";
+import { insertVersion } from "../db/draft.ts";
 import { insertPack } from "../db/pack.ts";
 import { type Db, one, run } from "../db/query.ts";
-import { insertVersion, startPublishing } from "../db/version.ts";
+import { startPublishing } from "../db/version.ts";
 import { linkFiles, replaceFiles } from "../db/version-file.ts";
 import type { Deps } from "../deps.ts";
 import { digestStream } from "../digest.ts";

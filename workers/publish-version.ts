@@ -1,11 +1,11 @@
 import { insertActivity } from "../db/activity.ts";
 import { lockBlobs } from "../db/blob.ts";
 import { insertFact } from "../db/outbox.ts";
-import { lockPack, notePublished } from "../db/pack.ts";
+import { type LockedPack, lockPack, notePublished } from "../db/pack.ts";
 import type { Db } from "../db/query.ts";
 import { isSolderPack } from "../db/solder.ts";
 import { findVersionById, settlePublished, stopPublishing, type VersionRow } from "../db/version.ts";
-import { listFiles, listMissing } from "../db/version-file.ts";
+import { listFiles, listMissing, listPreviousDigests } from "../db/version-file.ts";
 import { Fault } from "../fault.ts";
 import type { Handle } from "../queues/actor.ts";
 import { buildSolder } from "../queues/build-solder.ts";
@@ -50,7 +50,7 @@ export const handle: Handle<PublishVersion, "db" | "bus" | "mailbox"> = async ({
   };
 };
 
-type Freeze = { version: VersionRow; pack: { slug: string; name: string; publishedCount: number } };
+type Freeze = { version: VersionRow; pack: LockedPack };
 
 async function freeze(tx: Db, { version, pack }: Freeze): Promise<boolean> {
   const files = await listFiles(tx, version.id);
@@ -59,6 +59,11 @@ async function freeze(tx: Db, { version, pack }: Freeze): Promise<boolean> {
   if (locked.length !== blobIds.length || (await listMissing(tx, version.id)).length > 0) return false;
   const { channel, minecraft, loaderName, loaderVersion } = version;
   const publishedAt = new Date();
+  const settings = {
+    java: version.java ?? pack.java,
+    memoryMb: version.memoryMb ?? pack.memoryMb,
+    serverAddress: version.serverAddress ?? pack.serverAddress,
+  };
   const manifest = renderManifest({
     pack: { slug: pack.slug, name: pack.name },
     version: version.version,
@@ -66,7 +71,10 @@ async function freeze(tx: Db, { version, pack }: Freeze): Promise<boolean> {
     publishedAt: publishedAt.toISOString(),
     minecraft,
     loader: loaderName === null ? null : { name: loaderName, version: loaderVersion ?? "" },
+    ...settings,
+    groups: version.groups,
     files,
+    previous: await listPreviousDigests(tx, version.packId),
   });
   const manifestSha256 = new Bun.CryptoHasher("sha256").update(manifest).digest("hex");
   const settled = await settlePublished(tx, {
@@ -75,6 +83,7 @@ async function freeze(tx: Db, { version, pack }: Freeze): Promise<boolean> {
     publishedAt,
     manifest,
     manifestSha256,
+    ...settings,
   });
   if (settled > 0) {
     await notePublished(tx, { id: version.packId, minecraft, loader: loaderName });

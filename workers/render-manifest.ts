@@ -1,10 +1,31 @@
 import type { VersionFileRow } from "../db/version-file.ts";
-import type { Manifest, ManifestFile } from "../formats/manifest.ts";
+import { writeGroup } from "../formats/groups.ts";
+import type { Manifest, ManifestFile, ManifestGroup } from "../formats/manifest.ts";
 
-type Frozen = Omit<Manifest, "formatVersion" | "files"> & { files: VersionFileRow[] };
+type Frozen = Omit<Manifest, "formatVersion" | "files" | "java" | "memoryMb" | "serverAddress" | "groups"> & {
+  java: string | null;
+  memoryMb: number | null;
+  serverAddress: string | null;
+  groups: ManifestGroup[] | null;
+  files: VersionFileRow[];
+  /** SHA-256 of the stored files of the version before, by their paths. */
+  previous: ReadonlyMap<string, string>;
+};
 
-/** Renders the manifest's bytes: the same model gives the same bytes for ever. `files` are sorted by path already. */
-export function renderManifest({ files, pack, version, channel, publishedAt, minecraft, loader }: Frozen): Uint8Array {
+/**
+ * Renders the manifest's bytes: the same model gives the same bytes for ever, also where it says nothing of what manifests
+ * learnt later. `files` are sorted by path already.
+ */
+export function renderManifest({
+  pack,
+  version,
+  channel,
+  publishedAt,
+  minecraft,
+  loader,
+  ...more
+}: Frozen): Uint8Array {
+  const { java, memoryMb, serverAddress, groups, files, previous } = more;
   const manifest: Manifest = {
     formatVersion: 1,
     pack,
@@ -13,15 +34,21 @@ export function renderManifest({ files, pack, version, channel, publishedAt, min
     publishedAt,
     minecraft,
     loader,
-    files: files.map(describeFile),
+    ...(java !== null && { java }),
+    ...(memoryMb !== null && { memoryMb }),
+    ...(serverAddress !== null && { serverAddress }),
+    ...(groups !== null && { groups: groups.map(writeGroup) }),
+    files: files.map((file) => describeFile(file, previous)),
   };
   return new TextEncoder().encode(JSON.stringify(manifest));
 }
 
-function describeFile(file: VersionFileRow): ManifestFile {
+function describeFile(file: VersionFileRow, previous: ReadonlyMap<string, string>): ManifestFile {
   const { path, side, optional, preserve, sizeBytes: size } = file;
+  const group = file.groupId !== null && { group: file.groupId };
   if (file.blobId !== null) {
     const { sha1, sha256, sha512, md5, murmur2 } = file;
+    const before = previous.get(path);
     return {
       path,
       size,
@@ -30,6 +57,8 @@ function describeFile(file: VersionFileRow): ManifestFile {
       optional,
       preserve,
       url: `/v1/blobs/${sha256}`,
+      ...group,
+      ...(before !== undefined && before !== sha256 && { previous: before }),
     };
   }
   const said = file.digests ?? {};
@@ -40,5 +69,5 @@ function describeFile(file: VersionFileRow): ManifestFile {
     md5: said.md5 ?? null,
     murmur2: said.murmur2 === undefined ? null : Number(said.murmur2),
   };
-  return { path, size, digests, side, optional, preserve, url: file.url ?? "", reference: true };
+  return { path, size, digests, side, optional, preserve, url: file.url ?? "", ...group, reference: true };
 }

@@ -1,8 +1,10 @@
 import type { Config } from "../../config.ts";
 import type { DeclaredFile as DeclaredRow } from "../../db/version-file.ts";
 import { Fault, type FaultPlace } from "../../fault.ts";
+import type { ManifestGroup } from "../../formats/manifest.ts";
 import { hostMatches, parseHostPatterns } from "../../outbound.ts";
 import { checkPath, findPathClashes } from "../../paths.ts";
+import { requireGroups } from "./declare-groups.ts";
 import type { DeclaredFile } from "./model.ts";
 
 const maxTold = 20;
@@ -10,7 +12,7 @@ const maxTold = 20;
 /** Checks what an author declares, and says all that is wrong with it at once: 422, or 413 past a limit. */
 export function readDeclared(
   files: DeclaredFile[],
-  { config, mirror }: { config: Config; mirror: boolean },
+  { config, mirror = false, groups }: { config: Config; mirror: boolean | undefined; groups: ManifestGroup[] | null },
 ): DeclaredRow[] {
   if (files.length > config.LIMIT_PACK_FILES)
     throw new Fault(
@@ -25,13 +27,19 @@ export function readDeclared(
     );
   requirePaths(files);
   requireOneSize(files);
+  requireGroups(groups ?? [], files);
+  const required = new Map((groups ?? []).map((group) => [group.id, group.required ?? false]));
   const patterns = parseHostPatterns(config.MIRROR_HOSTS.join(","));
-  return files.map((file) => declare(file, mirror ? patterns : undefined));
+  return files.map((file) => declare(file, { patterns: mirror ? patterns : undefined, required }));
 }
 
-function declare(file: DeclaredFile, patterns: string[] | undefined): DeclaredRow {
-  const { path, side, optional = false, preserve = false } = file;
-  const common = { path, side, optional, preserve };
+type Rules = { patterns: string[] | undefined; required: ReadonlyMap<string, boolean> };
+
+function declare(file: DeclaredFile, { patterns, required }: Rules): DeclaredRow {
+  const { path, side, group, preserve = false } = file;
+  // So that launchers that know no groups treat its files as they should.
+  const optional = group === undefined ? (file.optional ?? false) : !required.get(group);
+  const common = { path, side, optional, preserve, groupId: group ?? null };
   if (!("url" in file))
     return {
       ...common,
@@ -90,28 +98,4 @@ function requireOneSize(files: DeclaredFile[]): void {
       });
     sizes.set(file.sha256, file.size);
   }
-}
-
-type Terms = { channel: string; minecraft: string; loaderName: string | null; loaderVersion: string | null };
-
-/** Digest of all that must be equal for "the same version again": everything but the changelog, files in order of their paths. */
-export function digestContent({ channel, minecraft, loaderName, loaderVersion }: Terms, files: DeclaredRow[]): string {
-  const lines = files
-    .map(({ path, side, optional, preserve, sha256, sizeBytes, url, digests }) =>
-      JSON.stringify([
-        path,
-        side,
-        optional,
-        preserve,
-        sha256,
-        sizeBytes,
-        url,
-        digests && Object.entries(digests).sort(),
-      ]),
-    )
-    .sort();
-  return new Bun.CryptoHasher("sha256")
-    .update(JSON.stringify([channel, minecraft, loaderName, loaderVersion]))
-    .update(lines.join("\n"))
-    .digest("hex");
 }

@@ -1,9 +1,11 @@
 import type { VersionRow } from "../../db/version.ts";
+import { writeGroup } from "../../formats/groups.ts";
 import type { Version } from "./model.ts";
 
 /** A version as the API shows it. */
 export function describeVersion(slug: string, row: VersionRow): Version {
   const { version, channel, minecraft, loaderName, loaderVersion, changelog, state } = row;
+  const { java, memoryMb, serverAddress, groups } = row;
   return {
     pack: slug,
     version,
@@ -11,6 +13,10 @@ export function describeVersion(slug: string, row: VersionRow): Version {
     minecraft,
     loader: loaderName === null ? null : { name: loaderName, version: loaderVersion ?? "" },
     changelog,
+    ...(java !== null && { java }),
+    ...(memoryMb !== null && { memoryMb }),
+    ...(serverAddress !== null && { serverAddress }),
+    ...(groups !== null && { groups: groups.map(writeGroup) }),
     state,
     files: row.fileCount,
     sizeBytes: row.sizeBytes,

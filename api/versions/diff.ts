@@ -1,5 +1,7 @@
 import { listFiles, type VersionFileRow } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
+import { writeGroup } from "../../formats/groups.ts";
+import type { ManifestGroup } from "../../formats/manifest.ts";
 import type { Caller } from "../tokens.ts";
 import type { Diff } from "./model.ts";
 import { getPublished } from "./service.ts";
@@ -11,17 +13,36 @@ export async function getDiff(
   { db }: Pick<Deps, "db">,
   { caller, slug, from, to }: Asked,
 ): Promise<typeof Diff.static> {
-  const [older, newer] = await Promise.all(
-    [from, to].map(async (version) => listFiles(db, (await getPublished({ db }, { caller, slug, version })).row.id)),
-  );
-  return { from, to, ...compareFiles(older ?? [], newer ?? []) };
+  const look = async (version: string) => {
+    const { row } = await getPublished({ db }, { caller, slug, version });
+    return { groups: row.groups ?? [], files: await listFiles(db, row.id) };
+  };
+  const [older, newer] = await Promise.all([look(from), look(to)]);
+  return { from, to, ...compareFiles(older.files, newer.files), groups: compareGroups(older, newer) };
+}
+
+type Grouped = { groups: ManifestGroup[]; files: VersionFileRow[] };
+
+/** Groups by their ids; one has changed when it says something else, or other paths are in it. */
+function compareGroups(older: Grouped, newer: Grouped): (typeof Diff.static)["groups"] {
+  const [before, after] = [older, newer].map(({ groups, files }) => {
+    const paths = Map.groupBy(files, ({ groupId }) => groupId);
+    const describe = (group: ManifestGroup) => [writeGroup(group), paths.get(group.id)?.map(({ path }) => path)];
+    return new Map(groups.map((group) => [group.id, JSON.stringify(describe(group))]));
+  });
+  const ids = (which: Map<string, string> | undefined) => [...(which?.keys() ?? [])];
+  return {
+    added: ids(after).filter((id) => !before?.has(id)),
+    changed: ids(after).filter((id) => before?.has(id) && before.get(id) !== after?.get(id)),
+    removed: ids(before).filter((id) => !after?.has(id)),
+  };
 }
 
 /** Compares by path and digest: the same digest under another path, gone from the old one, is a move. */
 export function compareFiles(
   older: VersionFileRow[],
   newer: VersionFileRow[],
-): Omit<typeof Diff.static, "from" | "to"> {
+): Omit<typeof Diff.static, "from" | "to" | "groups"> {
   const before = new Map(older.map((file) => [file.path, file]));
   const after = new Map(newer.map((file) => [file.path, file]));
   const removed = older.filter(({ path }) => !after.has(path));

@@ -1,5 +1,6 @@
 import { Type as t } from "@sinclair/typebox";
-import { Slug } from "../packs/model.ts";
+import { ManifestGroup } from "../../formats/manifest.ts";
+import { Java, launchSettings, MemoryMb, ServerAddress, Slug } from "../packs/model.ts";
 import { PageQuery } from "../pages.ts";
 import { Sha256 } from "../uploads/model.ts";
 
@@ -22,10 +23,32 @@ const Loader = t.Union([
   t.Null(),
 ]);
 
+const GroupId = t.String({ pattern: "^[a-z0-9][a-z0-9-]{0,63}$" });
+const GroupIds = t.Array(GroupId, { maxItems: 100, uniqueItems: true });
+export const Group = t.Object(
+  {
+    id: GroupId,
+    name: t.String({ minLength: 1, maxLength: 100 }),
+    description: t.Optional(t.String({ maxLength: 2000 })),
+    required: t.Optional(t.Boolean({ description: "Always taken" })),
+    recommended: t.Optional(t.Boolean({ description: "Taken unless the player says otherwise" })),
+    exclusive: t.Optional(
+      t.String({ ...GroupId, description: "A word: of all groups that say the same one, at most one is taken" }),
+    ),
+    requires: t.Optional(GroupIds),
+    conflicts: t.Optional(GroupIds),
+  },
+  strict,
+);
+export type Group = typeof Group.static;
+
 const common = {
   path: t.String({ description: "Relative, its parts divided by /, at most 240 characters" }),
   side: Side,
-  optional: t.Optional(t.Boolean()),
+  optional: t.Optional(
+    t.Boolean({ description: "Of a file in a group its group says it: whether it is not required" }),
+  ),
+  group: t.Optional(GroupId),
   preserve: t.Optional(t.Boolean()),
 };
 const StoredFile = t.Object({ ...common, sha256: Sha256, size: t.Integer({ minimum: 0 }) }, strict);
@@ -51,6 +74,7 @@ export const DeclaredFile = t.Union([StoredFile, ReferenceFile]);
 export type DeclaredFile = typeof DeclaredFile.static;
 
 const Files = t.Array(DeclaredFile, { minItems: 1, maxItems: 100_000 });
+const Groups = t.Array(Group, { maxItems: 100 });
 const Changelog = t.String({ maxLength: 100_000, description: "Markdown" });
 const Mirror = t.Boolean({ description: "Fetch references whose host the operator allows, and keep their bytes" });
 
@@ -61,7 +85,9 @@ export const NewVersion = t.Object(
     minecraft: GameVersion,
     loader: Loader,
     changelog: t.Optional(Changelog),
+    ...launchSettings,
     mirror: t.Optional(Mirror),
+    groups: t.Optional(Groups),
     files: Files,
   },
   strict,
@@ -74,7 +100,9 @@ export const VersionChange = t.Object(
     minecraft: t.Optional(GameVersion),
     loader: t.Optional(Loader),
     changelog: t.Optional(Changelog),
+    ...launchSettings,
     mirror: t.Optional(Mirror),
+    groups: t.Optional(t.Array(Group, { maxItems: 100, description: "Said together with files" })),
     files: t.Optional(Files),
   },
   { additionalProperties: false, minProperties: 1 },
@@ -104,6 +132,10 @@ export const Version = t.Object({
   minecraft: t.String(),
   loader: Loader,
   changelog: t.String(),
+  java: t.Optional(Java),
+  memoryMb: t.Optional(MemoryMb),
+  serverAddress: t.Optional(ServerAddress),
+  groups: t.Optional(t.Array(ManifestGroup)),
   state: t.Union([t.Literal("draft"), t.Literal("publishing"), t.Literal("published"), t.Literal("withdrawn")]),
   files: t.Integer({ description: "How many" }),
   sizeBytes: t.Integer({ description: "Of all files whose size is known" }),
@@ -137,6 +169,7 @@ export const Diff = t.Object({
   changed: t.Array(Changed),
   removed: t.Array(Changed),
   moved: t.Array(t.Object({ from: t.String(), to: t.String(), size: t.Union([t.Integer(), t.Null()]) })),
+  groups: t.Object({ added: t.Array(t.String()), changed: t.Array(t.String()), removed: t.Array(t.String()) }),
   bytesToFetch: t.Integer({
     description: "Of what is added or changed and not in the older version under another path",
   }),

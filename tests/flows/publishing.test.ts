@@ -64,3 +64,154 @@ test("a pack's page says how it is started and which pictures it has; null remov
     expect((await change({ serverAddress })).json.serverAddress).toBe(serverAddress);
   await change({ serverAddress: "play.example.org" });
 });
+
+test("what a version does not say of how it is started comes from its pack, when it is published", async () => {
+  await change({ java: "17", memoryMb: 2048, serverAddress: null });
+  const files = [fileOf("a.txt", "one")];
+  await declare("1.0.0", { files, java: "21" });
+  expect((await author.call("GET", at("1.0.0"))).json).toMatchObject({ java: "21" });
+  await change({ memoryMb: 3072 });
+  const manifest = await publish("1.0.0");
+  expect([manifest.java, manifest.memoryMb, "serverAddress" in manifest]).toEqual(["21", 3072, false]);
+  await change({ java: "8", memoryMb: 512, serverAddress: "late.example.org" });
+  expect((await system.call("GET", `${at("1.0.0")}/manifest`)).json).toEqual(manifest);
+  const shown = (await system.call("GET", at("1.0.0"))).json;
+  expect([shown.java, shown.memoryMb, "serverAddress" in shown]).toEqual(["21", 3072, false]);
+  // The same declaration again is the same version; another Java is another one.
+  expect((await declare("1.0.0", { files, java: "21" })).status).toBe(200);
+  expect((await declare("1.0.0", { files, java: "17" })).status).toBe(409);
+  expect((await declare("1.0.0", { files })).status).toBe(409);
+});
+
+test("a draft's settings and groups change together with what they are about, and null gives them back to the pack", async () => {
+  const groups = [{ id: "extra", name: "Extra" }];
+  await declare("1.1.0", { files: [fileOf("a.txt", "one", { group: "extra" })], groups, java: "21", memoryMb: 1024 });
+  const patch = async (body: object) => {
+    const etag = (await author.call("GET", at("1.1.0"))).headers.get("etag") ?? "";
+    return author.call("PATCH", at("1.1.0"), { body, headers: { "if-match": etag } });
+  };
+  const changed = (await patch({ java: null, serverAddress: "localhost:25566" })).json;
+  expect(["java" in changed, changed.memoryMb, changed.serverAddress]).toEqual([false, 1024, "localhost:25566"]);
+  expect((await patch({ groups: [] })).json.errors).toEqual([{ pointer: "/files", detail: "is missing" }]);
+  expect((await patch({ files: [fileOf("a.txt", "one")] })).status).toBe(422);
+  expect((await patch({ files: [fileOf("a.txt", "one")], groups: [] })).json.groups).toBeUndefined();
+});
+
+test("groups are frozen with their files, which are optional for whoever knows no groups", async () => {
+  const groups = [
+    { id: "core", name: "Core", required: true, recommended: false, requires: [] },
+    { name: "Low", id: "low", exclusive: "quality", recommended: true, description: "For old machines" },
+    { id: "high", name: "High", exclusive: "quality", requires: ["core"] },
+  ];
+  const files = [
+    fileOf("a.txt", "one", { group: "core", optional: true }),
+    fileOf("b.txt", "two", { group: "low" }),
+    fileOf("c.txt", "three", { group: "high" }),
+    fileOf("d.txt", "one", { optional: true }),
+  ];
+  await declare("1.2.0", { files, groups });
+  const manifest = await publish("1.2.0");
+  expect(JSON.stringify(manifest.groups)).toBe(
+    JSON.stringify([
+      { id: "core", name: "Core", required: true },
+      { id: "low", name: "Low", description: "For old machines", recommended: true, exclusive: "quality" },
+      { id: "high", name: "High", exclusive: "quality", requires: ["core"] },
+    ]),
+  );
+  expect(manifest.files.map(({ path, group, optional }: any) => [path, group, optional])).toEqual([
+    ["a.txt", "core", false],
+    ["b.txt", "low", true],
+    ["c.txt", "high", true],
+    ["d.txt", undefined, true],
+  ]);
+  expect((await system.call("GET", at("1.2.0"))).json.groups).toEqual(manifest.groups);
+  expect((await declare("1.2.0", { files, groups })).status).toBe(200);
+  expect((await declare("1.2.0", { files, groups: groups.with(1, { id: "low", name: "Lower" }) })).status).toBe(409);
+  const diff = (await system.call("GET", `/v1/packs/${slug}/diff/1.0.0/1.2.0`)).json;
+  expect(diff.groups).toEqual({ added: ["core", "low", "high"], changed: [], removed: [] });
+});
+
+test("groups that make no sense are refused, with every place", async () => {
+  const file = (path: string, group: string) => fileOf(path, "one", { group });
+  const two = [file("a.txt", "a"), file("b.txt", "b")];
+  const cases: [object[], object[], string[]][] = [
+    [[{ id: "a", name: "A" }], two, ["/files/1/group"]],
+    [
+      [
+        { id: "a", name: "A" },
+        { id: "b", name: "B", requires: ["c"], conflicts: ["b"] },
+      ],
+      two,
+      ["/groups/1/requires/0", "/groups/1/conflicts/0"],
+    ],
+    [
+      [
+        { id: "a", name: "A" },
+        { id: "a", name: "B" },
+        { id: "b", name: "B" },
+        { id: "c", name: "C" },
+      ],
+      two,
+      ["/groups/1/id", "/groups/3"],
+    ],
+    [
+      [
+        { id: "a", name: "A", required: true, conflicts: ["b"] },
+        { id: "b", name: "B", required: true },
+      ],
+      two,
+      ["/groups/0"],
+    ],
+    [
+      [
+        { id: "a", name: "A", required: true, exclusive: "x" },
+        { id: "b", name: "B", exclusive: "x" },
+      ],
+      two,
+      ["/groups/1"],
+    ],
+    [
+      [
+        { id: "a", name: "A", requires: ["b"] },
+        { id: "b", name: "B", conflicts: ["a"] },
+      ],
+      two,
+      ["/groups/0"],
+    ],
+    [
+      [
+        { id: "a", name: "A", recommended: true, conflicts: ["b"] },
+        { id: "b", name: "B", recommended: true },
+      ],
+      two,
+      ["/groups/0"],
+    ],
+    [[{ id: "A", name: "A" }], [file("a.txt", "a")], ["/groups/0/id"]],
+    [Array.from({ length: 101 }, (_, index) => ({ id: `g${index}`, name: "G" })), two, ["/groups"]],
+  ];
+  for (const [groups, files, pointers] of cases) {
+    const refused = await declare("1.3.0", { files, groups });
+    expect([refused.status, refused.json.errors.map(({ pointer }: { pointer: string }) => pointer)]).toEqual([
+      422,
+      pointers,
+    ]);
+  }
+  const circle = [
+    { id: "a", name: "A", requires: ["b"] },
+    { id: "b", name: "B", requires: ["a"] },
+  ];
+  expect((await declare("1.3.0", { files: two, groups: circle })).status).toBe(201);
+});
+
+test("a file says what lay at its path in the version published before, where that was something else", async () => {
+  const files = [fileOf("a.txt", "one"), fileOf("b.txt", "two")];
+  await declare("2.0.0", { files });
+  expect((await publish("2.0.0")).files.map(({ previous }: any) => previous)).toEqual([undefined, undefined]);
+  await declare("2.1.0", { files: [fileOf("a.txt", "three"), fileOf("b.txt", "two"), fileOf("c.txt", "one")] });
+  const manifest = await publish("2.1.0");
+  expect(manifest.files.map(({ previous }: any) => previous)).toEqual([sha256("one"), undefined, undefined]);
+  // Withdrawn, it is nobody's base.
+  await author.call("POST", `${at("2.1.0")}/withdraw`, { body: { reason: "wrong" } });
+  await declare("2.2.0", { files: [fileOf("a.txt", "two"), fileOf("b.txt", "two")] });
+  expect((await publish("2.2.0")).files.map(({ previous }: any) => previous)).toEqual([sha256("one"), undefined]);
+});

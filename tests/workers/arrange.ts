@@ -1,5 +1,6 @@
 import type { ArchiveFormat } from "../../db/archive.ts";
-import { insertVersion, startPublishing } from "../../db/version.ts";
+import { insertVersion } from "../../db/draft.ts";
+import { startPublishing } from "../../db/version.ts";
 import { type DigestName, linkFiles, replaceFiles, type Side } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { handle as publish } from "../../workers/publish-version.ts";
