@@ -37,6 +37,8 @@ const areas: [prefix: string, area: string][] = [
   ["/v1/jobs", "packs"],
   ["/solder", "packs"],
   ["/helios", "packs"],
+  ["/p", "packs"],
+  ["/hmcl", "packs"],
   ["/v1/files", "files"],
   ["/v1/images", "files"],
   ["/v1/albums", "files"],
