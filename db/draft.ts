@@ -1,6 +1,5 @@
-import type { ManifestGroup } from "../formats/manifest.ts";
 import { type Db, one, run } from "./query.ts";
-import type { Channel, VersionState } from "./version.ts";
+import type { Channel, VersionGroup, VersionState } from "./version.ts";
 
 export type NewVersion = {
   id: string;
@@ -14,7 +13,7 @@ export type NewVersion = {
   java?: string | null;
   memoryMb?: number | null;
   serverAddress?: string | null;
-  groups?: ManifestGroup[] | null;
+  groups?: VersionGroup[] | null;
   contentDigest: string;
   createdBy: string;
   expiresSeconds: number;

@@ -1,9 +1,20 @@
-import type { ManifestGroup } from "../formats/manifest.ts";
 import { type Db, many, one, run } from "./query.ts";
 
 export type Channel = "release" | "beta" | "alpha";
 
 export type VersionState = "draft" | "publishing" | "published" | "withdrawn";
+
+/** Files that a player takes together, as the manifest says it. */
+export type VersionGroup = {
+  id: string;
+  name: string;
+  description?: string;
+  required?: true;
+  recommended?: true;
+  exclusive?: string;
+  requires?: string[];
+  conflicts?: string[];
+};
 
 export type VersionRow = {
   id: string;
@@ -19,7 +30,7 @@ export type VersionRow = {
   memoryMb: number | null;
   serverAddress: string | null;
   /** Of its optional files, in the author's order; null: none. */
-  groups: ManifestGroup[] | null;
+  groups: VersionGroup[] | null;
   state: VersionState;
   contentDigest: string;
   revision: number;
