@@ -16,6 +16,7 @@ import { postMail, writeSignInNotice } from "../accounts/mails.ts";
 import type { Api } from "../api.ts";
 import { confirmCaller, requireFreshCaller } from "../sessions/service.ts";
 import type { Caller } from "../tokens.ts";
+import { endGameSessionsIn } from "../yggdrasil/end.ts";
 import type { AppPassword, NewAppPassword } from "./model.ts";
 
 const mostAppPasswords = 20;
@@ -72,11 +73,15 @@ export async function listOwnAppPasswords({ db }: Pick<Api, "db">, { userId }: C
 /** Deletes an app password, and ends what was opened with it. 404 when the caller has none of that id. */
 export async function removeAppPassword(api: Api, { caller, id }: { caller: Caller; id: string }): Promise<void> {
   const { userId } = caller;
-  await api.db.transaction(async (tx) => {
+  const ended = await api.db.transaction(async (tx) => {
+    await lockUser(tx, userId); // whoever signs in with it at this moment does so first, or not at all
+    const opened = await endGameSessionsIn(tx, { userId, appPasswordId: id, reason: "the app password was deleted" });
     const [gone] = await deleteAppPasswords(tx, { userId, only: id });
     if (!gone) throw new Fault("not-found", "There is no such app password of yours");
     await insertActivity(tx, { userId, kind: "app-password-deleted", subject: gone.name });
+    return opened;
   });
+  for (const revocation of ended) api.revocations.tell(revocation);
 }
 
 /**

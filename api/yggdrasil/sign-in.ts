@@ -1,23 +1,16 @@
 import { findUser, findUserByName, type UserRow } from "../../db/account.ts";
 import { lockUser } from "../../db/identity.ts";
 import { findPlayersByName, listPlayers } from "../../db/player.ts";
-import type { Db } from "../../db/query.ts";
-import type { Revocation } from "../../db/revocation.ts";
-import {
-  findGameToken,
-  insertGameToken,
-  listGameSessions,
-  lockGameToken,
-  replaceGameToken,
-} from "../../db/yggdrasil.ts";
+import { findGameToken, insertGameToken, lockGameToken, replaceGameToken } from "../../db/yggdrasil.ts";
 import { hashToken } from "../../digest.ts";
 import { Fault, hasCode } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
 import { requirePassword } from "../accounts/service.ts";
 import type { Api } from "../api.ts";
 import { verifyAppPassword } from "../app-passwords/service.ts";
-import { endSessionsIn, type Origin, openSession, revokeSessions } from "../sessions/service.ts";
+import { type Origin, openSession, revokeSessions } from "../sessions/service.ts";
 import { forbiddenBecause, illegalArgument, invalidCredentials, invalidToken, readGameId, toGameId } from "./answer.ts";
+import { endGameSessionsIn } from "./end.ts";
 import type { Authenticate, Credentials, Refresh, Validate } from "./model.ts";
 
 /** What tokens of games begin with, so that scanners of leaked secrets know them, and none begins like an option. */
@@ -120,16 +113,6 @@ export async function signOut(api: Api, credentials: Credentials): Promise<void>
   const end = { userId: user.id, reason: "signed out of all games" };
   const ended = await api.db.transaction((tx) => endGameSessionsIn(tx, end));
   for (const revocation of ended) api.revocations.tell(revocation);
-}
-
-type End = { userId: string; reason: string; skip?: number; appPasswordId?: string };
-
-/** Ends somebody's sessions in games, in the transaction of the caller, who tells what it answers after the commit. */
-export async function endGameSessionsIn(tx: Db, { reason, ...which }: End): Promise<Revocation[]> {
-  const ended: Revocation[] = [];
-  for (const only of await listGameSessions(tx, which))
-    ended.push(...(await endSessionsIn(tx, { userId: which.userId, reason, only })));
-  return ended;
 }
 
 /** Who that is, or 403: of one cost and answer for a wrong password, an unknown name, and where a password alone is not enough. */

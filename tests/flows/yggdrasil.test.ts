@@ -470,7 +470,10 @@ test("a client that nobody here wrote signs in, refreshes, sends a skin and sign
   const { accessToken } = await client.refresh({ accessToken: signedIn.accessToken, clientToken });
   expect(await client.validate(signedIn.accessToken, clientToken)).toBe(false);
   const place = { accessToken, uuid: player.gameId, type: "skin" as const };
-  await client.setTexture({ ...place, texture: { data: makePng({ width: 64, height: 32 }), metadata: { model: "steve" } } });
+  await client.setTexture({
+    ...place,
+    texture: { data: makePng({ width: 64, height: 32 }), metadata: { model: "steve" } },
+  });
   const shown = await client.lookup(player.gameId, false);
   const textures = JSON.parse(Buffer.from(shown.properties.textures ?? "", "base64").toString());
   expect(textures.textures.SKIN.url).toStartWith(`${system.url}/textures/`);
