@@ -15,7 +15,6 @@ const verifiesPerMinute = 10;
 
 /** Of a share link's address; not there in others. */
 const link = { token: t.Optional(t.String()), slug: t.Optional(t.String()) };
-const Root = t.Object(link);
 const One = t.Object({ ...link, name: t.String() });
 const Two = t.Object({ ...link, name: t.String(), version: t.String() });
 const Key = t.Object({ ...link, key: t.String() });
@@ -49,14 +48,14 @@ export function solder(api: Api) {
     );
 }
 
-type Visit = Omit<Asking, "token"> & { params: { token?: string; slug?: string } };
+type Visit = Omit<Asking, "token"> & { params?: { token?: string; slug?: string } };
 type Shown = { token: string | undefined; slug: string };
 type Wanted = { pack?: string; path: string; look: (viewer: Viewer & Shown) => Promise<Looked> };
 
 /** The read API beneath an address: all packs, or the one of a share link. */
 function readApi(api: Api, base: string) {
   const detail = { hide: true };
-  const give = ({ params: { token, slug: linked }, request, server }: Visit, { pack, path, look }: Wanted) =>
+  const give = ({ params: { token, slug: linked } = {}, request, server }: Visit, { pack, path, look }: Wanted) =>
     answerSolder(() => {
       if (linked !== undefined && pack !== undefined && pack !== linked) throw refuse("Modpack does not exist");
       const shown = { token, slug: linked ?? pack ?? "*" };
@@ -75,7 +74,7 @@ function readApi(api: Api, base: string) {
         const full = includes(visit, "full");
         return give(visit, { path: `modpack?${full}`, look: (viewer) => listSolderPacks(api, { ...viewer, full }) });
       },
-      { params: Root, detail },
+      { detail },
     )
     .get(
       "/modpack/:name",
@@ -92,10 +91,7 @@ function readApi(api: Api, base: string) {
       },
       { params: Two, detail },
     )
-    .get("/mod", (visit) => give(visit, { path: "mod", look: (viewer) => listMods(api, viewer) }), {
-      params: Root,
-      detail,
-    })
+    .get("/mod", (visit) => give(visit, { path: "mod", look: (viewer) => listMods(api, viewer) }), { detail })
     .get(
       "/mod/:name",
       (visit) => {
