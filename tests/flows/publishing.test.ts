@@ -98,7 +98,7 @@ test("a draft's settings and groups change together with what they are about, an
 });
 
 test("groups are frozen with their files, which are optional for whoever knows no groups", async () => {
-  const groups = [
+  const groups: object[] = [
     { id: "core", name: "Core", required: true, recommended: false, requires: [] },
     { name: "Low", id: "low", exclusive: "quality", recommended: true, description: "For old machines" },
     { id: "high", name: "High", exclusive: "quality", requires: ["core"] },
