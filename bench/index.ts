@@ -9,6 +9,7 @@ const names = [
   "build",
   "install",
   "manifest",
+  "stampede",
   "job",
   "auth",
   "logins",
