@@ -39,6 +39,7 @@ const areas: [prefix: string, area: string][] = [
   ["/helios", "packs"],
   ["/p", "packs"],
   ["/hmcl", "packs"],
+  ["/modrinth", "packs"],
   ["/v1/files", "files"],
   ["/v1/images", "files"],
   ["/v1/albums", "files"],
@@ -64,15 +65,15 @@ const areas: [prefix: string, area: string][] = [
   ["/oauth/userinfo", "openid"],
 ];
 
-/** POSTs that change nothing. */
-const readingPosts = ["/v1/blobs/urls", "/v1/blobs/bundle", "/v1/shares/open", "/v1/analytics/events"];
+/** POSTs that change nothing begin with one of these. */
+const readingPosts = ["/modrinth/", "/v1/blobs/urls", "/v1/blobs/bundle", "/v1/shares/open", "/v1/analytics/events"];
 
 /** 403 when a limited token is used for something that it was not given. */
 export function requireScope({ scopes: given }: Caller, request: Request): void {
   if (given === null) return;
   const { pathname } = new URL(request.url);
   const area = areas.find(([prefix]) => pathname === prefix || pathname.startsWith(`${prefix}/`))?.[1];
-  const reads = request.method === "GET" || request.method === "HEAD" || readingPosts.includes(pathname);
+  const reads = ["GET", "HEAD"].includes(request.method) || readingPosts.some((path) => pathname.startsWith(path));
   const wanted =
     area === "admin" || area === "openid" ? [area] : reads ? [`${area}:read`, `${area}:write`] : [`${area}:write`];
   if (area !== undefined && wanted.some((scope) => given.includes(scope))) return;
