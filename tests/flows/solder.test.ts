@@ -111,8 +111,11 @@ describe("a public pack", () => {
     const after: Mod[] = (await get("/solder/api/modpack/open/1.1.0")).json.mods;
     const sodium = (mods: Mod[]) => mods.find(({ name }) => name === "sodium");
     expect(sodium(after)).toEqual(sodium(before) as never);
-    const { json } = await get("/solder/api/modpack/open");
-    expect([json.recommended, json.latest, json.builds]).toEqual(["1.0.0", "1.1.0", ["1.0.0", "1.1.0"]]);
+    const shown = await waitFor(async () => {
+      const { json } = await get("/solder/api/modpack/open");
+      return json.builds.length === 2 && json;
+    }, "the new build to be seen");
+    expect([shown.recommended, shown.latest, shown.builds]).toEqual(["1.0.0", "1.1.0", ["1.0.0", "1.1.0"]]);
   });
 
   test("gets the same zips when they are made again", async () => {
