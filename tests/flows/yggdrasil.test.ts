@@ -15,9 +15,13 @@ const invalidCredentials = {
 
 let system: System;
 let key: KeyObject;
+/** Two who are left as they are. */
+let one: Arrived;
+let other: Arrived;
 beforeAll(async () => {
   system = await startSystem({ apis: 1, environment: { YGGDRASIL_KEY: await makeGameKey() } });
   key = createPublicKey((await ask("GET", "")).json.signaturePublickey);
+  [one, other] = [await arrive(), await arrive()];
 });
 afterAll(() => system?.stop());
 
@@ -37,6 +41,8 @@ async function makePlayer(user: TestUser, name = `Player_${Date.now() % 100_000}
   if (status !== 201) throw new Error(`making ${name}: ${text}`);
   return { ...player, gameId: toId(player.id) } as { id: string; gameId: string; name: string };
 }
+
+type Arrived = Awaited<ReturnType<typeof arrive>>;
 
 /** Somebody with one player, signed in. */
 async function arrive() {
@@ -111,7 +117,7 @@ describe("signing in", () => {
   });
 
   test("a wrong password and an unknown name are told the same", async () => {
-    const { user, player } = await arrive();
+    const { user, player } = one;
     for (const username of [user.login, player.name, "nobody-here"]) {
       const answer = await ask("POST", "/authserver/authenticate", { username, password: "wrong" });
       expect([username, answer.status, answer.json]).toEqual([username, 403, invalidCredentials]);
@@ -162,7 +168,7 @@ describe("signing in", () => {
   });
 
   test("the token opens nothing but games", async () => {
-    const { accessToken } = await arrive();
+    const { accessToken } = one;
     expect((await openCall(system.url, accessToken)("GET", "/v1/me")).status).toBe(401);
     const kept = await sql("select token_hash from yggdrasil.token where token_hash = $1", [sha256(accessToken)]);
     expect(kept.rowCount).toBe(1);
@@ -211,7 +217,6 @@ describe("tokens", () => {
   });
 
   test("a player is chosen once, and only of one's own", async () => {
-    const other = await arrive();
     const user = await system.signUp();
     const [first, second] = [await makePlayer(user), await makePlayer(user)];
     const { accessToken } = await signIn(user.login);
@@ -279,7 +284,7 @@ describe("joining a server", () => {
     ask("GET", `/sessionserver/session/minecraft/hasJoined?username=${name}&serverId=${serverId}${more}`);
 
   test("of twenty servers that ask at once one is told, with signed properties", async () => {
-    const { player, accessToken } = await arrive();
+    const { player, accessToken } = one;
     const serverId = "-1a2b3c";
     expect((await join({ accessToken, selectedProfile: player.gameId, serverId })).status).toBe(204);
     expect((await hasJoined(player.name, "another")).status).toBe(204);
@@ -296,8 +301,7 @@ describe("joining a server", () => {
   });
 
   test("nobody joins as somebody else, without a token, or with one that has no player", async () => {
-    const { player, accessToken } = await arrive();
-    const other = await arrive();
+    const { player, accessToken } = one;
     const withoutPlayer = (await signIn((await system.signUp()).login)).accessToken;
     for (const [token, id] of [
       [accessToken, other.player.gameId],
@@ -330,7 +334,7 @@ describe("joining a server", () => {
   });
 
   test("a server that says where its player comes from is answered only when that is so", async () => {
-    const { player, accessToken } = await arrive();
+    const { player, accessToken } = one;
     await join({ accessToken, selectedProfile: player.gameId, serverId: "x3" });
     expect((await hasJoined(player.name, "x3", "&ip=203.0.113.9")).status).toBe(204);
     expect((await hasJoined(player.name, "x3", "&ip=127.0.0.1")).status).toBe(200);
@@ -346,7 +350,7 @@ describe("players", () => {
   const profile = (id: string, query = "") => ask("GET", `/sessionserver/session/minecraft/profile/${id}${query}`);
 
   test("a profile is signed only for who asks for that", async () => {
-    const { player } = await arrive();
+    const { player } = one;
     for (const query of ["", "?unsigned=true"]) {
       const { status, headers, json: body } = await profile(player.gameId, query);
       expect([status, headers.get("content-type")]).toEqual([200, json]);
@@ -359,20 +363,20 @@ describe("players", () => {
   });
 
   test("are found by their names, many at once", async () => {
-    const [one, other] = [(await arrive()).player, (await arrive()).player];
-    const asked = [one.name.toLowerCase(), "Nobody_here", other.name];
+    const { player } = one;
+    const asked = [player.name.toLowerCase(), "Nobody_here", other.player.name];
     for (const path of ["/api/profiles/minecraft", "/minecraftservices/minecraft/profile/lookup/bulk/byname"]) {
       const { json: found } = await ask("POST", path, asked);
       expect(found).toHaveLength(2);
-      expect(found).toContainEqual({ id: one.gameId, name: one.name });
+      expect(found).toContainEqual({ id: player.gameId, name: player.name });
     }
     expect((await ask("POST", "/api/profiles/minecraft", Array(101).fill("x"))).status).toBe(400);
-    const byName = `/api/users/profiles/minecraft/${one.name}`;
-    expect((await ask("GET", byName)).json).toEqual({ id: one.gameId, name: one.name });
+    const byName = `/api/users/profiles/minecraft/${player.name}`;
+    expect((await ask("GET", byName)).json).toEqual({ id: player.gameId, name: player.name });
     expect((await ask("GET", "/api/users/profiles/minecraft/Nobody_here")).status).toBe(204);
     const lookup = "/minecraftservices/minecraft/profile/lookup";
-    expect((await ask("GET", `${lookup}/name/${one.name}`)).json.id).toBe(one.gameId);
-    expect((await ask("GET", `${lookup}/${one.gameId}`)).json.name).toBe(one.name);
+    expect((await ask("GET", `${lookup}/name/${player.name}`)).json.id).toBe(player.gameId);
+    expect((await ask("GET", `${lookup}/${player.gameId}`)).json.name).toBe(player.name);
     expect((await ask("GET", `${lookup}/name/Nobody_here`)).status).toBe(404);
   });
 
@@ -384,8 +388,7 @@ describe("players", () => {
   };
 
   test("wear what their own account sends, and what nobody else does", async () => {
-    const { player, accessToken } = await arrive();
-    const other = await arrive();
+    const { player, accessToken } = one;
     for (const headers of [{}, bearer("nonsense"), { authorization: "Basic eA==" }]) {
       const answer = await sendSkin(player.gameId, headers as Record<string, string>);
       expect([answer.status, answer.headers.get("content-type")]).toEqual([401, json]);
@@ -418,7 +421,7 @@ describe("what newer games ask", () => {
     ask(method, `/minecraftservices${path}`, undefined, token === undefined ? {} : bearer(token));
 
   test("a player gets a pair of keys, signed for both generations of games, and the same again", async () => {
-    const { player, accessToken } = await arrive();
+    const { player, accessToken } = one;
     expect((await services("POST", "/player/certificates")).status).toBe(401);
     const { status, json: certificate } = await services("POST", "/player/certificates", accessToken);
     expect(status).toBe(200);
@@ -440,7 +443,7 @@ describe("what newer games ask", () => {
     expect(verify("sha1", Buffer.concat([bytes, publicDer]), key, second)).toBe(true);
     expect(new Date(certificate.refreshedAfter).getTime()).toBeLessThan(end);
     expect((await services("POST", "/player/certificates", accessToken)).json).toEqual(certificate);
-    expect((await services("POST", "/player/certificates", (await arrive()).accessToken)).json.keyPair).not.toEqual(
+    expect((await services("POST", "/player/certificates", other.accessToken)).json.keyPair).not.toEqual(
       certificate.keyPair,
     );
   });
@@ -449,7 +452,7 @@ describe("what newer games ask", () => {
     const { json: keys } = await services("GET", "/publickeys");
     const publicKey = key.export({ format: "der", type: "spki" }).toString("base64");
     expect(keys).toEqual({ profilePropertyKeys: [{ publicKey }], playerCertificateKeys: [{ publicKey }] });
-    const { accessToken } = await arrive();
+    const { accessToken } = one;
     for (const path of ["/player/attributes", "/privileges"]) {
       expect((await services("GET", path)).status).toBe(401);
       expect((await services("GET", path, accessToken)).json.privileges.multiplayerServer).toEqual({ enabled: true });
@@ -461,7 +464,7 @@ describe("what newer games ask", () => {
 });
 
 test("a client that nobody here wrote signs in, refreshes, sends a skin and signs out", async () => {
-  const { user, player } = await arrive();
+  const { user, player } = one;
   const client = new YggdrasilThirdPartyClient(`${system.url}/yggdrasil`);
   const clientToken = "xmcl";
   const signedIn = await client.login({ username: user.login, password, clientToken, requestUser: true });
