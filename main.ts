@@ -37,7 +37,7 @@ async function runApi(config: Config, features: string[]): Promise<void> {
   });
   stack.defer(deps.close);
   const ended = waitForEnd(log); // heard from before the first request on
-  const { openApi } = await import("./api/index.ts"); // a pod has no use for it
+  const { openApi } = await import("./api/serve.ts"); // a pod has no use for it
   const api = await openApi(deps, { keys, host: config.HOST, port, features });
   stack.defer(api.close);
   port = api.port;

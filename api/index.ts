@@ -1,6 +1,5 @@
 import { Elysia } from "elysia";
 import { listShownImages } from "../db/image.ts";
-import { openRevocationFeed } from "../db/revocation.ts";
 import type { Deps } from "../deps.ts";
 import type { Keys } from "../keys.ts";
 import { openSeal } from "../seal.ts";
@@ -10,7 +9,7 @@ import { openPasswords } from "./accounts/passwords.ts";
 import { secondFactor } from "./accounts/second-factor-routes.ts";
 import { albums } from "./albums/index.ts";
 import { oldAddresses } from "./aliases.ts";
-import { type Collector, openCollector } from "./analytics/collector.ts";
+import type { Collector } from "./analytics/collector.ts";
 import { analytics } from "./analytics/index.ts";
 import { openAnalytics } from "./analytics/recorder.ts";
 import type { Api } from "./api.ts";
@@ -55,7 +54,7 @@ import { openRateLimits } from "./rate-limits.ts";
 import { confirmPage } from "./registrations/confirm-page.ts";
 import { registrations } from "./registrations/index.ts";
 import { openRecorder } from "./request-log.ts";
-import { openRevocations, type Revocations } from "./revocations.ts";
+import type { Revocations } from "./revocations.ts";
 import { sessions } from "./sessions/index.ts";
 import { solder } from "./solder/index.ts";
 import { sources } from "./sources/index.ts";
@@ -69,16 +68,12 @@ import { openPublicAnswers } from "./versions/public-answers.ts";
 import { webhooks } from "./webhooks/index.ts";
 import { yggdrasil } from "./yggdrasil/index.ts";
 
-type Making = Pick<Options, "keys" | "features"> & Opened & { leaving?: Leaving };
-export type RunningApi = { port: number; close: () => Promise<void> };
-type Options = { keys: Keys; host: string; port: number; features: string[] };
+type Making = { keys: Keys; features: string[]; leaving?: Leaving } & Opened;
 
 /** What whoever makes the app has opened, and closes. */
 type Opened = { revocations: Revocations; collector: Collector };
 
 const maxRequestBytes = 5 * 1024 ** 3;
-const drainMs = 5_000;
-const drainLookMs = 20;
 
 /** The features that `bun main.ts api [feature…]` can be told to serve; health is always served. */
 export const features = {
@@ -216,38 +211,4 @@ export async function makeApp(
   app.use(openapi(deps.config, () => app));
   mounted.routes = app.routes;
   return app;
-}
-
-/** What this process knows of revocations; to be closed by whoever opened it. */
-export function openProcessRevocations({ config, bus, log }: Pick<Deps, "config" | "bus" | "log">): Revocations {
-  return openRevocations({ feed: openRevocationFeed(config.DATABASE_URL ?? "", log), bus, log });
-}
-
-/** Opens the API on a port; 0 picks a free one. */
-export async function openApi(deps: Deps, { keys, host, port, features }: Options): Promise<RunningApi> {
-  await using stack = new AsyncDisposableStack();
-  const revocations = openProcessRevocations(deps);
-  stack.defer(revocations.close);
-  const collector = openCollector(deps);
-  stack.defer(collector.close);
-  const leaving = { begun: false };
-  const app = await makeApp(deps, { keys, features, revocations, collector, leaving });
-  app.listen({ hostname: host, port });
-  const { server } = app;
-  if (!server?.port) throw new Error(`Cannot listen on ${host}:${port}`);
-  const opened = stack.move();
-  return {
-    port: server.port,
-    close: async () => {
-      // A proxy first loses the connections that it keeps to us: closing one would fail the request that it sends just then.
-      leaving.begun = true;
-      if (deps.config.TRUSTED_PROXIES.length > 0) await Bun.sleep(deps.config.LINGER_SECONDS * 1000);
-      // Ends listening; the promise would also wait for connections that are kept alive and carry nothing.
-      void server.stop(false);
-      const deadline = performance.now() + drainMs;
-      while (server.pendingRequests > 0 && performance.now() < deadline) await Bun.sleep(drainLookMs);
-      await server.stop(true);
-      await opened.disposeAsync();
-    },
-  };
 }

@@ -1,6 +1,6 @@
 import { mkdtemp } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { openApi } from "../api/index.ts";
+import { openApi } from "../api/serve.ts";
 import { beforeMigration } from "../backup/run.ts";
 import type { Config } from "../config.ts";
 import { type DataFolder, openDataFolder } from "../data-folder.ts";

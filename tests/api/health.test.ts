@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
-import { openApi } from "../../api/index.ts";
+import { openApi } from "../../api/serve.ts";
 import { addRuns, runBounds } from "../../db/log-run.ts";
 import { readKeys } from "../../keys.ts";
 import { want } from "../../queues/mailbox.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { openKnownImages } from "../../api/images/known-images.ts";
-import { openProcessRevocations } from "../../api/index.ts";
 import type { Revocations } from "../../api/revocations.ts";
+import { openProcessRevocations } from "../../api/serve.ts";
 import type { Viewer } from "../../db/image.ts";
 import { insertRevocation } from "../../db/revocation.ts";
 import type { Deps } from "../../deps.ts";

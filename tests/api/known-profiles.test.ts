@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { openProcessRevocations } from "../../api/index.ts";
 import type { Revocations } from "../../api/revocations.ts";
+import { openProcessRevocations } from "../../api/serve.ts";
 import { type KnownProfile, openKnownProfiles } from "../../api/users/known-profiles.ts";
 import { insertRevocation } from "../../db/revocation.ts";
 import type { Deps } from "../../deps.ts";

@@ -1,4 +1,4 @@
-import { openApi } from "../../api/index.ts";
+import { openApi } from "../../api/serve.ts";
 import type { Deps } from "../../deps.ts";
 import { readKeys } from "../../keys.ts";
 import { type Call, openCall, openTestDeps } from "../harness.ts";

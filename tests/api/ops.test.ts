@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { openApi } from "../../api/index.ts";
+import { openApi } from "../../api/serve.ts";
 import type { Config } from "../../config.ts";
 import { readKeys } from "../../keys.ts";
 import { want } from "../../queues/mailbox.ts";

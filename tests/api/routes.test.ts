@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { openCollector } from "../../api/analytics/collector.ts";
-import { makeApp, openProcessRevocations } from "../../api/index.ts";
+import { makeApp } from "../../api/index.ts";
+import { openProcessRevocations } from "../../api/serve.ts";
 import { readKeys } from "../../keys.ts";
 import { elsewhere, general, routes } from "../access-table.ts";
 import { openTestDeps } from "../harness.ts";
