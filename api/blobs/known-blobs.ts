@@ -1,8 +1,8 @@
 import type { ReadableBlob } from "../../db/blob.ts";
 import type { Bus } from "../../db/bus.ts";
 
-/** Where bytes are, and who may read them besides whoever has asked. */
-export type Location = Pick<ReadableBlob, "key" | "access">;
+/** Where bytes are: kept here (and who may read them besides whoever has asked), or at an address of somebody else's. */
+export type Location = Pick<ReadableBlob, "key" | "access"> | { url: string };
 
 export type KnownBlobs = {
   /**

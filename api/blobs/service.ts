@@ -4,7 +4,7 @@ import { findWithdrawnFile } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import type { ShownType } from "../../storage/index.ts";
-import type { KnownBlobs } from "./known-blobs.ts";
+import type { KnownBlobs, Location } from "./known-blobs.ts";
 
 const privateSeconds = 300;
 const publicSeconds = 900;
@@ -58,8 +58,16 @@ export async function signReadable(
   { sha256, reader, method }: { sha256: string; reader: Reader; method: "GET" | "HEAD" },
 ): Promise<string> {
   const look = () => locateReadable(db, { sha256, reader });
-  const blob = reader.userId === null ? await knownBlobs.ask(sha256, look) : await look();
-  return signBlob({ storage, blob, method });
+  const location = reader.userId === null ? await knownBlobs.ask(sha256, look) : await look();
+  return signLocation(storage, { location, method });
+}
+
+/** The address of bytes wherever they are. */
+export async function signLocation(
+  storage: Deps["storage"],
+  { location, method }: { location: Location; method: "GET" | "HEAD" },
+): Promise<string> {
+  return "url" in location ? location.url : signBlob({ storage, blob: location, method });
 }
 
 async function locateReadable(db: Db, { sha256, reader }: { sha256: string; reader: Reader }): Promise<ReadableBlob> {

@@ -1,9 +1,11 @@
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
+import type { Location } from "../blobs/known-blobs.ts";
+import { signLocation } from "../blobs/service.ts";
 import { answerSigned } from "../redirect.ts";
 import { readAddress, type Wanted } from "./address.ts";
 import { lookFiles, lookHmcl, lookManifest, show, tomlType } from "./documents.ts";
-import { locateFile, type Method, signReleaseFile } from "./files.ts";
+import { locateFile, locateReleaseFile } from "./files.ts";
 import { goesInside, locateMrpack, renderMrpack } from "./mrpack.ts";
 import { isHead, openPackwiz } from "./packwiz.ts";
 import type { Asker } from "./releases.ts";
@@ -39,10 +41,13 @@ export function openBeneath(api: Api): (asked: Beneath) => Promise<Response> {
     return { caller: null, link };
   };
 
-  const redirect = async (asked: Beneath, locate: (asker: Asker & { method: Method }) => Promise<string>) => {
-    const { request } = asked;
+  const redirect = async (asked: Beneath, locate: (asker: Asker) => Promise<Location>) => {
+    const { request, slug, path } = asked;
     const asker = await findAsker(asked);
-    const url = await locate({ ...asker, method: request.method === "HEAD" ? "HEAD" : "GET" });
+    const look = () => locate(asker);
+    const name = `${slug} ${asker.link?.id ?? ""} ${path}`;
+    const location = asker.caller === null ? await api.knownBlobs.ask(name, look) : await look();
+    const url = await signLocation(api.storage, { location, method: request.method === "HEAD" ? "HEAD" : "GET" });
     return answerSigned({ url, caller: asker.caller, request });
   };
 
@@ -77,11 +82,11 @@ export function openBeneath(api: Api): (asked: Beneath) => Promise<Response> {
     });
 
   const giveFile = (asked: Beneath, { ref, path }: Place) =>
-    redirect(asked, async ({ method, ...asker }) => {
+    redirect(asked, async (asker) => {
       const { slug } = asked;
       const found = await packwiz.find({ ...asker, slug, ref, root: rootOf(asked), path });
       if (!("file" in found)) throw new Fault("not-found", `There is no file "${path}" of "${slug}"`);
-      return locateFile(api, { ...asker, slug, method, file: found.file });
+      return locateFile(api, { ...asker, slug, file: found.file });
     });
 
   /** A metafile or the bytes of a file, of a head or of a version. */
@@ -127,7 +132,7 @@ export function openBeneath(api: Api): (asked: Beneath) => Promise<Response> {
         );
       }
       case "blob":
-        return redirect(asked, (asker) => signReleaseFile(api, { ...asker, slug, sha256: wanted.sha256 }));
+        return redirect(asked, (asker) => locateReleaseFile(api, { ...asker, slug, sha256: wanted.sha256 }));
       case "mrpack":
         return giveMrpack(asked, wanted);
       case "hmcl":
