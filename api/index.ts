@@ -2,6 +2,7 @@ import { Elysia } from "elysia";
 import { listShownImages } from "../db/image.ts";
 import type { Deps } from "../deps.ts";
 import type { Keys } from "../keys.ts";
+import { openManifestSigner } from "../manifest-signature.ts";
 import { openSeal } from "../seal.ts";
 import { openAccessTokens } from "./access-tokens.ts";
 import { accounts } from "./accounts/index.ts";
@@ -21,11 +22,13 @@ import { openKnownBlobs } from "./blobs/known-blobs.ts";
 import { calendars } from "./calendars/index.ts";
 import { openIdentify } from "./caller.ts";
 import { community } from "./community/index.ts";
+import { discovery } from "./discovery/index.ts";
 import { events } from "./events/index.ts";
 import { files } from "./files/index.ts";
+import { front } from "./front/index.ts";
 import { health } from "./health/index.ts";
 import { openRequestCounts } from "./health/request-counts.ts";
-import { home } from "./home/index.ts";
+import { helios } from "./helios/index.ts";
 import { images } from "./images/index.ts";
 import { openKnownImages } from "./images/known-images.ts";
 import { jobs } from "./jobs/index.ts";
@@ -104,12 +107,13 @@ export const features = {
   players,
   "app-passwords": appPasswords,
   yggdrasil,
-  home,
+  front,
   events,
   registrations,
   calendars,
   sources,
   solder,
+  helios,
 };
 
 /** Everything the API answers, not yet on a port. Serves all features, or those named. */
@@ -149,6 +153,7 @@ export async function makeApp(
     knownLinks,
     knownBlobs: openKnownBlobs(deps),
     manifests: openManifests(deps),
+    manifestSigner: openManifestSigner(keys.manifestKeys),
     give: openGive({
       identify,
       knownLinks,
@@ -185,17 +190,19 @@ export async function makeApp(
   if (wanted("players")) app.use(players(api)).use(textures(api));
   if (wanted("app-passwords")) app.use(appPasswords(api));
   if (wanted("yggdrasil")) app.use(yggdrasil(api, keys));
-  if (wanted("home")) app.use(home(api));
+  if (wanted("front")) app.use(front(api));
   if (wanted("calendars")) app.use(calendars(api));
   if (wanted("events")) app.use(events(api));
   if (wanted("sources")) app.use(sources(api));
   if (wanted("registrations")) app.use(registrations(api)).use(confirmPage());
   if (wanted("packs")) app.use(packs(api));
-  if (wanted("versions")) app.use(versions(api));
+  if (wanted("versions")) app.use(versions(api)).use(discovery(api));
   if (wanted("launchers")) app.use(launchers(api));
-  if (wanted("links")) app.use(links(api)).use(packPages(api));
+  if (wanted("links"))
+    app.use(links(api)).use(packPages(api, { hasGames: keys.gameKey !== undefined && wanted("yggdrasil") }));
   if (wanted("modrinth")) app.use(modrinth(api));
   if (wanted("solder")) app.use(solder(api));
+  if (wanted("helios")) app.use(helios(api));
   if (wanted("uploads")) app.use(uploads(api));
   if (wanted("blobs")) app.use(blobs(api)).use(bundles(api));
   if (wanted("files")) app.use(files(api));

@@ -11,8 +11,11 @@ export type StoredObject = { key: string; sizeBytes: number; modifiedAt: Date };
 
 export type SignPut = { key: string; sizeBytes: number; sha256: string; expiresSeconds: number };
 export type SignPart = { key: string; partsId: string; number: number; sizeBytes: number; expiresSeconds: number };
-/** Types under which bytes may be shown by a browser: only of what this server has made itself. All else is a download. */
-export const shownTypes = ["image/webp", "image/avif"] as const;
+/**
+ * Types under which bytes may be shown by a browser: of what this server has made itself, and of packs' icons that begin as such
+ * a picture. All else is a download.
+ */
+export const shownTypes = ["image/webp", "image/avif", "image/png", "image/jpeg", "image/gif"] as const;
 export type ShownType = (typeof shownTypes)[number];
 
 export type SignGet = {

@@ -15,13 +15,15 @@ export type Shown = {
   link: GoodLink | null;
   /** The newest version; undefined where nothing is published. */
   row: VersionRow | undefined;
+  /** Whether games sign in here. */
+  hasGames: boolean;
 };
 
 const describeLoader = ({ loaderName, loaderVersion }: VersionRow) =>
   loaderName === null ? "" : `${loaderName} ${loaderVersion}`;
 
 /** The card that chats and search pages make of an address: Open Graph (ogp.me) and Twitter's. */
-export function writeCard({ language, base, pack, row }: Shown): string {
+export function writeCard({ language, base, pack, row }: Omit<Shown, "hasGames">): string {
   const facts = row
     ? [`${row.version}, Minecraft ${row.minecraft}`, describeLoader(row)].filter(Boolean).join(", ")
     : "";
@@ -84,17 +86,18 @@ function writeFacts({ language, pack }: Shown, row: VersionRow): string {
 }
 
 /** What to paste where, for each launcher. */
-function writeWays({ language, publicUrl, base, pack, link }: Shown): string {
+function writeWays({ language, publicUrl, base, pack, link, hasGames }: Shown): string {
   const { ways } = pageTexts[language];
   const root = (format: string, rest: string) =>
     link ? `${base}/${format}/${rest}` : `${publicUrl}/${format}/${pack.slug}/${rest}`;
+  const accounts: [how: string, code: string] = [ways.authlib, `${publicUrl}/yggdrasil/`];
   const list: [how: string, code: string][] = [
     [ways.prism, `${base}/latest.mrpack`],
     [ways.packwiz, `"$INST_JAVA" -jar packwiz-installer-bootstrap.jar ${base}/pack.toml`],
     [ways.hmcl, root("hmcl", "server-manifest.json")],
     [ways.technic, link ? `${base}/solder/api/` : `${publicUrl}/solder/api/`],
     [ways.helios, root("helios", "distribution.json")],
-    [ways.authlib, `${publicUrl}/yggdrasil/`],
+    ...(hasGames ? [accounts] : []),
     [ways.sunduk, `sunduk pack install ${base} ${pack.slug}`],
     [ways.gameServer, `${base}/latest-server.mrpack`],
   ];

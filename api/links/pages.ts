@@ -1,14 +1,14 @@
 import { Elysia } from "elysia";
-import { findIcon, type GoodLink } from "../../db/link.ts";
+import type { GoodLink } from "../../db/link.ts";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
-import { signBlob } from "../blobs/service.ts";
 import { escapeHtml, htmlPage, type Language, pickLanguage } from "../html-page.ts";
 import { getAskedPack, getRelease, isForAll } from "../launchers/releases.ts";
 import { answerSigned } from "../redirect.ts";
 import type { Caller } from "../tokens.ts";
 import { describeDownload } from "../versions/archives.ts";
 import { readManifest } from "../versions/service.ts";
+import { openIcons, type SignIcon } from "./icons.ts";
 import { linkTokenPattern } from "./known-links.ts";
 import { type Shown, writeBody, writeCard } from "./page-body.ts";
 import { pageTexts } from "./page-texts.ts";
@@ -17,27 +17,35 @@ type Server = { requestIP: (request: Request) => { address: string } | null } | 
 /** A request for a pack's page: by its slug, by a share link's token, or by both. */
 type Asking = { request: Request; server: Server; slug?: string; token?: string };
 
+type Pages = {
+  api: Api;
+  signIcon: SignIcon;
+  /** Whether games sign in here. */
+  hasGames: boolean;
+};
+
 const tokenForm = new RegExp(linkTokenPattern);
 
 /**
  * The page that a pack's address and its share links lead to: for people what to do in which launcher, for chats a card, and
  * for launchers (`Accept: application/json`) the native manifest of the newest version.
  */
-export function packPages(api: Api) {
+export function packPages(api: Api, { hasGames }: { hasGames: boolean }) {
+  const pages: Pages = { api, signIcon: openIcons(api), hasGames };
   const hidden = { detail: { hide: true } };
   return new Elysia()
-    .get("/p/:slug", ({ params, request, server }) => answer(api, { request, server, ...params }), hidden)
-    .get("/p/t/:token", ({ params, request, server }) => answer(api, { request, server, ...params }), hidden)
-    .get("/p/t/:token/:slug", ({ params, request, server }) => answer(api, { request, server, ...params }), hidden)
-    .get("/p/:slug/icon", ({ params, request }) => answerIcon(api, { request, server: null, ...params }), hidden)
+    .get("/p/:slug", ({ params, request, server }) => answer(pages, { request, server, ...params }), hidden)
+    .get("/p/t/:token", ({ params, request, server }) => answer(pages, { request, server, ...params }), hidden)
+    .get("/p/t/:token/:slug", ({ params, request, server }) => answer(pages, { request, server, ...params }), hidden)
+    .get("/p/:slug/icon", ({ params, request, server }) => answerIcon(pages, { request, server, ...params }), hidden)
     .get(
       "/p/t/:token/:slug/icon",
-      ({ params, request }) => answerIcon(api, { request, server: null, ...params }),
+      ({ params, request, server }) => answerIcon(pages, { request, server, ...params }),
       hidden,
     );
 }
 
-async function answer(api: Api, asking: Asking): Promise<Response> {
+async function answer({ api, hasGames }: Pages, asking: Asking): Promise<Response> {
   const { request, token } = asking;
   if (wantsJson(request)) return answerManifest(api, asking);
   const language = readLanguage(request);
@@ -55,7 +63,7 @@ async function answer(api: Api, asking: Asking): Promise<Response> {
       language,
       title: shown.pack.name,
       head: writeCard(shown),
-      body: writeBody(shown),
+      body: writeBody({ ...shown, hasGames }),
       images: storageOrigin(api),
       headers,
     });
@@ -69,7 +77,7 @@ async function answer(api: Api, asking: Asking): Promise<Response> {
 async function look(
   api: Api,
   { request, server, language, ...asking }: Asking & { language: Language },
-): Promise<Shown> {
+): Promise<Omit<Shown, "hasGames">> {
   const { caller, link, slug } = await findAsker(api, { request, server, ...asking });
   const pack = await getAskedPack(api, { caller, link, slug });
   if (link) api.knownLinks.noteUse(link.id);
@@ -108,14 +116,10 @@ async function answerManifest(api: Api, asking: Asking): Promise<Response> {
 }
 
 /** The icon, or the logo where there is none, for those who may see the pack: cards and pages have no other right than the address. */
-async function answerIcon(api: Api, asking: Asking): Promise<Response> {
+async function answerIcon({ api, signIcon }: Pages, asking: Asking): Promise<Response> {
   const asker = await findAsker(api, asking);
   const pack = await getAskedPack(api, asker);
-  const icon = await findIcon(api.db, pack.id);
-  if (!icon) throw new Fault("not-found", `"${pack.slug}" has no icon`);
-  const access = pack.visibility === "public" ? "public" : "private";
-  const method = asking.request.method === "HEAD" ? "HEAD" : "GET";
-  const url = await signBlob({ storage: api.storage, blob: { key: icon.key, access }, method });
+  const url = await signIcon(pack, asking.request.method === "HEAD" ? "HEAD" : "GET");
   return answerSigned({ url, caller: asker.caller, request: asking.request });
 }
 
