@@ -7,6 +7,7 @@ import { makeSecret } from "../keys.ts";
 import { defineCommand } from "./arguments.ts";
 import { type Client, openClient, readSession } from "./client.ts";
 import { changeExample, examplePaths, writeExample } from "./demo/pack.ts";
+import { chooseFiles, noChoice } from "./install/choose.ts";
 import { type InstallResult, installPack } from "./install/index.ts";
 import { listWanted, parseManifest } from "./install/manifest.ts";
 import { packServer } from "./install/server.ts";
@@ -80,7 +81,7 @@ export async function showDemo({ url, output, folder, signal }: DemoOptions): Pr
   const player = join(folder, "player");
   const publish = () => publishPath(source, { values: { visibility: "public" }, client, output, signal });
   const install = async (version: string): Promise<InstallResult> => {
-    const options = { server: packServer(client), slug, version, side: "client", signal } as const;
+    const options = { origin: packServer(client, slug), version, signal };
     const result = await installPack(player, { ...options, progress: fetchingBar(output) });
     sayInstalled(result, output);
     return result;
@@ -161,7 +162,8 @@ async function compare(
   { slug, version, player, signal }: Comparing,
 ): Promise<{ checked: number; wrong: string[] }> {
   const answer = await client.request("GET", `/v1/packs/${slug}/versions/${version}/manifest`, { signal });
-  const wanted = listWanted(parseManifest(answer.json), "client");
+  const { files } = chooseFiles(parseManifest(answer.json), { side: "client", kept: noChoice, given: {} });
+  const wanted = listWanted(files);
   const own: string[] = [examplePaths.edited, examplePaths.preserved, playersFile];
   const wrong: string[] = [];
   for (const { path, digest } of wanted.filter((file) => !own.includes(file.path))) {

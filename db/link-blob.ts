@@ -10,7 +10,7 @@ export function listLinkedBlobs(
   return many<ReadableBlob>(db, {
     name: "blob_list_linked",
     text: `select b.sha256, b.key, b.size_bytes as "sizeBytes", 'private' as access from blob.blob b
-      where b.sha256 = any ($1) and not exists (select from blob.blocked x where x.sha256 = b.sha256)
+      where b.sha256 = any ($1) and b.broken is null and not exists (select from blob.blocked x where x.sha256 = b.sha256)
         and exists (select from pack.version_file f join pack.version v on v.id = f.version_id
           where f.blob_id = b.id and v.pack_id = $2 and v.state = 'published' and ($3::text is null or v.channel = $3))`,
     values: [sha256, packId, channel],

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Fault } from "../../fault.ts";
+import { retryAfterSeconds } from "../call.ts";
 import type { Wanted } from "./manifest.ts";
 import type { Partial, Staged } from "./partial.ts";
 
@@ -65,7 +66,7 @@ export async function download(file: Wanted, options: DownloadOptions): Promise<
     if (outcome.kind === "refused") {
       refused += 1;
       refusedAddress = address;
-      if (refused < refusedTries && file.referenceUrl === undefined) continue;
+      if (refused < refusedTries && file.references.length === 0) continue;
       throw new Fault("not-allowed", `Cannot fetch ${name}: ${new URL(address).host} refuses to give it out`);
     }
     if (outcome.kind === "restart") {
@@ -90,9 +91,10 @@ export async function download(file: Wanted, options: DownloadOptions): Promise<
         cause,
       });
     }
-    const backoffMs = fruitless === 0 ? 0 : 100 * 2 ** fruitless * (0.5 + Math.random());
-    const retryAfterMs = outcome.kind === "cut" ? outcome.retryAfterMs : 0;
-    await wait(Math.max(backoffMs, Math.min(retryAfterMs, quietMs)), undefined, { signal });
+    const pauseMs = fruitless === 0 ? 0 : 100 * 2 ** fruitless * (0.5 + Math.random());
+    // Not all of those who were told the same come back at the same moment.
+    const askedMs = outcome.kind === "cut" ? outcome.retryAfterMs * (1 + Math.random() / 4) : 0;
+    await wait(Math.max(pauseMs, Math.min(askedMs, quietMs)), undefined, { signal });
   }
 }
 
@@ -145,6 +147,6 @@ function readStatus(response: Response, from: number): Outcome | undefined {
   if (status === 416) return { kind: "restart" };
   if (status === 401 || status === 403) return { kind: "refused" };
   if (status === 404 || status === 410 || status === 451) return { kind: "missing", status };
-  const retryAfterMs = 1000 * (Number(response.headers.get("retry-after")) || 0);
+  const retryAfterMs = 1000 * (retryAfterSeconds(response.headers) ?? 0);
   return { kind: "cut", cause: new Error(`status ${status}`), retryAfterMs };
 }

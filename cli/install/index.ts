@@ -1,22 +1,23 @@
-import { existsSync, lstatSync, mkdirSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
+import type { Side } from "../../formats/manifest.ts";
 import { applyPlan } from "./apply.ts";
+import { chooseFiles, type Offer } from "./choose.ts";
 import type { Digest } from "./digest.ts";
-import { explainDisk } from "./disk.ts";
-import { lockFolder } from "./lock.ts";
-import { listWanted, parseManifest, type Side, type Wanted } from "./manifest.ts";
-import { type KeepReason, listParents, type Plan, planInstall } from "./plan.ts";
+import { withFolder } from "./folder.ts";
+import { listInstalled } from "./list-installed.ts";
+import { listWanted, parseManifest, type Wanted } from "./manifest.ts";
+import type { Origin } from "./origin.ts";
+import { type KeepReason, listParents, planInstall } from "./plan.ts";
 import { scanFolder } from "./scan.ts";
-import type { PackServer } from "./server.ts";
 import { stagePlan } from "./stage.ts";
 import {
   addClaim,
   commitState,
-  type InstalledFile,
   type InstalledState,
+  keptChoice,
   type Places,
-  placesOf,
   readClaims,
   readState,
   writeJournal,
@@ -25,12 +26,16 @@ import {
 type Progress = { advance(sizeBytes: number): void; finish(): void };
 
 export type InstallOptions = {
-  server: PackServer;
-  slug: string;
+  origin: Origin;
   /** Without a version, the newest of the channel; without a channel, of releases. */
   version?: string | undefined;
   channel?: string | undefined;
-  side: Side;
+  /** As before when not told, at first the client. */
+  side?: Side | undefined;
+  /** Groups and optional files that are wanted, and that are not, by their names; what was chosen before is kept. */
+  groups?: string[];
+  without?: string[];
+  allOptional?: boolean;
   /** Hash every file instead of trusting size and time. */
   full?: boolean;
   /** What to do with files that the player edited; they are kept when not told. */
@@ -53,6 +58,7 @@ export type InstallResult = {
   removed: number;
   unchanged: number;
   backedUp: string[];
+  optional: Offer[];
   upToDate: boolean;
 };
 
@@ -64,49 +70,33 @@ export type InstallResult = {
 export async function installPack(dir: string, options: InstallOptions): Promise<InstallResult> {
   return withFolder(dir, async (root, places) => {
     const state = readState(places);
-    if (state !== undefined && state.pack !== options.slug) {
-      throw new Fault("conflict", `Cannot install: ${dir} holds the pack "${state.pack}"; choose another folder`);
-    }
-    return installInto(root, { ...options, places, state });
+    const { slug } = options.origin;
+    if (slug !== undefined) refuseOther(state, { dir, pack: slug });
+    return installInto(root, { ...options, dir, places, state });
   });
 }
 
-/** Locks a folder, makes it when needed, and tells failures of the disk in words. */
-export async function withFolder<Result>(
-  dir: string,
-  work: (root: string, places: Places) => Promise<Result>,
-): Promise<Result> {
-  try {
-    mkdirSync(dir, { recursive: true });
-    const root = realpathSync(dir);
-    const places = placesOf(root);
-    mkdirSync(places.own, { recursive: true });
-    if (lstatSync(places.own).isSymbolicLink()) {
-      throw new Fault("not-allowed", `Cannot work in ${dir}: its folder .sunduk is a symbolic link; remove it`);
-    }
-    const unlock = lockFolder(places.lock, dir);
-    try {
-      return await work(root, places);
-    } finally {
-      unlock();
-    }
-  } catch (error) {
-    throw explainDisk(error, dir);
-  }
+function refuseOther(state: InstalledState | undefined, { dir, pack }: { dir: string; pack: string }): void {
+  if (state === undefined || state.pack === pack) return;
+  throw new Fault("conflict", `Cannot install: ${dir} holds the pack "${state.pack}"; choose another folder`);
 }
 
-type Inside = InstallOptions & { places: Places; state: InstalledState | undefined };
+type Inside = InstallOptions & { dir: string; places: Places; state: InstalledState | undefined };
 
 async function installInto(root: string, options: Inside): Promise<InstallResult> {
-  const { places, state, server, slug, side, signal } = options;
-  const version = options.version ?? (await server.findLatest(slug, { channel: options.channel, signal }));
-  const known = state?.version === version && state.server === server.url ? state : undefined;
-  const answer = await server.readManifest(slug, { version, etag: known?.etag || undefined, signal });
-  const source = answer ?? known;
-  if (source === undefined) throw new Fault("internal", "Cannot install: the server sent no manifest");
-  const body = answer === undefined ? known?.manifest : answer.body;
+  const { places, state, origin, signal } = options;
+  const side = options.side ?? state?.side ?? "client";
+  const same = state?.server === origin.url && state.side === side && Bun.deepEquals(state.source, origin.source);
+  const known = same ? state : undefined;
+  const release = await origin.readRelease({ ...options, side, known });
+  const { etag, body } = release ?? { etag: known?.etag ?? "", body: known?.manifest };
+  if (body === undefined) throw new Fault("internal", "Cannot install: the server sent no manifest");
   const manifest = parseManifest(body);
-  const wanted = listWanted(manifest, side);
+  const pack = origin.slug ?? manifest.pack.slug;
+  refuseOther(state, { dir: options.dir, pack });
+  const { version } = manifest;
+  const { files: chosen, offers, choice } = chooseFiles(manifest, { side, kept: keptChoice(state), given: options });
+  const wanted = listWanted(chosen);
   const { claims, folders, interrupted } = readClaims(places, state);
   const found = await scanFolder(root, { wanted, claims, state, full: options.full ?? false, signal });
   const plan = planInstall({ wanted, claims, found, edited: options.edited ?? "keep" });
@@ -121,10 +111,12 @@ async function installInto(root: string, options: Inside): Promise<InstallResult
     toFetch.size === 0
       ? undefined
       : options.progress?.([...toFetch.values()].reduce((sum, file) => sum + (file.sizeBytes ?? 0), 0));
+  const inside = toFetch.size === 0 ? undefined : await origin.unpack?.({ side, signal });
   const { staged, fetched, fetchedBytes } = await stagePlan(plan, {
     root,
     partial: places.partial,
-    server,
+    origin,
+    inside: inside ?? new Map(),
     connections: options.connections ?? 64,
     signal,
     onBytes: (sizeBytes) => progress?.advance(sizeBytes),
@@ -142,11 +134,13 @@ async function installInto(root: string, options: Inside): Promise<InstallResult
   const files = listInstalled({ plan, found, claims, state, applied });
   const next: InstalledState = {
     formatVersion: 1,
-    server: server.url,
-    pack: slug,
+    server: origin.url,
+    ...(origin.source && { source: origin.source }),
+    pack,
     version,
     side,
-    etag: source.etag,
+    choice,
+    etag,
     manifest: body,
     files,
     folders: [...made].filter((folder) => existsSync(join(root, folder))),
@@ -159,7 +153,7 @@ async function installInto(root: string, options: Inside): Promise<InstallResult
     ...applied.changed.map((path) => ({ path, reason: "edited" as const })),
   ];
   return {
-    pack: slug,
+    pack,
     version,
     side,
     fetched,
@@ -169,42 +163,7 @@ async function installInto(root: string, options: Inside): Promise<InstallResult
     removed: applied.removed.length,
     unchanged: plan.unchanged.length,
     backedUp: applied.backedUp,
+    optional: offers,
     upToDate: !changes,
   };
-}
-
-type ListInput = {
-  plan: Plan;
-  found: Awaited<ReturnType<typeof scanFolder>>;
-  claims: ReturnType<typeof readClaims>["claims"];
-  state: InstalledState | undefined;
-  applied: ReturnType<typeof applyPlan>;
-};
-
-/** The new list of what is ours: placed, unchanged, and what the player edited, so that it stays known as edited. */
-function listInstalled({ plan, found, claims, state, applied }: ListInput): InstalledFile[] {
-  const before = new Map(state?.files.map((file) => [file.path, file]));
-  const files: InstalledFile[] = [];
-  for (const { wanted } of plan.place) {
-    const put = applied.placed.get(wanted.path);
-    if (put === undefined) continue;
-    files.push({ path: wanted.path, ...put, preserve: wanted.preserve, adopted: false, edited: false });
-  }
-  for (const { wanted, adopted } of plan.unchanged) {
-    const now = found.get(wanted.path);
-    if (now?.kind !== "file") continue;
-    const { digests, sizeBytes, mtimeMs } = now;
-    files.push({ path: wanted.path, digests, sizeBytes, mtimeMs, preserve: wanted.preserve, adopted, edited: false });
-  }
-  const keptPaths = plan.keep.filter((kept) => kept.wanted).map((kept) => kept.path);
-  for (const path of [...keptPaths, ...applied.changed]) {
-    const claim = claims.get(path);
-    const old = before.get(path);
-    if (claim?.preserve && old !== undefined) files.push(old);
-    else if (claim !== undefined) {
-      const { adopted, preserve } = claim;
-      files.push({ path, digests: [...claim.digests], sizeBytes: 0, mtimeMs: 0, preserve, adopted, edited: true });
-    }
-  }
-  return files.sort((one, other) => (one.path < other.path ? -1 : 1));
 }

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { Fault } from "../../fault.ts";
+import { ManifestGroup } from "../../formats/manifest.ts";
 import { checkPath, findPathClashes } from "../../paths.ts";
 import { algorithms, type Digest } from "./digest.ts";
 
@@ -12,10 +13,18 @@ const ManifestFile = Type.Object({
   size: Type.Optional(Type.Union([Type.Integer({ minimum: 0 }), Type.Null()])),
   digests: Type.Object({ sha256: digest(64), sha512: digest(128), sha1: digest(40), md5: digest(32) }),
   side: Type.Union([Type.Literal("both"), Type.Literal("client"), Type.Literal("server")]),
+  optional: Type.Optional(Type.Boolean()),
+  /** Optional, and taken unless the player says otherwise. */
+  recommended: Type.Optional(Type.Boolean()),
   preserve: Type.Optional(Type.Boolean()),
+  group: Type.Optional(Type.String()),
+  previous: Type.Optional(Type.String()),
   reference: Type.Optional(Type.Boolean()),
   url: Type.String(),
+  /** Other addresses of the same bytes. */
+  others: Type.Optional(Type.Array(Type.String())),
 });
+export type ManifestFile = Static<typeof ManifestFile>;
 
 /** The native manifest, as far as an installer reads it; members it does not know are left alone. */
 export const Manifest = Type.Object({
@@ -23,11 +32,10 @@ export const Manifest = Type.Object({
   pack: Type.Object({ slug: Type.String(), name: Type.String() }),
   version: Type.String(),
   channel: Type.String(),
+  groups: Type.Optional(Type.Array(ManifestGroup)),
   files: Type.Array(ManifestFile),
 });
 export type Manifest = Static<typeof Manifest>;
-
-export type Side = "client" | "server";
 
 /** A file that the pack wants in the folder. */
 export type Wanted = {
@@ -36,8 +44,10 @@ export type Wanted = {
   /** Null when a reference does not tell its size. */
   sizeBytes: number | null;
   preserve: boolean;
-  /** Where a reference is fetched from; undefined for bytes that the server itself keeps. */
-  referenceUrl: string | undefined;
+  /** What lay there in the version before, and may be replaced without asking. */
+  previous: Digest | undefined;
+  /** Where a reference is fetched from, tried in turn; none for bytes that the server itself keeps. */
+  references: string[];
 };
 
 /** Parses a native manifest and checks every path in it, before anything is written. Faults: invalid. */
@@ -61,27 +71,23 @@ export function parseManifest(body: unknown): Manifest {
   return body;
 }
 
-/** The files of a manifest that belong to a side. Faults: invalid (a file that no digest vouches for). */
-export function listWanted(manifest: Manifest, side: Side): Wanted[] {
-  return manifest.files
-    .filter((file) => file.side === "both" || file.side === side)
-    .map((file) => {
-      const reference = file.reference === true || /^https?:\/\//i.test(file.url);
-      const algorithm = algorithms.find((name) => typeof file.digests[name] === "string");
-      if (algorithm === undefined || (!reference && algorithm !== "sha256")) {
-        throw new Fault(
-          "invalid",
-          `Cannot install: the pack gives no digest to check ${JSON.stringify(file.path)} with`,
-        );
-      }
-      return {
-        path: file.path,
-        digest: `${algorithm}:${String(file.digests[algorithm]).toLowerCase()}`,
-        sizeBytes: file.size ?? null,
-        preserve: file.preserve ?? false,
-        referenceUrl: reference ? file.url : undefined,
-      };
-    });
+/** What has to be in the folder for these files of a manifest. Faults: invalid (a file that no digest vouches for). */
+export function listWanted(files: readonly ManifestFile[]): Wanted[] {
+  return files.map((file) => {
+    const reference = file.reference === true || /^https?:\/\//i.test(file.url);
+    const algorithm = algorithms.find((name) => typeof file.digests[name] === "string");
+    if (algorithm === undefined || (!reference && algorithm !== "sha256")) {
+      throw new Fault("invalid", `Cannot install: the pack gives no digest to check ${JSON.stringify(file.path)} with`);
+    }
+    return {
+      path: file.path,
+      digest: `${algorithm}:${String(file.digests[algorithm]).toLowerCase()}`,
+      sizeBytes: file.size ?? null,
+      preserve: file.preserve ?? false,
+      previous: file.previous === undefined ? undefined : `sha256:${file.previous}`,
+      references: reference ? [file.url, ...(file.others ?? [])] : [],
+    };
+  });
 }
 
 function ownFolder(path: string): string | undefined {

@@ -1,3 +1,4 @@
+import type { Offer } from "./choose.ts";
 import type { InstallResult } from "./index.ts";
 import type { KeepReason } from "./plan.ts";
 import type { VerifyResult } from "./verify.ts";
@@ -24,6 +25,9 @@ const en = {
     `${result.copied} from files that were here, ${result.unchanged} unchanged, ${result.removed} removed.`,
   kept: (path: string, reason: KeepReason) => `  kept ${path}: ${reasonsEn[reason]}`,
   backedUp: (path: string) => `  set aside ${path}: now under .sunduk/backup`,
+  optional: ({ name, description, taken }: Offer) =>
+    `  optional: ${name}${description === undefined ? "" : ` (${description})`} — ` +
+    (taken ? "taken; leave it out with --without" : "not taken; take it with --group"),
   intact: (result: VerifyResult) =>
     `${result.installed.pack} ${result.installed.version}: all ${result.checked} files are right.`,
   missing: (path: string) => `  missing ${path}`,
@@ -43,6 +47,9 @@ const ru: InstallMessages = {
     `взято на месте ${result.copied}, без изменений ${result.unchanged}, удалено ${result.removed}.`,
   kept: (path, reason) => `  оставлен ${path}: ${reasonsRu[reason]}`,
   backedUp: (path) => `  отложен ${path}: теперь в .sunduk/backup`,
+  optional: ({ name, description, taken }) =>
+    `  по желанию: ${name}${description === undefined ? "" : ` (${description})`} — ` +
+    (taken ? "есть; отказаться: --without" : "нет; добавить: --group"),
   intact: (result) =>
     `${result.installed.pack} ${result.installed.version}: проверено файлов — ${result.checked}, все верны.`,
   missing: (path) => `  нет ${path}`,

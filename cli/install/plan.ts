@@ -47,7 +47,8 @@ export function planInstall({ wanted, claims, found, edited }: PlanInput): Plan 
     else if (now.kind === "file" && now.digests.includes(file.digest)) {
       plan.unchanged.push({ wanted: file, adopted: claim === undefined || claim.adopted });
     } else if (file.preserve) plan.keep.push({ path: file.path, reason: "preserve", wanted: true });
-    else if (now.kind === "file" && isOurs(now, claim)) missing.push(file);
+    // What the version before had there is the pack's too, whoever put it there.
+    else if (now.kind === "file" && (isOurs(now, claim) || isPrevious(now, file))) missing.push(file);
     else if (now.kind === "file" && claim !== undefined && edited === "keep") {
       plan.keep.push({ path: file.path, reason: "edited", wanted: true });
     } else {
@@ -88,6 +89,10 @@ export function listParents(path: string): string[] {
 
 function isOurs(now: Found, claim: Claim | undefined): boolean {
   return now.kind === "file" && claim !== undefined && now.digests.some((digest) => claim.digests.has(digest));
+}
+
+function isPrevious(now: Found, { previous }: Wanted): boolean {
+  return now.kind === "file" && previous !== undefined && now.digests.includes(previous);
 }
 
 /** Where letter case does not count, `Mods/a.jar` that became `mods/a.jar` is one file: removing the old name would remove the new. */

@@ -1,55 +1,65 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Fault } from "../../fault.ts";
 import { type Client, readAnswer } from "../client.ts";
-
-/** What an installer needs of a server. */
-export type PackServer = {
-  url: string;
-  /** The newest version of a channel. */
-  findLatest(slug: string, options: { channel?: string | undefined; signal: AbortSignal }): Promise<string>;
-  /** A version's manifest; undefined when it is still the one of the ETag. */
-  readManifest(
-    slug: string,
-    options: { version: string; etag: string | undefined; signal: AbortSignal },
-  ): Promise<{ etag: string; body: unknown } | undefined>;
-  /** Pre-signed addresses for at most 1,000 blobs; they need no token, and do not last. */
-  signUrls(sha256s: string[], options: { signal: AbortSignal }): Promise<Map<string, string>>;
-};
+import type { Origin } from "./origin.ts";
 
 const Latest = Type.Object({ version: Type.String() });
 const Signed = Type.Object({ urls: Type.Record(Type.String(), Type.String()) });
 
-/** The server behind a client of the API. */
-export function packServer(client: Client): PackServer {
+/** A pack of the server behind a client, by its name there. */
+export function packServer(client: Client, slug: string): Origin {
+  const pack = `/v1/packs/${encodeURIComponent(slug)}`;
   return {
     url: client.server,
-    async findLatest(slug, { channel, signal }) {
-      const answer = await client.request("GET", `/v1/packs/${encodeURIComponent(slug)}/latest`, {
-        query: { channel },
-        signal,
-      });
-      const latest: Static<typeof Latest> = readAnswer(Latest, answer.json);
-      return latest.version;
+    slug,
+    source: undefined,
+    async readRelease({ version: wanted, channel, known, signal }) {
+      const latest = async (): Promise<Static<typeof Latest>> =>
+        readAnswer(Latest, (await client.request("GET", `${pack}/latest`, { query: { channel }, signal })).json);
+      const version = wanted ?? (await latest()).version;
+      const etag = known?.version === version ? known.etag : "";
+      return readManifest(client, `${pack}/versions/${encodeURIComponent(version)}/manifest`, { etag, signal });
     },
-    async readManifest(slug, { version, etag, signal }) {
-      const path = `/v1/packs/${encodeURIComponent(slug)}/versions/${encodeURIComponent(version)}/manifest`;
-      const headers: Record<string, string> = etag === undefined ? {} : { "if-none-match": etag };
-      const answer = await client.request("GET", path, { headers, signal });
-      if (answer.status === 304) return undefined;
-      return { etag: answer.headers.get("etag") ?? "", body: answer.json };
-    },
-    async signUrls(sha256s, { signal }) {
-      const answer = await client.request("POST", "/v1/blobs/urls", {
-        body: { sha256: sha256s },
-        signal,
-      });
-      const signed: Static<typeof Signed> = readAnswer(Signed, answer.json);
-      const absolute = Object.entries(signed.urls).map(([sha256, url]) => {
-        if (!URL.canParse(url, client.server))
-          throw new Fault("internal", `Read the server's answer: "${url}" is no URL`);
-        return [sha256, new URL(url, client.server).href] as const;
-      });
-      return new Map(absolute);
-    },
+    signUrls: (sha256, { signal }) => signUrls(client, "/v1/blobs/urls", { sha256, signal }),
+    openBundle: (sha256, { signal }) => client.open("/v1/blobs/bundle", { body: { sha256 }, signal }),
   };
+}
+
+/** A pack of a server by a share link: `token` is its secret. Whoever has it needs no account, and none is told. */
+export function linkedPack(client: Client, { token, slug }: { token: string; slug: string }): Origin {
+  const path = `/p/t/${token}/${encodeURIComponent(slug)}`;
+  return {
+    url: client.server,
+    slug,
+    source: { kind: "link", address: `${client.server}${path}` },
+    readRelease({ version, channel, known, signal }) {
+      const ref = version ?? channel ?? "latest";
+      const etag = known?.etag ?? "";
+      return readManifest(client, `${path}/${encodeURIComponent(ref)}/manifest`, { etag, signal, anonymous: true });
+    },
+    signUrls: (sha256, { signal }) => signUrls(client, `${path}/urls`, { sha256, signal, anonymous: true }),
+    openBundle: (sha256, { signal }) => client.open(`${path}/bundle`, { body: { sha256 }, signal, anonymous: true }),
+  };
+}
+
+type Reading = { etag: string; signal: AbortSignal; anonymous?: boolean };
+
+async function readManifest(client: Client, path: string, { etag, ...options }: Reading) {
+  const headers: Record<string, string> = etag === "" ? {} : { "if-none-match": etag };
+  const answer = await client.request("GET", path, { headers, ...options });
+  if (answer.status === 304) return undefined;
+  const signature = answer.headers.get("x-manifest-signature");
+  return { etag: answer.headers.get("etag") ?? "", body: answer.json, signed: { text: answer.text, signature } };
+}
+
+type Signing = { sha256: string[]; signal: AbortSignal; anonymous?: boolean };
+
+async function signUrls(client: Client, path: string, { sha256, ...options }: Signing): Promise<Map<string, string>> {
+  const answer = await client.request("POST", path, { body: { sha256 }, ...options });
+  const signed: Static<typeof Signed> = readAnswer(Signed, answer.json);
+  const absolute = Object.entries(signed.urls).map(([digest, url]) => {
+    if (!URL.canParse(url, client.server)) throw new Fault("internal", `Read the server's answer: "${url}" is no URL`);
+    return [digest, new URL(url, client.server).href] as const;
+  });
+  return new Map(absolute);
 }

@@ -1,18 +1,21 @@
 import { closeSync, copyFileSync, fdatasyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
+import { fetchBundles, splitSmall } from "./bundle.ts";
 import { algorithmOf, createDigester, type Digest, digestFile } from "./digest.ts";
 import { download } from "./download.ts";
 import type { Wanted } from "./manifest.ts";
+import type { Origin } from "./origin.ts";
 import { openPartial, type Partial, partialName, type Staged } from "./partial.ts";
 import type { Plan } from "./plan.ts";
-import type { PackServer } from "./server.ts";
 import { createUrls } from "./urls.ts";
 
 type StageOptions = {
   root: string;
   partial: string;
-  server: PackServer;
+  origin: Origin;
+  /** Files that came inside the pack's archive: where each lies, by its SHA-256. */
+  inside: ReadonlyMap<string, string>;
   /** At once, to the server's storage. */
   connections: number;
   signal: AbortSignal;
@@ -33,7 +36,9 @@ export async function stagePlan(plan: Plan, options: StageOptions) {
   const toFetch = new Map<Digest, Wanted>();
   for (const { wanted, from } of plan.place) {
     if (staged.has(wanted.digest) || from.kind === "move") continue;
-    const copy = from.kind === "copy" ? await copyLocally(wanted, { ...options, from: from.path }) : undefined;
+    const inside = options.inside.get(sha256Of(wanted));
+    const source = from.kind === "copy" ? join(options.root, from.path) : inside;
+    const copy = source === undefined ? undefined : await copyLocally(wanted, { ...options, source });
     if (copy !== undefined) staged.set(wanted.digest, copy);
     else toFetch.set(wanted.digest, wanted);
   }
@@ -42,12 +47,13 @@ export async function stagePlan(plan: Plan, options: StageOptions) {
 
   // The largest first, so that none of them is left alone at the end.
   const sorted = [...toFetch.values()].sort((one, other) => (other.sizeBytes ?? 0) - (one.sizeBytes ?? 0));
-  const stored = sorted.filter((file) => file.referenceUrl === undefined);
+  const stored = sorted.filter((file) => file.references.length === 0);
+  const { small, others: single } = splitSmall(stored, { origin: options.origin, present });
   const failures: Fault[] = [];
   const halt = new AbortController();
   const signal = AbortSignal.any([options.signal, halt.signal]);
-  const urls = createUrls(options.server, {
-    sha256s: stored.map((file) => file.digest.slice("sha256:".length)),
+  const urls = createUrls(options.origin, {
+    sha256s: single.map(sha256Of),
     signal,
   });
   let fetchedBytes = 0;
@@ -58,16 +64,27 @@ export async function stagePlan(plan: Plan, options: StageOptions) {
     if (!(error instanceof Fault) || error.mayRetry || failures.push(error) > 20) halt.abort(error);
   };
   const fetchOne = async (file: Wanted, partial: Partial) => {
-    const sha256 = file.digest.slice("sha256:".length);
+    const sha256 = sha256Of(file);
     const onBytes = (sizeBytes: number) => {
       fetched.add(file.digest);
       fetchedBytes += Math.max(sizeBytes, 0);
       options.onBytes(sizeBytes);
     };
-    const address = async (refused?: string) => file.referenceUrl ?? urls.get(sha256, refused);
     options.onBytes(partial.sizeBytes);
-    staged.set(file.digest, await download(file, { partial, address, signal, onBytes }));
-    urls.done(sha256);
+    const take = async (address: (refused?: string) => Promise<string>) =>
+      void staged.set(file.digest, await download(file, { partial, address, signal, onBytes }));
+    if (file.references.length === 0) {
+      await take((refused) => urls.get(sha256, refused));
+      urls.done(sha256);
+      return;
+    }
+    for (const [at, reference] of file.references.entries()) {
+      try {
+        return await take(async () => reference);
+      } catch (error) {
+        if (!(error instanceof Fault) || at + 1 === file.references.length) throw error;
+      }
+    }
   };
   const drain = async (queue: Wanted[]) => {
     // The disk is at work on one file while the next one arrives.
@@ -87,10 +104,34 @@ export async function stagePlan(plan: Plan, options: StageOptions) {
     }
     await settling;
   };
-  const references = sorted.filter((file) => file.referenceUrl !== undefined);
+  const drainAll = (queue: Wanted[], connections: number) =>
+    Promise.all(Array.from({ length: connections }, () => drain(queue)));
+  const ofSingle = drainAll(single, options.connections);
+  const drainSmall = async () => {
+    const left = await fetchBundles(small, {
+      ...options,
+      signal,
+      onFile: (file, bytes) => void staged.set(file.digest, bytes),
+      onBytes: (sizeBytes) => {
+        fetchedBytes += sizeBytes;
+        options.onBytes(sizeBytes);
+      },
+    }).catch((error) => {
+      halt.abort(error);
+      return [];
+    });
+    for (const { digest } of small) fetched.add(digest);
+    urls.expect(left.map(sha256Of));
+    await ofSingle;
+    await drainAll(left, options.connections);
+  };
   await Promise.all([
-    ...Array.from({ length: options.connections }, () => drain(stored)),
-    ...Array.from({ length: referenceConnections }, () => drain(references)),
+    ofSingle,
+    ...(small.length > 0 ? [drainSmall()] : []),
+    drainAll(
+      sorted.filter((file) => file.references.length > 0),
+      referenceConnections,
+    ),
   ]);
   options.signal.throwIfAborted();
   if (halt.signal.aborted) throw halt.signal.reason;
@@ -105,13 +146,15 @@ export async function stagePlan(plan: Plan, options: StageOptions) {
   return { staged, fetched: fetched.size, fetchedBytes };
 }
 
-/** Copies bytes that are in the folder already; undefined when they turn out to be others. */
+const sha256Of = ({ digest }: Wanted) => digest.slice("sha256:".length);
+
+/** Copies bytes that are on this disk already; undefined when they turn out to be others. */
 async function copyLocally(
   wanted: Wanted,
-  options: { root: string; partial: string; from: string; signal: AbortSignal },
+  options: { partial: string; source: string; signal: AbortSignal },
 ): Promise<Staged | undefined> {
   const file = join(options.partial, partialName(wanted.digest));
-  copyFileSync(join(options.root, options.from), file);
+  copyFileSync(options.source, file);
   const digester = createDigester([algorithmOf(wanted.digest)]);
   await digestFile(file, { digester, signal: options.signal });
   if (!digester.digests().includes(wanted.digest)) {

@@ -3,7 +3,9 @@ import { dirname, join } from "node:path";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { Fault } from "../../fault.ts";
+import { type Choice, noChoice } from "./choose.ts";
 import { type Algorithm, algorithms, type Digest } from "./digest.ts";
+import { Source } from "./origin.ts";
 import type { Claim } from "./plan.ts";
 
 const InstalledFile = Type.Object({
@@ -25,7 +27,17 @@ const InstalledState = Type.Object({
   server: Type.String(),
   pack: Type.String(),
   version: Type.String(),
-  side: Type.Union([Type.Literal("client"), Type.Literal("server")]),
+  side: Type.Union([Type.Literal("client"), Type.Literal("server"), Type.Literal("both")]),
+  /** Where the pack is, when it is no pack of `server` by its name: may hold a secret. */
+  source: Type.Optional(Source),
+  /** What the player chose of what is optional. */
+  choice: Type.Optional(
+    Type.Object({
+      groups: Type.Array(Type.String()),
+      without: Type.Array(Type.String()),
+      allOptional: Type.Boolean(),
+    }),
+  ),
   /** The manifest as it came, and its ETag: with both, an answer of 304 is enough to repair the folder. */
   etag: Type.String(),
   manifest: Type.Unknown(),
@@ -67,6 +79,12 @@ export type Places = ReturnType<typeof placesOf>;
 /** Reads what was installed; undefined when nothing was. Faults: invalid when the file is damaged. */
 export function readState(places: Places): InstalledState | undefined {
   return readJson(InstalledState, places.state);
+}
+
+/** What the player chose before. Who installed when nothing could be chosen was given all that is optional. */
+export function keptChoice(state: InstalledState | undefined): Choice {
+  if (state === undefined) return noChoice;
+  return state.choice ?? { ...noChoice, allOptional: true };
 }
 
 /** Writes the state, all or nothing; after it the journal is history. */
@@ -142,7 +160,9 @@ function readJson<Schema extends TSchema>(schema: Schema, path: string): Static<
 
 function writeAtomically(path: string, text: string): void {
   const beside = `${path}.new`;
-  const handle = openSync(beside, "w");
+  // The link by which a private pack was installed opens it: for its owner's eyes.
+  rmSync(beside, { force: true });
+  const handle = openSync(beside, "wx", 0o600);
   try {
     const bytes = Buffer.from(text);
     for (let offset = 0; offset < bytes.length; ) offset += writeSync(handle, bytes, offset);

@@ -1,6 +1,6 @@
-import { setTimeout as wait } from "node:timers/promises";
 import { Fault } from "../../fault.ts";
-import type { PackServer } from "./server.ts";
+import { backoffMs, waitFor } from "../call.ts";
+import type { Origin } from "./origin.ts";
 
 const atOnce = 1000;
 const tries = 5;
@@ -9,7 +9,7 @@ const tries = 5;
  * Hands out pre-signed addresses, many for one request. One that the storage refuses is asked for again, together with
  * all others of its age that are still to come.
  */
-export function createUrls(server: PackServer, options: { sha256s: string[]; signal: AbortSignal }) {
+export function createUrls(origin: Pick<Origin, "signUrls">, options: { sha256s: string[]; signal: AbortSignal }) {
   const waiting = new Set(options.sha256s);
   const urls = new Map<string, string>();
   let signing: Promise<void> | undefined;
@@ -27,12 +27,10 @@ export function createUrls(server: PackServer, options: { sha256s: string[]; sig
   async function signPatiently(batch: string[]) {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await server.signUrls(batch, options);
+        return await origin.signUrls(batch, options);
       } catch (error) {
         if (!(error instanceof Fault) || !error.mayRetry || attempt >= tries) throw error;
-        const backoffMs = 150 * 2 ** attempt * (0.5 + Math.random());
-        const askedMs = Math.min(1000 * (error.retryAfterSeconds ?? 0), 30_000);
-        await wait(Math.max(backoffMs, askedMs), undefined, { signal: options.signal });
+        await waitFor(Math.min(backoffMs(attempt, error.retryAfterSeconds), 30_000), options.signal);
       }
     }
   }
@@ -51,6 +49,10 @@ export function createUrls(server: PackServer, options: { sha256s: string[]; sig
         await signing;
       }
       throw new Fault("unavailable", "Cannot install: the storage refuses the addresses that the server signs");
+    },
+    /** Says that these will be asked for too. */
+    expect(sha256s: string[]) {
+      for (const sha256 of sha256s) waiting.add(sha256);
     },
     done(sha256: string) {
       waiting.delete(sha256);

@@ -1,14 +1,15 @@
 import { existsSync } from "node:fs";
 import { Fault } from "../../fault.ts";
-import { withFolder } from "./index.ts";
+import { chooseFiles } from "./choose.ts";
+import { withFolder } from "./folder.ts";
 import { listWanted, parseManifest } from "./manifest.ts";
 import { planInstall } from "./plan.ts";
 import { scanFolder } from "./scan.ts";
-import { type InstalledState, placesOf, readClaims, readState } from "./state.ts";
+import { type InstalledState, keptChoice, placesOf, readClaims, readState } from "./state.ts";
 
 /** How a folder differs from the version that was installed into it; the lists hold paths. */
 export type VerifyResult = {
-  installed: Pick<InstalledState, "pack" | "version" | "side" | "server">;
+  installed: Pick<InstalledState, "pack" | "version" | "side" | "server" | "source">;
   checked: number;
   missing: string[];
   /** Other bytes than the version's, by the player or by a fault of the disk. */
@@ -24,15 +25,20 @@ export async function verifyFolder(dir: string, options: { signal: AbortSignal }
   return withFolder(dir, async (root, places) => {
     const state = readState(places);
     if (state === undefined) throw nothing;
-    const wanted = listWanted(parseManifest(state.manifest), state.side);
+    const { files } = chooseFiles(parseManifest(state.manifest), {
+      side: state.side,
+      kept: keptChoice(state),
+      given: {},
+    });
+    const wanted = listWanted(files);
     const { claims } = readClaims(places, state);
     const found = await scanFolder(root, { wanted, claims, state, full: true, signal: options.signal });
     const plan = planInstall({ wanted, claims, found, edited: "keep" });
-    const { pack, version, side, server } = state;
+    const { pack, version, side, server, source } = state;
     const place = plan.place.map(({ wanted: file }) => file.path);
     const edited = plan.keep.filter((kept) => kept.reason === "edited").map((kept) => kept.path);
     return {
-      installed: { pack, version, side, server },
+      installed: { pack, version, side, server, ...(source && { source }) },
       checked: wanted.length,
       missing: place.filter((path) => !found.has(path)).sort(),
       changed: [...place.filter((path) => found.has(path)), ...edited].sort(),

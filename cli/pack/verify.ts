@@ -1,8 +1,8 @@
 import { defineCommand } from "../arguments.ts";
 import { openClient } from "../client.ts";
+import { type Address, openOrigin, readSource } from "../install/address.ts";
 import { installPack } from "../install/index.ts";
 import { installMessages } from "../install/messages.ts";
-import { packServer } from "../install/server.ts";
 import { verifyFolder } from "../install/verify.ts";
 import { fetchingBar, sayInstalled } from "./install.ts";
 
@@ -16,7 +16,7 @@ export const command = defineCommand({
   async run({ values, positionals: [dir], output, signal }) {
     const text = installMessages(output.language);
     const found = await verifyFolder(dir, { signal });
-    const { pack, version, side, server } = found.installed;
+    const { pack, version, side, server, source } = found.installed;
     const wrong = found.missing.length + found.changed.length + found.extra.length;
     for (const path of found.missing) output.say(text.missing(path));
     for (const path of found.changed) output.say(text.changed(path));
@@ -29,18 +29,20 @@ export const command = defineCommand({
       output.result({ ok: wrong === 0, ...about });
       return wrong === 0 ? 0 : 1;
     }
-    // The folder knows its server, which need not be the one that was signed in to last.
-    const client = await openClient({ server: values.server ?? server, output });
+    // The folder knows where its pack is from, which need not be the server that was signed in to last.
+    const address: Address = source === undefined ? { kind: "public", server, slug: pack } : readSource(source);
+    const open = (named = server) => openClient({ server: values.server ?? named, output });
+    const origin = await openOrigin(address, open);
+    const pinned = source === undefined || source.kind === "link";
     const repaired = await installPack(dir, {
-      server: packServer(client),
-      slug: pack,
-      version,
+      origin,
+      ...(pinned && { version }),
       side,
       full: true,
       edited: "back-up",
       signal,
       progress: fetchingBar(output),
-    });
+    }).finally(() => origin.close?.());
     sayInstalled(repaired, output);
     output.result({ ok: true, ...about, repaired });
     return 0;

@@ -41,7 +41,7 @@ export function makeFolder() {
 export async function install(
   server: Pick<ReturnType<typeof startInstallServer>, "url">,
   dir: string,
-  options: Partial<InstallOptions> = {},
+  { slug = "demo", ...options }: Partial<InstallOptions> & { slug?: string } = {},
 ) {
   const output = createOutput({ json: true, stdout: process.stdout, stderr: process.stderr });
   const client = await openClient({
@@ -50,5 +50,5 @@ export async function install(
     env: { XDG_CONFIG_HOME: join(dir, ".sunduk", "none") },
   });
   const signal = new AbortController().signal;
-  return installPack(dir, { server: packServer(client), slug: "demo", side: "client", signal, ...options });
+  return installPack(dir, { origin: packServer(client, slug), signal, ...options });
 }

@@ -8,7 +8,7 @@ const numRuns = process.env.SUNDUK_LONG === "1" ? 50_000 : 500;
 
 const digest = (letter: string): Digest => `sha256:${letter}`;
 const want = (path: string, letter: string, preserve = false): Wanted => {
-  return { path, digest: digest(letter), sizeBytes: 1, preserve, referenceUrl: undefined };
+  return { path, digest: digest(letter), sizeBytes: 1, preserve, previous: undefined, references: [] };
 };
 const file = (letter: string, inode = letter): Found => {
   return { kind: "file", digests: [digest(letter)], sizeBytes: 1, mtimeMs: 1, inode };

@@ -1,10 +1,14 @@
 import { createHash } from "node:crypto";
+import { tarEnd, tarFile } from "../../tar.ts";
 
 type PackFile = {
   path: string;
   bytes: Uint8Array | string;
   side?: "both" | "client" | "server";
   preserve?: boolean;
+  optional?: boolean;
+  group?: string;
+  previous?: string;
   /** Left out of the manifest's digests: a reference is known by what its author gave. */
   reference?: { digests: string[]; size?: boolean };
 };
@@ -30,7 +34,15 @@ export function startInstallServer() {
   const manifests = new Map<string, { etag: string; text: string }>();
   const calls: string[] = [];
   const times = new Map<string, number>();
-  const behaviour: { mischief: Mischief | undefined; latest: string; signature: number; refuseSigning: number } = {
+  const behaviour: {
+    mischief: Mischief | undefined;
+    latest: string;
+    signature: number;
+    refuseSigning: number;
+    /** What the server does with a tar that it would send; without it, it knows no bundles. */
+    bundle: ((tar: Buffer, asked: string[]) => Response) | undefined;
+  } = {
+    bundle: undefined,
     mischief: undefined,
     latest: "",
     signature: 1,
@@ -90,6 +102,19 @@ export function startInstallServer() {
           return Response.json({ urls: Object.fromEntries(signed.map((digest) => [digest, address(digest)])) });
         },
       },
+      "/v1/blobs/bundle": {
+        POST: async (request) => {
+          const asked = [...(await request.text()).matchAll(/[0-9a-f]{64}/g)].map(([digest]) => digest);
+          calls.push(`POST bundle ${asked.length}`);
+          const parts = asked.flatMap((digest) => {
+            const bytes = blobs.get(digest);
+            return bytes === undefined ? [] : tarFile(digest, bytes);
+          });
+          const index = new TextEncoder().encode(JSON.stringify({ files: asked, leftOut: [], missing: [] }));
+          const tar = Buffer.concat([...tarFile("index.json", index), ...parts, tarEnd]);
+          return behaviour.bundle?.(tar, asked) ?? Response.json({ code: "not-found" }, { status: 404 });
+        },
+      },
       "/storage/:sha256": (request) => storage(request, request.params.sha256),
       "/elsewhere/:sha256": (request) => storage(request, request.params.sha256),
     },
@@ -101,7 +126,7 @@ export function startInstallServer() {
     calls,
     behaviour,
     /** Makes a version the latest. */
-    publish(version: string, files: PackFile[], slug = "demo") {
+    publish(version: string, files: PackFile[], { slug = "demo", groups }: { slug?: string; groups?: object[] } = {}) {
       const entries = files.map((file) => {
         const bytes = typeof file.bytes === "string" ? new TextEncoder().encode(file.bytes) : file.bytes;
         const sha256 = hex("sha256", bytes);
@@ -113,8 +138,8 @@ export function startInstallServer() {
           md5: hex("md5", bytes),
           murmur2: 1,
         };
-        const { path, side = "both", preserve = false, reference } = file;
-        const common = { path, side, optional: false, preserve };
+        const { path, side = "both", preserve = false, optional = false, reference, group, previous } = file;
+        const common = { path, side, optional, preserve, ...(group && { group }), ...(previous && { previous }) };
         if (reference === undefined) return { ...common, size: bytes.length, digests: all, url: `/v1/blobs/${sha256}` };
         const digests = Object.fromEntries(Object.entries(all).filter(([name]) => reference.digests.includes(name)));
         const size = reference.size === false ? null : bytes.length;
@@ -128,6 +153,7 @@ export function startInstallServer() {
         publishedAt: "2026-01-01T00:00:00Z",
         minecraft: "1.21.1",
         loader: null,
+        ...(groups && { groups }),
         files: entries.sort((one, other) => (one.path < other.path ? -1 : 1)),
       };
       const text = JSON.stringify(manifest);

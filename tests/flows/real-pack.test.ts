@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parse as parseToml } from "smol-toml";
+import { chooseFiles, noChoice } from "../../cli/install/choose.ts";
 import { listWanted, parseManifest } from "../../cli/install/manifest.ts";
 import { type Claim, type Found, planInstall } from "../../cli/install/plan.ts";
 import { type System, startSystem, type TestUser } from "../harness.ts";
@@ -110,7 +111,9 @@ describe.if(there)("a real pack", () => {
       const found = new Map<string, Found>();
       const claims = new Map<string, Claim>();
       for (const version of versions) {
-        const wanted = listWanted(parseManifest(await readManifest(version)), side);
+        const manifest = parseManifest(await readManifest(version));
+        const kept = { ...noChoice, allOptional: true };
+        const wanted = listWanted(chooseFiles(manifest, { side, kept, given: {} }).files);
         const plan = planInstall({ wanted, claims, found, edited: "keep" });
         expect([plan.backUp, plan.keep]).toEqual([[], []]);
         for (const path of plan.remove) found.delete(path);
