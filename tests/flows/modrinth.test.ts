@@ -298,3 +298,16 @@ test("a client that others wrote finds projects, versions and updates", async ()
   expect(latest[sha512("b")]?.version_number).toBe("1.1.0");
   await expect(client.getProject("no-such-pack")).rejects.toThrow();
 });
+
+test("where the public address is https, the mrpack that is made when it is asked for is measured", async () => {
+  const before = await get("/project/castle/version");
+  expect(before.json.map((one: any) => one.files.length)).toContain(0); // nobody has had all of them built
+  system.apis[0]?.kill("SIGTERM");
+  await system.apis[0]?.exited;
+  await system.startApi(0, { PUBLIC_URL: "https://sunduk.example" });
+  const [, { files }] = (await get("/project/castle/version")).json;
+  const [{ url, hashes, size }] = files;
+  expect(url).toBe("https://sunduk.example/p/castle/2.0.0-b.mrpack");
+  const bytes = await (await fetch(`${system.apiUrls[0]}${new URL(url).pathname}`)).bytes();
+  expect([size, hashes]).toEqual([bytes.byteLength, { sha1: sha1(bytes), sha512: sha512(bytes) }]);
+});
