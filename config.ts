@@ -47,6 +47,7 @@ export const Config = t.Object({
   VAULT_SECRET_ID: optional("Secret of the AppRole"),
   STORAGE_SECRET: optional("Key of the URLs of the embedded storage: 32 random bytes, base64url"),
   NOTIFICATION_SECRET: optional("Key of webhook secrets, unsubscribe links and Web Push: 32 random bytes, base64url"),
+  MANIFEST_KEY: optional("Private Ed25519 keys that sign manifests: a JWK, or {keys: […]} with the newest first"),
   YGGDRASIL_KEY: optional("Private RSA key that signs for games: PKCS #8 as PEM, or its base64 on one line"),
   TELEGRAM_BOT_TOKEN: optional("Token of the bot that writes to people on Telegram"),
   TELEGRAM_URL: t.String({ default: "https://api.telegram.org", description: "Where the Bot API is" }),

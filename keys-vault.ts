@@ -7,6 +7,7 @@ export type VaultSecrets = {
   SIGNING_KEY?: string | undefined;
   TOKEN_SECRET?: string | undefined;
   YGGDRASIL_KEY?: string | undefined;
+  MANIFEST_KEY?: string | undefined;
 };
 
 export type Vault = {

@@ -22,11 +22,13 @@ export const SigningKey = t.Object({
 });
 export type SigningKey = Static<typeof SigningKey>;
 
-/** Secrets of the processes that sign: the keys of access tokens, the key of refresh tokens and cookies, and that of games. */
+/** Secrets of the processes that sign: the keys of access tokens, the key of refresh tokens and cookies, those of manifests, and that of games. */
 export type Keys = {
   /** Newest first. Another list than before when the keys were changed, read anew every two seconds. */
   signingKeys: () => readonly SigningKey[];
   tokenSecret: string;
+  /** What manifests are signed with, newest first; read once. None where the operator has set none. */
+  manifestKeys: readonly SigningKey[];
   /** What games are signed for; undefined where the operator has set none. */
   gameKey: GameKey | undefined;
   close: () => void;
@@ -48,21 +50,21 @@ export async function makeSigningKey(): Promise<string> {
 }
 
 /** Reads one key, or `{"keys": […]}`. Throws an Error that says what is wrong, without the text: it is secret. */
-export function parseSigningKeys(text: string): SigningKey[] {
+export function parseSigningKeys(text: string, name = "SIGNING_KEY"): SigningKey[] {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new Error("Cannot use SIGNING_KEY: it is not JSON");
+    throw new Error(`Cannot use ${name}: it is not JSON`);
   }
   const given = Value.Check(t.Object({ keys: t.Array(t.Unknown(), { minItems: 1 }) }), value) ? value.keys : [value];
   const keys = given.map((key) => {
     if (!Value.Check(SigningKey, key))
-      throw new Error("Cannot use SIGNING_KEY: it holds something that is not a private Ed25519 JWK with a kid");
+      throw new Error(`Cannot use ${name}: it holds something that is not a private Ed25519 JWK with a kid`);
     return key;
   });
   if (new Set(keys.map(({ kid }) => kid)).size < keys.length)
-    throw new Error("Cannot use SIGNING_KEY: two keys have the same kid");
+    throw new Error(`Cannot use ${name}: two keys have the same kid`);
   return keys.sort((one, other) => (other.nbf ?? 0) - (one.nbf ?? 0));
 }
 
@@ -92,10 +94,10 @@ export async function rotateSigningKeys(text: string, { nowSeconds, leadSeconds,
 /**
  * Opens the keys of this process: in HashiCorp Vault when VAULT_ADDR is set, else from SIGNING_KEY(_FILE) and
  * TOKEN_SECRET. Vault and the file are read anew every two seconds; what cannot be read then leaves the keys as they are. The
- * key of games is read once.
+ * keys of manifests and games are read once.
  */
 export async function openKeys({ config, log }: { config: Config; log: Log }): Promise<Keys> {
-  const { SIGNING_KEY, SIGNING_KEY_FILE: file, TOKEN_SECRET, YGGDRASIL_KEY } = config;
+  const { SIGNING_KEY, SIGNING_KEY_FILE: file, TOKEN_SECRET, YGGDRASIL_KEY, MANIFEST_KEY } = config;
   const vault = openVault(config);
   const read = vault
     ? vault.read
@@ -103,6 +105,7 @@ export async function openKeys({ config, log }: { config: Config; log: Log }): P
         SIGNING_KEY: file ? (await readFile(file, "utf8")).trim() : SIGNING_KEY,
         TOKEN_SECRET,
         YGGDRASIL_KEY,
+        MANIFEST_KEY,
       });
   const first = await read();
   const tokenSecret = requireSecret(first.TOKEN_SECRET);
@@ -110,6 +113,7 @@ export async function openKeys({ config, log }: { config: Config; log: Log }): P
   if (!text) throw missing();
   let keys = parseSigningKeys(text);
   const gameKey = readGameKey(first.YGGDRASIL_KEY ?? YGGDRASIL_KEY);
+  const manifestKeys = readManifestKeys(first.MANIFEST_KEY ?? MANIFEST_KEY);
   const readAgain = async () => {
     const { SIGNING_KEY: now } = await read();
     if (!now || now === text) return;
@@ -130,19 +134,22 @@ export async function openKeys({ config, log }: { config: Config; log: Log }): P
             });
         }, rereadEveryMs)
       : undefined;
-  return { signingKeys: () => keys, tokenSecret, gameKey, close: () => clearInterval(timer) };
+  return { signingKeys: () => keys, tokenSecret, manifestKeys, gameKey, close: () => clearInterval(timer) };
 }
 
 /** The keys as the configuration holds them, never read again: for a process that does not live long. */
-export function readKeys({ SIGNING_KEY, TOKEN_SECRET, YGGDRASIL_KEY }: Config): Keys {
+export function readKeys({ SIGNING_KEY, TOKEN_SECRET, YGGDRASIL_KEY, MANIFEST_KEY }: Config): Keys {
   const keys = parseSigningKeys(SIGNING_KEY ?? "");
   return {
     signingKeys: () => keys,
     tokenSecret: requireSecret(TOKEN_SECRET),
+    manifestKeys: readManifestKeys(MANIFEST_KEY),
     gameKey: readGameKey(YGGDRASIL_KEY),
     close: () => undefined,
   };
 }
+
+const readManifestKeys = (text: string | undefined) => (text ? parseSigningKeys(text, "MANIFEST_KEY") : []);
 
 function requireSecret(secret: string | undefined): string {
   if (!secret) throw missing();

@@ -10,6 +10,7 @@ export const madeSecrets = {
   STORAGE_SECRET: makeSecret,
   NOTIFICATION_SECRET: makeSecret,
   YGGDRASIL_KEY: makeGameKey,
+  MANIFEST_KEY: makeSigningKey,
 } as const;
 
 /** Writes the secrets that are not there yet as files of mode 0600. */

@@ -1,5 +1,6 @@
 import type { ImageRow } from "../db/image.ts";
 import type { Deps } from "../deps.ts";
+import type { ManifestSigner } from "../manifest-signature.ts";
 import type { Seal } from "../seal.ts";
 import type { Passwords } from "./accounts/passwords.ts";
 import type { Analytics } from "./analytics/recorder.ts";
@@ -30,6 +31,7 @@ export type Api = Deps & {
   knownLinks: KnownLinks;
   knownBlobs: KnownBlobs;
   manifests: Manifests;
+  manifestSigner: ManifestSigner;
   give: Give;
   /** The client's address, as far as it can be believed. */
   addressOf: (request: Request, peer: string | undefined) => string;

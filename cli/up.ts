@@ -110,11 +110,18 @@ export async function startServer(
   });
   url = `http://${config.HOST.includes(":") ? `[${config.HOST}]` : config.HOST === "0.0.0.0" ? "127.0.0.1" : config.HOST}:${api.port}`;
   // Pods read the secrets from files, so that no environment or command line shows them. They need no keys that sign.
-  const { SIGNING_KEY_FILE: _key, TOKEN_SECRET_FILE: _secret, YGGDRASIL_KEY_FILE: _game, ...podFiles } = files;
+  const {
+    SIGNING_KEY_FILE: _key,
+    TOKEN_SECRET_FILE: _secret,
+    MANIFEST_KEY_FILE: _manifest,
+    YGGDRASIL_KEY_FILE: _game,
+    ...podFiles
+  } = files;
   const {
     DATABASE_URL: _url,
     SIGNING_KEY: _own,
     TOKEN_SECRET: _too,
+    MANIFEST_KEY: _that,
     YGGDRASIL_KEY: _this,
     ...environment
   } = surroundings;

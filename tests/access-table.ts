@@ -203,6 +203,11 @@ export const routes: Record<string, Route> = {
     changes: true,
     names: "slug",
   },
+  "GET /v1/packs/:slug/versions/:version/manifest.sig": {
+    request: published("/manifest.sig"),
+    expected: readable(200),
+    names: "slug",
+  },
   "GET /v1/packs/:slug/versions/:version/manifest": {
     request: published("/manifest"),
     expected: readable(200),
@@ -813,7 +818,7 @@ export const elsewhere = [
   // tests/flows/launchers.test.ts
   /^(GET|HEAD) \/(p|p\/t\/:token|hmcl)\/:slug\/\*$/,
   /^GET \/v1\/me\/notifications\/events$/,
-  /^GET \/(status|livez|readyz|metrics|\.well-known\/jwks\.json)$/,
+  /^GET \/(status|livez|readyz|metrics|\.well-known\/jwks\.json|\.well-known\/sunduk\.json)$/,
   /^POST \/v1\/auth\/(register|login|undelete|refresh)$/,
   /^GET \/v1\/auth\/oidc\/:provider\/(start|callback)$/,
   /^POST \/v1\/auth\/oidc\/(:provider\/code|redeem)$/,
@@ -826,8 +831,8 @@ export const elsewhere = [
   /^(GET \/\.well-known\/openid-configuration|(GET|POST) \/oauth\/(authorize|logout|userinfo)|POST \/oauth\/(authorize|logout)\/[a-z-]+)$/,
   /^(GET \/\.well-known\/oauth-authorization-server|POST \/oauth\/(device_authorization|token|revoke)|(GET|POST) \/device)$/,
   /^(GET|HEAD|PUT) \/storage\/\*$/,
-  // tests/flows/solder.test.ts
-  /^GET (\/p\/t\/:token\/:slug)?\/solder(\/|$)/,
+  // tests/flows/helios.test.ts
+  /^GET (\/p\/t\/:token\/:slug)?\/helios(\/|$)/,
   // tests/flows/yggdrasil.test.ts
   /^[A-Z]+ \/yggdrasil(\/|$)/,
   /^(GET|HEAD) \/$/,

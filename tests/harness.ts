@@ -151,6 +151,7 @@ export async function testEnvironment(extra: Record<string, string> = {}): Promi
     TOKEN_SECRET: makeSecret(),
     STORAGE_SECRET: makeSecret(),
     NOTIFICATION_SECRET: makeSecret(),
+    MANIFEST_KEY: await makeSigningKey(),
   };
   const cluster = parts === "cluster" ? await clusterEnvironment() : {};
   const quick = {

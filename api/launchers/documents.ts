@@ -27,12 +27,13 @@ export function show({ release, asker, text, type = jsonType, format }: Shown): 
 /** The frozen native manifest. */
 export async function lookManifest(api: Api, { slug, ref, ...asker }: Asked): Promise<Looked> {
   const release = await getRelease(api, { slug, ref, ...asker });
-  const { bytes, etag } = await readManifest(api, release);
+  const { bytes, etag, headers } = await readManifest(api, release);
   return {
     body: new Blob([bytes], { type: jsonType }),
     etag,
     isPublic: isForAll({ pack: release.pack, link: asker.link }),
     download: describeDownload(release, "native"),
+    headers,
   };
 }
 

@@ -39,9 +39,11 @@ type Parts = {
  * memory for a second; so who calls is found out only when it matters. A link's holder is nobody else: his token is not read.
  */
 export function openGive({ identify, answers, knownLinks, analytics, checkAfterSeconds }: Parts): Give {
-  const respond = ({ request, server }: Asking, { body, etag, isPublic, download }: Looked, caller: Caller | null) => {
+  const respond = ({ request, server }: Asking, looked: Looked, caller: Caller | null) => {
+    const { body, etag, isPublic, download } = looked;
     const cache = isPublic ? "public, no-cache" : "private, no-cache";
     const headers = {
+      ...looked.headers,
       etag,
       "cache-control": cache,
       "content-type": body.type,

@@ -1,11 +1,13 @@
 import { Elysia } from "elysia";
 import type { PackRow } from "../../db/pack.ts";
+import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import { describe } from "../describe.ts";
 import { SlugParams } from "../packs/model.ts";
 import { describeDownload } from "./archives.ts";
 import { describeVersion } from "./describe.ts";
-import { LatestQuery, Version, VersionParams } from "./model.ts";
+import { makeBody } from "./give.ts";
+import { LatestQuery, ManifestSignatures, Version, VersionParams } from "./model.ts";
 import { getLatest, getPublished, readManifest } from "./service.ts";
 
 const isPublic = ({ visibility, role }: PackRow) => visibility === "public" && role === null;
@@ -44,10 +46,29 @@ export function heads(api: Api) {
       ({ params: { slug, version }, request, server }) =>
         api.give({ request, server }, { slug, path: `versions/${version}/manifest` }, async ({ caller }) => {
           const found = await getPublished(api, { caller, slug, version });
-          const { bytes, etag } = await readManifest(api, found);
+          const { bytes, etag, headers } = await readManifest(api, found);
           const download = describeDownload(found, "native");
-          return { body: new Blob([bytes], json), etag, isPublic: isPublic(found.pack), download };
+          return { body: new Blob([bytes], json), etag, isPublic: isPublic(found.pack), download, headers };
         }),
       { params: VersionParams, detail: { summary: "The native manifest, frozen" } },
+    )
+    .get(
+      "/versions/:version/manifest.sig",
+      ({ params: { slug, version }, request, server }) =>
+        api.give({ request, server }, { slug, path: `versions/${version}/manifest.sig` }, async ({ caller }) => {
+          const found = await getPublished(api, { caller, slug, version });
+          const { signatures } = await readManifest(api, found);
+          if (signatures.length === 0)
+            throw new Fault("not-implemented", "Not possible on this server: its operator has not set MANIFEST_KEY");
+          return { ...makeBody(JSON.stringify({ signatures }), json.type), isPublic: isPublic(found.pack) };
+        }),
+      {
+        params: VersionParams,
+        detail: {
+          summary: "Signatures over the manifest's bytes",
+          description: "By each key of /.well-known/sunduk.json; the manifest's own answer carries them too.",
+          responses: describe({ 200: ManifestSignatures }),
+        },
+      },
     );
 }

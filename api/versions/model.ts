@@ -161,6 +161,17 @@ export const Version = t.Object({
 export type Version = typeof Version.static;
 export const Versions = t.Object({ items: t.Array(Version), nextCursor: t.Union([t.String(), t.Null()]) });
 
+export const ManifestSignatures = t.Object({
+  signatures: t.Array(
+    t.Object({
+      keyId: t.String(),
+      algorithm: t.Literal("Ed25519"),
+      signature: t.String({ description: "RFC 8032, base64url: over the manifest's bytes" }),
+    }),
+    { description: "Newest key first" },
+  ),
+});
+
 const Changed = t.Object({ path: t.String(), size: t.Union([t.Integer(), t.Null()]) });
 export const Diff = t.Object({
   from: t.String(),

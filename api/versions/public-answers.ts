@@ -9,9 +9,15 @@ export type Question = { slug: string; path: string; linkId?: string };
 
 /**
  * An answer with its strong ETag; the body is a Blob, so that sending it copies nothing, and its type is the answer's.
- * `isPublic` says that everybody gets the same.
+ * `isPublic` says that everybody gets the same, `headers` are more of the answer's.
  */
-export type Looked = { body: Blob; etag: string; isPublic: boolean; download?: Download };
+export type Looked = {
+  body: Blob;
+  etag: string;
+  isPublic: boolean;
+  download?: Download;
+  headers?: Record<string, string>;
+};
 
 export type PublicAnswers = {
   /** The answer, when it is remembered and may still be given without asking. */

@@ -20,6 +20,12 @@ import {
 import { listFiles, listMissing } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import {
+  type ManifestSignature,
+  type ManifestSigner,
+  signatureHeader,
+  writeSignatureHeader,
+} from "../../manifest-signature.ts";
 import { want } from "../../queues/mailbox.ts";
 import { publishVersion } from "../../queues/publish-version.ts";
 import { noteAct } from "../audit.ts";
@@ -159,14 +165,23 @@ async function requireComplete(db: Db, row: VersionRow): Promise<void> {
   }
 }
 
-/** The frozen manifest of a published version, with its strong ETag. Gone when it was withdrawn at this moment. */
+/** The frozen manifest of a published version, with its strong ETag and who signed it. Gone when it was withdrawn at this moment. */
 export async function readManifest(
-  { db }: Pick<Versions, "db">,
-  { row }: Found,
-): Promise<{ bytes: Uint8Array; etag: string }> {
+  { db, manifestSigner }: Pick<Versions, "db"> & { manifestSigner: ManifestSigner },
+  { row }: Pick<Found, "row">,
+): Promise<{
+  bytes: Uint8Array;
+  etag: string;
+  signatures: ManifestSignature[];
+  headers: Record<string, string>;
+}> {
   const found = await findManifest(db, row.id);
   if (!found) throw new Fault("gone", `Version "${row.version}" was withdrawn`);
-  return { bytes: found.manifest, etag: `"${found.sha256}"` };
+  const { manifest: bytes, sha256 } = found;
+  const signatures = manifestSigner.sign({ bytes, sha256 });
+  const header = writeSignatureHeader(signatures);
+  const headers: Record<string, string> = header === undefined ? {} : { [signatureHeader]: header };
+  return { bytes, etag: `"${sha256}"`, signatures, headers };
 }
 
 export async function setYanked(

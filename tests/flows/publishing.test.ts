@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createPublicKey, verify } from "node:crypto";
 import { type System, sha256, startSystem, type TestUser, upload, waitForJob } from "../harness.ts";
 
 let system: System;
@@ -214,4 +215,23 @@ test("a file says what lay at its path in the version published before, where th
   await author.call("POST", `${at("2.1.0")}/withdraw`, { body: { reason: "wrong" } });
   await declare("2.2.0", { files: [fileOf("a.txt", "two"), fileOf("b.txt", "two")] });
   expect((await publish("2.2.0")).files.map(({ previous }: any) => previous)).toEqual([sha256("one"), undefined]);
+});
+
+test("a manifest is signed by the server's key, everywhere that it is read", async () => {
+  const discovered = await system.call("GET", "/.well-known/sunduk.json");
+  expect(Object.keys(discovered.json)).toEqual(["version", "publicUrl", "manifestKeys", "formats"]);
+  const [key] = discovered.json.manifestKeys;
+  const { json, headers } = await system.call("GET", `${at("2.0.0")}/manifest.sig`);
+  expect([json.signatures.length, headers.get("cache-control")]).toEqual([1, "public, no-cache"]);
+  const [{ keyId, algorithm, signature }] = json.signatures;
+  expect([keyId, algorithm]).toEqual([key.id, "Ed25519"]);
+  const publicKey = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: key.publicKey }, format: "jwk" });
+  const isSigned = (text: string) => verify(null, Buffer.from(text), publicKey, Buffer.from(signature, "base64url"));
+  for (const path of [`${at("2.0.0")}/manifest`, `/p/${slug}/2.0.0/manifest`]) {
+    const manifest = await system.call("GET", path);
+    expect(manifest.headers.get("x-manifest-signature")).toBe(`${keyId} ${signature}`);
+    expect([isSigned(manifest.text), isSigned(`${manifest.text} `)]).toEqual([true, false]);
+  }
+  expect((await system.call("GET", `${at("1.3.0")}/manifest.sig`)).status).toBe(404);
+  expect((await system.call("GET", `${at("2.1.0")}/manifest.sig`)).status).toBe(410);
 });
