@@ -32,6 +32,7 @@ const en = {
   stillServing: (url: string) => `Still serving at ${url}. Ctrl-C stops it.`,
   stopping: "Stopping ...",
   testing: (part: string) => `\nTests on the ${part} parts`,
+  unsteady: (path: string) => `Unsteady: ${path} failed beside others and passed by itself.`,
   clusterSkipped: (programs: string) =>
     `Skipped the cluster parts: these programs are not installed: ${programs}. On Debian: apt install redis-server nginx radosgw ceph-mon ceph-osd`,
   demoAuthor: (login: string) => `The demo signs up as ${login} and publishes an example pack.`,
@@ -123,6 +124,7 @@ const ru: Messages = {
   stillServing: (url) => `Сервер работает: ${url}. Остановить: Ctrl-C.`,
   stopping: "Останавливаюсь ...",
   testing: (part) => `\nТесты на частях: ${part}`,
+  unsteady: (path) => `Шатко: ${path} не прошёл рядом с другими, но прошёл сам по себе.`,
   clusterSkipped: (programs) =>
     `Части кластера пропущены: не установлены программы: ${programs}. В Debian: apt install redis-server nginx radosgw ceph-mon ceph-osd`,
   summaries: {
