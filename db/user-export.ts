@@ -54,6 +54,10 @@ const parts: Statement[] = [
     text: `select to_jsonb(t) - '{key_hash}'::text[] as kept from account.solder_key t where t.user_id = $1`,
   },
   {
+    name: "user_export_game_tokens",
+    text: `select to_jsonb(t) - '{token_hash}'::text[] as kept from yggdrasil.token t join account.session s on s.id = t.session_id where s.user_id = $1`,
+  },
+  {
     name: "user_export_acts",
     text: `select to_jsonb(t) as kept from audit.act t where t.actor_id = $1`,
   },

@@ -17,7 +17,7 @@ const texts: Record<Language, { about: string; interface: string; game: string }
 };
 
 /** What this server is, for people who come to its bare address, and where it signs games in, for launchers. */
-export function home({ publicUrl }: Pick<Api, "publicUrl">) {
+export function front({ publicUrl }: Pick<Api, "publicUrl">) {
   const show = ({ request }: { request: Request }) => {
     const language = pickLanguage(request);
     const text = texts[language];
