@@ -4,10 +4,13 @@ import { defineCommand, usageFault } from "./arguments.ts";
 import type { Output } from "./output.ts";
 
 type Totals = { passed: number; failed: number; skipped: number };
+/** One run of `bun test`, with the files in which something failed. */
+type Ran = Totals & { failedFiles: string[] };
 type Part = "embedded" | "cluster";
 
 const usage = "test [embedded|cluster] [FILE] [--long]";
 const graceMs = 3_000;
+const mostAccidents = 3;
 const root = join(import.meta.dir, "..");
 /**
  * Of what may run again on the cluster parts, files in which these make no difference: rules about rows, and pages. They run
@@ -17,7 +20,7 @@ const alike = new Set(
   [
     "races: event-changes links-once ownership",
     "flows: albums analytics audit avatars calendars cli-login deletion-mail device-page drafts event-search events",
-    "flows: link-pages mail me members oauth oauth-presets oidc operate operator-links organizations profile-images real-pack refusals registration reports",
+    "flows: link-pages mail me members oauth oauth-presets oidc openid operate operator-links organizations profile-images real-pack refusals registration reports",
     "flows: second-factor sign-in-notices sources tokens users yggdrasil",
     "workers: backfill-images build-album-archive decoder erase-user extend-events notify quiet-hours render-again roll-up send-mail send-reports sweep-accounts sync-feed",
   ].flatMap((line) => {
@@ -49,6 +52,7 @@ export const command = defineCommand({
     const run = await startTestRun({ long });
     const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
     const skippedParts: string[] = [];
+    const unsteady: string[] = [];
     try {
       for (const part of wanted) {
         signal.throwIfAborted();
@@ -60,13 +64,16 @@ export const command = defineCommand({
         output.say(output.text.testing(part));
         const shared = await run.environment(part);
         signal.throwIfAborted();
-        add(totals, await runTests(file ? [file] : filesOf(part, long), { shared, long, signal, output }));
+        const settings = { shared, long, signal, output };
+        const ran = await runTests(file ? [file] : filesOf(part, long), settings);
+        add(totals, file ? ran : await runAgain(ran, { ...settings, unsteady }));
       }
     } finally {
       await run.stop();
     }
     for (const line of skippedParts) output.say(line);
-    output.result({ ok: totals.failed === 0, ...totals });
+    for (const path of unsteady) output.say(output.text.unsteady(path));
+    output.result({ ok: totals.failed === 0, ...totals, unsteady });
     output.say(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
     return totals.failed === 0 ? 0 : 1;
   },
@@ -78,10 +85,27 @@ function readParts(chosen: string | undefined): Part[] {
   throw usageFault(`Choose the parts: "${chosen}" is neither embedded nor cluster`, usage);
 }
 
+/**
+ * Runs files in which something failed once more, one after the other: what fails then too has failed; what passes is told as unsteady.
+ * Not races, which are right each time or wrong, and not when so many failed that it is no accident.
+ */
+async function runAgain(ran: Ran, { unsteady, ...settings }: Settings & { unsteady: string[] }): Promise<Totals> {
+  const { failedFiles, ...totals } = ran;
+  const accident = ran.failed <= mostAccidents && failedFiles.length > 0;
+  if (!accident || failedFiles.some((path) => path.startsWith("tests/races/"))) return totals;
+  let failed = 0;
+  for (const path of failedFiles) {
+    const again = await runTests([path], settings);
+    if (again.failed === 0) unsteady.push(path);
+    failed += again.failed;
+  }
+  return { ...totals, passed: totals.passed + Math.max(0, totals.failed - failed), failed };
+}
+
 type Settings = { shared: Record<string, string>; long: boolean; signal: AbortSignal; output: Output };
 
 /** One run of `bun test`. A run that prints no summary has failed, whatever its exit code says. */
-async function runTests(files: string[], { shared, long, signal, output }: Settings): Promise<Totals> {
+async function runTests(files: string[], { shared, long, signal, output }: Settings): Promise<Ran> {
   const child = Bun.spawn(
     [
       process.execPath,
@@ -112,7 +136,19 @@ async function runTests(files: string[], { shared, long, signal, output }: Setti
   const totals = { passed: number("pass"), failed: number("fail"), skipped: number("skip") };
   const complete = /^Ran \d+ tests? across \d+ files?/m.test(told);
   if (!complete || (child.exitCode !== 0 && totals.failed === 0)) totals.failed += 1;
-  return totals;
+  return { ...totals, failedFiles: complete ? listFailed(told) : [] };
+}
+
+/** Files below whose headings something failed. */
+function listFailed(told: string): string[] {
+  const failed = new Set<string>();
+  let path = "";
+  for (const line of told.split("\n")) {
+    if (/^\d+ tests? failed:$/.test(line)) break;
+    path = /^(tests\/\S+\.test\.ts):$/.exec(line)?.[1] ?? path;
+    if (line.startsWith("(fail)")) failed.add(path);
+  }
+  return [...failed];
 }
 
 /** Ends a process and all that it has started, by force what does not leave within 3 s. */
