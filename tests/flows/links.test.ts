@@ -89,7 +89,8 @@ describe("a share link", () => {
     expect([manifest.status, manifest.json.version]).toEqual([200, "1.0.0"]);
     const own = await owner.call("GET", `/v1/packs/${slug}/versions/1.0.0/manifest`);
     expect(manifest.text).toBe(own.text);
-    expect((await manifestOf(`/p/t/${token}`)).text).toBe(own.text);
+    for (const same of [`/p/t/${token}`, `/p/t/${token}/`, `${path}/`, `${path}/manifest`])
+      expect([same, (await manifestOf(same)).text === own.text]).toEqual([same, true]);
     for (const other of [`/p/t/${token}/another`, `/p/t/${token}/no-such`, `/p/${slug}`, "/p/no-such"])
       for (const headers of [html, json]) expect((await system.call("GET", other, { headers })).status).toBe(404);
     const bearer = { ...json, authorization: `Bearer ${owner.token}` };
