@@ -1,3 +1,4 @@
+import { openNames, readJarName, toName, toVersion } from "./file-names.ts";
 import { resolveGroups, selectFiles } from "./groups.ts";
 import { isStoredHere, type Manifest, type StoredManifestFile } from "./manifest.ts";
 
@@ -40,7 +41,7 @@ export function planSolder(manifest: Manifest): Plan {
   const rest = stored.filter((file) => !isLoader(file) && !isMod(file));
   add([`${pack.slug}-config`], version, rest);
   for (const file of stored.filter(isMod)) {
-    const { stem, before, after } = readFileName(file.path);
+    const { stem, before, after } = readJarName(file.path);
     add([toName(before), toName(stem)], after, [file]);
   }
   return {
@@ -51,42 +52,10 @@ export function planSolder(manifest: Manifest): Plan {
 
 const natural = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
-/** A name for each zip of a version: the first that is free. */
-function openNames(): (wishes: string[]) => string {
-  const taken = new Set<string>();
-  return (wishes) => {
-    let name = wishes.find((wish) => !taken.has(wish));
-    for (let number = 2; name === undefined; number += 1) {
-      const numbered = `${wishes.at(-1)}-${number}`;
-      if (!taken.has(numbered)) name = numbered;
-    }
-    taken.add(name);
-    return name;
-  };
-}
-
-/** `mods/sodium-fabric-0.5.3.jar` is `sodium-fabric` in version `0.5.3`: from the first number on. */
-function readFileName(path: string): { stem: string; before: string; after: string } {
-  const stem = path.slice(path.lastIndexOf("/") + 1).replace(/\.jar$/i, "");
-  const [, before = stem, after = ""] = /^(.+?)[-_ ]+(v?\d.*)$/i.exec(stem) ?? [];
-  return { stem, before, after };
-}
-
-function toName(text: string): string {
-  const name = text
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-|-$/g, "");
-  return name.slice(0, 80).replace(/-$/, "") || "mod";
-}
-
 /** Half a SHA-256 of what is inside: long enough that nobody makes another zip of the same name and version. */
 function nameVersion(said: string, inside: { name: string; entries: SolderZip["files"] }): string {
   const digest = new Bun.CryptoHasher("sha256").update(JSON.stringify(inside)).digest("hex").slice(0, 32);
-  const text = said
-    .replace(/[^A-Za-z0-9._]+/g, "-")
-    .replace(/^-|-$/g, "")
-    .slice(0, 40);
+  const text = toVersion(said);
   return text === "" ? digest : `${text}-${digest}`;
 }
 

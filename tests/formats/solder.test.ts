@@ -1,37 +1,10 @@
 import { expect, setSystemTime, test } from "bun:test";
 import { join } from "node:path";
 import { makeTicket, readTicket } from "../../api/solder/tickets.ts";
-import type { Manifest, ManifestFile } from "../../formats/manifest.ts";
 import { describePack, planSolder, prettyName, renderBuild } from "../../formats/solder.ts";
 import { makeSecret } from "../../keys.ts";
 import { openSeal } from "../../seal.ts";
-
-const hash = (name: "md5" | "sha1" | "sha256" | "sha512", text: string) =>
-  new Bun.CryptoHasher(name).update(text).digest("hex");
-
-function file(path: string, more: Partial<ManifestFile> = {}): ManifestFile {
-  const digests = {
-    sha1: hash("sha1", path),
-    sha256: hash("sha256", path),
-    sha512: hash("sha512", path),
-    md5: hash("md5", path),
-    murmur2: 1,
-  };
-  const url = `/v1/blobs/${digests.sha256}`;
-  return { path, size: path.length, digests, side: "both", optional: false, preserve: false, url, ...more };
-}
-
-const manifest = (files: ManifestFile[], more: Partial<Manifest> = {}): Manifest => ({
-  formatVersion: 1,
-  pack: { slug: "winter", name: "Зима" },
-  version: "1.2.0",
-  channel: "release",
-  publishedAt: "2026-01-01T00:00:00.000Z",
-  minecraft: "1.20.1",
-  loader: { name: "fabric", version: "0.15.0" },
-  files,
-  ...more,
-});
+import { storedFile as file, makeManifest as manifest } from "./manifests.ts";
 
 const everything = manifest(
   [
@@ -77,7 +50,12 @@ test("a version is cut into zips by what is in it: loader, config, and each mod 
   ]);
   const build = renderBuild(everything, {
     id: "0190a0a0-0000-7000-8000-000000000001",
-    mods: zips.map(({ name, version }, index) => ({ name, version, md5: hash("md5", name), sizeBytes: 100 + index })),
+    mods: zips.map(({ name, version }, index) => ({
+      name,
+      version,
+      md5: new Bun.CryptoHasher("md5").update(name).digest("hex"),
+      sizeBytes: 100 + index,
+    })),
     mirror: "https://packs.example/solder/",
     full: true,
   });

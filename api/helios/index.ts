@@ -1,0 +1,100 @@
+import { Elysia } from "elysia";
+import { listPacks, type PackRow } from "../../db/pack.ts";
+import { listReleases } from "../../db/release.ts";
+import { Fault } from "../../fault.ts";
+import { describeServer, renderDistribution } from "../../formats/helios.ts";
+import type { Manifest } from "../../formats/manifest.ts";
+import type { Api } from "../api.ts";
+import { type Asker, getRelease, isForAll } from "../launchers/releases.ts";
+import { describeDownload } from "../versions/archives.ts";
+import { makeBody } from "../versions/give.ts";
+import type { Looked } from "../versions/public-answers.ts";
+
+const mostPacks = 100;
+const everybody = { userId: null, roles: [] };
+const detail = { hide: true };
+
+/** Distributions for Helios Launcher: of all public packs that it can install, of one, and beneath share links. */
+export function helios(api: Api) {
+  return new Elysia()
+    .get(
+      "/helios/distribution.json",
+      ({ request, server }) => api.give({ request, server }, { slug: "*", path: "helios" }, () => listServers(api)),
+      { detail },
+    )
+    .get(
+      "/helios/:slug/distribution.json",
+      ({ params: { slug }, request, server }) =>
+        api.give({ request, server }, { slug, path: "helios" }, (asker) => getServer(api, { ...asker, slug })),
+      { detail },
+    )
+    .get(
+      "/p/t/:token/:slug/helios/distribution.json",
+      ({ params: { slug, token }, request, server }) =>
+        api.give({ request, server }, { slug, token, path: "helios" }, (asker) =>
+          getServer(api, { ...asker, slug, token }),
+        ),
+      { detail },
+    );
+}
+
+type Asked = Asker & { slug: string; token?: string };
+
+/** One pack as a distribution. 409 with the reason when the launcher could not install it. */
+async function getServer(api: Api, { token, ...asked }: Asked): Promise<Looked> {
+  const release = await getRelease(api, asked);
+  const { pack, row, manifest } = release;
+  const described = describe(api, { pack, manifest, token });
+  if ("reason" in described)
+    throw new Fault(
+      "conflict",
+      `Cannot show version "${row.version}" of "${pack.slug}" to Helios: ${described.reason}`,
+    );
+  return {
+    ...makeBody(renderDistribution([described.server]), "application/json"),
+    isPublic: isForAll({ pack, link: asked.link }),
+    download: describeDownload(release, "helios"),
+  };
+}
+
+/** The public packs that were changed last, at most 100, by their slugs. What the launcher could not install is left out. */
+async function listServers(api: Api): Promise<Looked> {
+  const all = { query: null, tag: null, minecraft: null, loader: null, organization: null, after: null };
+  const packs = await listPacks(api.db, { ...all, reader: everybody, limit: mostPacks });
+  const releases = await listReleases(
+    api.db,
+    packs.map(({ id }) => id),
+  );
+  const byPack = new Map(releases.map((release) => [release.packId, release]));
+  const servers = [];
+  for (const pack of packs.sort((a, b) => (a.slug < b.slug ? -1 : 1))) {
+    const release = byPack.get(pack.id);
+    const found = release && (await readManifest(api, release));
+    const described = found && describe(api, { pack, manifest: found });
+    if (described && "server" in described) servers.push(described.server);
+  }
+  return { ...makeBody(renderDistribution(servers), "application/json"), isPublic: true };
+}
+
+/** Undefined when the version was withdrawn at this moment. */
+async function readManifest(api: Api, release: { id: string; version: string }): Promise<Manifest | undefined> {
+  try {
+    return (await api.manifests.get(release)).manifest;
+  } catch (error) {
+    if (error instanceof Fault && error.code === "gone") return undefined;
+    throw error;
+  }
+}
+
+type Described = { pack: PackRow; manifest: Manifest; token?: string | undefined };
+
+function describe({ publicUrl }: Api, { pack, manifest, token }: Described): ReturnType<typeof describeServer> {
+  const base = token === undefined ? `${publicUrl()}/p/${pack.slug}` : `${publicUrl()}/p/t/${token}/${pack.slug}`;
+  const hasIcon = pack.iconSha256 !== null || pack.logoSha256 !== null;
+  return describeServer(manifest, {
+    name: pack.name,
+    summary: pack.summary,
+    icon: hasIcon ? `${base}/icon` : "",
+    blobs: token === undefined ? `${publicUrl()}/v1/blobs` : `${base}/blobs`,
+  });
+}
