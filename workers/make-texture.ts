@@ -19,8 +19,8 @@ type Outcome = { state: "ready" | "over" } | { state: "rejected"; reason: string
  * two runs at the same time one settles; the bytes that both read go last.
  */
 export const handle: Handle<MakeTexture, Needs> = async ({ payload, deps, ...run }) => {
-  if (!(await isTextureWanted(deps.db, payload))) return { state: "over" };
-  const outcome = await make(deps, { payload, ...run });
+  const isWanted = await isTextureWanted(deps.db, payload);
+  const outcome = isWanted ? await make(deps, { payload, ...run }) : { state: "over" };
   await deps.storage.remove([stagingKey(payload.uploadId)]);
   return outcome;
 };

@@ -7,6 +7,7 @@ import { insertMail } from "../../db/mail.ts";
 import { insertLink } from "../../db/mail-link.ts";
 import { insertOrganization } from "../../db/organization.ts";
 import { insertInvitation } from "../../db/organization-invitation.ts";
+import { keepFormerName } from "../../db/player.ts";
 import { insertProviderFlow } from "../../db/provider-flow.ts";
 import { insertRevocation } from "../../db/revocation.ts";
 import { insertSession } from "../../db/session.ts";
@@ -61,6 +62,7 @@ async function arrange(userId: string): Promise<void> {
   await insertOrganization(db, { ...organization, ownerId: userId });
   const invitation = { id: id(), organizationId: organization.id, role: "member", userId, tokenHash: null } as const;
   await insertInvitation(db, { ...invitation, createdBy: userId, expiresAt: undefined, maxUses: 1 });
+  await keepFormerName(db, { name: id(), userId, days: 1, most: 10 });
 }
 
 test("what is old is forgotten, what is not is kept", async () => {
@@ -78,6 +80,8 @@ test("what is old is forgotten, what is not is kept", async () => {
     notifications: 1,
     invites: 1,
     invitations: 1,
+    "names of players": 1,
+    "players on their way into servers": 0,
   };
   await arrange(user.id);
   const none = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, 0]));
@@ -93,6 +97,7 @@ test("what is old is forgotten, what is not is kept", async () => {
     `update notification.notification set created_at = now() - interval '181 days'`,
     `update account.invite set expires_at = now() - interval '91 days'`,
     `update organization.invitation set expires_at = now() - interval '91 days'`,
+    `update player.former_name set free_at = now() - interval '1 second'`,
   ])
     await query(deps, statement);
   await arrange(user.id);
