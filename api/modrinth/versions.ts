@@ -7,7 +7,7 @@ import {
   listHits,
   listShortVersions,
 } from "../../db/modrinth.ts";
-import { modrinthLoader, readShortId, renderModrinthVersion } from "../../formats/modrinth.ts";
+import { type ModrinthFile, modrinthLoader, readShortId, renderModrinthVersion } from "../../formats/modrinth.ts";
 import type { Api } from "../api.ts";
 import { toReader } from "../caller.ts";
 import type { Caller } from "../tokens.ts";
@@ -41,12 +41,7 @@ export function findAllHits({ db }: Pick<Lookups, "db">, { caller, algorithm, ha
 export async function renderHits(lookups: Lookups, { caller, hits }: { caller: Caller | null; hits: Hit[] }) {
   const mrpackOf = await lookups.mrpacks(caller, [...new Map(hits.map((hit) => [hit.id, hit])).values()]);
   const publicUrl = lookups.publicUrl();
-  return hits.map((hit) =>
-    renderModrinthVersion(
-      hit,
-      [mrpackOf(hit), describeFoundFile(hit, publicUrl)].filter((file) => file !== undefined),
-    ),
-  );
+  return hits.map((hit) => renderModrinthVersion(hit, withPrimary([mrpackOf(hit), describeFoundFile(hit, publicUrl)])));
 }
 
 export async function renderVersions(
@@ -54,12 +49,13 @@ export async function renderVersions(
   { caller, versions }: { caller: Caller | null; versions: FoundVersion[] },
 ): Promise<Version[]> {
   const mrpackOf = await lookups.mrpacks(caller, versions);
-  return versions.map((version) =>
-    renderModrinthVersion(
-      version,
-      [mrpackOf(version)].filter((file) => file !== undefined),
-    ),
-  );
+  return versions.map((version) => renderModrinthVersion(version, withPrimary([mrpackOf(version)])));
+}
+
+/** Clients look for the primary file: where there is no mrpack it is the other one. */
+function withPrimary(files: (ModrinthFile | undefined)[]): ModrinthFile[] {
+  const known = files.filter((file) => file !== undefined);
+  return known.some(({ primary }) => primary) ? known : known.map((file) => ({ ...file, primary: true }));
 }
 
 /** Without what would make an answer to many hashes too long. */
