@@ -80,6 +80,39 @@ describe.if(there)("a real pack", () => {
     expect(Object.fromEntries(found)).toEqual(Object.fromEntries(source));
   });
 
+  test.each([...versions, "latest"])("version %s is read as packwiz as its source says it", async (version) => {
+    const folder = version === "latest" ? "" : `${version}/`;
+    const read = async (path: string) => {
+      const answer = await user.call("GET", `/p/fabulously-optimized/${folder}${encodeURI(path)}`, {
+        redirect: "follow",
+      });
+      expect([path, answer.status]).toEqual([path, 200]);
+      return answer.text;
+    };
+    const sha256 = (text: string) => new Bun.CryptoHasher("sha256").update(text).digest("hex");
+    const pack: any = parseToml(await read("pack.toml"));
+    const index = await read(pack.index.file);
+    expect(sha256(index)).toBe(pack.index.hash);
+    const found = new Map<string, Known>();
+    const parsed: any = parseToml(index);
+    await Promise.all(
+      parsed.files.map(async ({ file, hash, metafile }: { file: string; hash: string; metafile?: boolean }) => {
+        if (!metafile) return found.set(file, { digest: `sha256:${hash}`, side: "both", reference: false });
+        const text = await read(file);
+        expect(sha256(text)).toBe(hash);
+        const meta: any = parseToml(text);
+        const { "hash-format": format, hash: digest, url } = meta.download;
+        const isKept = url.startsWith(system.url);
+        const path = join(file, "..", meta.filename);
+        // What is kept here is at an address by its SHA-256.
+        const known = isKept ? `sha256:${url.slice(url.lastIndexOf("/") + 1)}` : `${format}:${digest}`;
+        return found.set(path, { digest: known, side: meta.side, reference: !isKept });
+      }),
+    );
+    const source = sourceOf(version === "latest" ? (versions.at(-1) ?? "") : version);
+    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(source));
+  });
+
   test.each([
     ["12.1.1", "12.1.2"],
     ["12.1.2", "12.2.2"],
