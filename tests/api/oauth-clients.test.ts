@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { openClients } from "../../api/oauth/clients.ts";
 import { makeUserCode, readUserCode, showUserCode } from "../../api/oauth/user-code.ts";
+import { ConfigError, readConfig } from "../../config.ts";
 import { openTestApi } from "./open-test-api.ts";
 
 test("a client with a scope that there is not stops the start, and is named", () => {
@@ -10,6 +11,45 @@ test("a client with a scope that there is not stops the start, and is named", ()
   );
   const service = { id: "stats", secretSha256: "0".repeat(64), scopes: ["root"], roles: [] };
   expect(() => openClients({ OAUTH_CLIENTS: [], SERVICE_CLIENTS: [service] })).toThrow(/"stats" has the scope root/);
+});
+
+const withRedirect = (uri: string) =>
+  readConfig({
+    environment: { OAUTH_CLIENTS: JSON.stringify([{ id: "a", name: "A", scopes: ["openid"], redirectUris: [uri] }]) },
+  });
+
+test.each([
+  "https://app.example/cb",
+  "https://app.example:8443/cb?a=b",
+  "http://127.0.0.1/cb",
+  "http://[::1]:8000/cb",
+  "http://localhost/",
+  "com.example.app:/cb",
+  "launcher://signed-in",
+])("people may be sent back to %p", (uri) => expect(withRedirect(uri).OAUTH_CLIENTS[0]?.redirectUris).toEqual([uri]));
+
+test.each([
+  "http://app.example/cb",
+  "http://127.0.0.1.evil.example/cb",
+  "https://app.example/cb#here",
+  "https://a:b@app.example/cb",
+  "https:app.example/cb",
+  "//app.example/cb",
+  "/cb",
+  "https://app.example/c b",
+  "https://app.example/\\cb",
+  "https://приложение.example/cb",
+  "javascript:alert(1)",
+  "data:text/html,x",
+  "file:///etc/passwd",
+])("nobody is sent to %p with a code: it stops the start", (uri) => {
+  expect(() => withRedirect(uri)).toThrow(ConfigError);
+  expect(() => withRedirect(uri)).toThrow(/OAUTH_CLIENTS: "a" cannot be sent back to/);
+});
+
+test("services are not told who people are", () => {
+  const service = { id: "stats", secretSha256: "0".repeat(64), scopes: ["openid"], roles: [] };
+  expect(() => openClients({ OAUTH_CLIENTS: [], SERVICE_CLIENTS: [service] })).toThrow(/"stats" has the scope openid/);
 });
 
 test("devices that begin too often from one address are told when to come back, in OAuth's words", async () => {
