@@ -18,6 +18,8 @@ export const facts = {
   "version.published": OfVersion,
   "version.yanked": OfVersion,
   "version.withdrawn": OfVersion,
+  /** Its time had come, and it was not published: it is not complete, or nobody may. */
+  "version.publish-failed": OfVersion,
   /** Stored bytes of one of its files are missing or changed. */
   "version.broken": OfVersion,
   "event.published": of({ eventId: Id }),

@@ -46,6 +46,7 @@ export const kinds = {
   "version.published": kind(ringing, pack),
   "version.yanked": kind(["inbox"], pack),
   "version.withdrawn": kind(["inbox"], pack),
+  "version.publish-failed": kind(media, ({ versionId }) => `publish:${versionId}`),
   "version.broken": kind(media, ({ versionId }) => `broken:${versionId}`),
   "event.published": kind(ringing, ({ eventId }) => `event-new:${eventId}`),
   "event.changed": kind(media, event, { waits: true }),

@@ -63,6 +63,11 @@ const en: Texts = {
       `${pack} ${version} was withdrawn`,
       `Version ${version} of ${pack} is served to nobody any more. Install another one.`,
     ),
+  "version.publish-failed": ({ pack, version }) =>
+    told(
+      `${pack} ${version} was not published`,
+      `Version ${version} of ${pack} stays a draft: it was not complete any more, or who had scheduled it may no longer publish. Publish it by hand, which says what is missing.`,
+    ),
   "version.broken": ({ pack, version }) =>
     told(
       `${pack} ${version} is damaged`,
@@ -121,6 +126,11 @@ const ru: Texts = {
     ),
   "version.withdrawn": ({ pack, version }) =>
     told(`${pack} ${version} снята`, `Версию ${version} сборки «${pack}» больше никому не отдают. Установите другую.`),
+  "version.publish-failed": ({ pack, version }) =>
+    told(
+      `${pack} ${version}: не опубликовано`,
+      `Версия ${version} сборки ${pack} осталась черновиком: она уже не полна, или тот, кто назначил время, больше не вправе публиковать. Опубликуйте её вручную: будет видно, чего не хватает.`,
+    ),
   "version.broken": ({ pack, version }) =>
     told(
       `${pack} ${version} повреждена`,

@@ -55,12 +55,13 @@ export function lockVersion(
   });
 }
 
-/** Changes a draft that the caller has locked. */
+/** Changes a draft that the caller has locked. One that says something else than before is no longer published by itself. */
 export function updateDraft(tx: Db, draft: Omit<NewVersion, "packId" | "version">): Promise<number> {
   return run(tx, {
     name: "version_update_draft",
     text: `update pack.version set channel = $2, minecraft = $3, loader_name = $4, loader_version = $5, changelog = $6, content_digest = $7,
-        expires_at = now() + make_interval(secs => $8), created_by = $9, java = $10, memory_mb = $11, server_address = $12, groups = $13,
+        publish_at = case when content_digest = $7 then publish_at end, publish_by = case when content_digest = $7 then publish_by end,
+        expires_at = greatest(now(), case when content_digest = $7 then publish_at end) + make_interval(secs => $8), created_by = $9, java = $10, memory_mb = $11, server_address = $12, groups = $13,
         revision = revision + 1, updated_at = now()
       where id = $1 and state = 'draft'`,
     values: [

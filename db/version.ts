@@ -111,7 +111,8 @@ export function listUnpublished(db: Db, packId: string): Promise<VersionRow[]> {
 export function startPublishing(tx: Db, id: string): Promise<number> {
   return run(tx, {
     name: "version_start_publishing",
-    text: `update pack.version set state = 'publishing', revision = revision + 1, updated_at = now() where id = $1 and state = 'draft'`,
+    text: `update pack.version set state = 'publishing', publish_at = null, publish_by = null, revision = revision + 1, updated_at = now()
+      where id = $1 and state = 'draft'`,
     values: [id],
   });
 }

@@ -23,6 +23,7 @@ import { rollUp } from "./roll-up.ts";
 import { sendMail } from "./send-mail.ts";
 import { sendReports } from "./send-reports.ts";
 import { settleSeats } from "./settle-seats.ts";
+import { startPublishing } from "./start-publishing.ts";
 import { startSyncs } from "./start-syncs.ts";
 import { sweepAccounts } from "./sweep-accounts.ts";
 import { sweepStorage } from "./sweep-storage.ts";
@@ -52,6 +53,7 @@ export const actors: readonly Actor[] = [
   leaveEvents,
   extendEvents,
   settleSeats,
+  startPublishing,
   startSyncs,
   syncFeed,
   rollUp,

@@ -203,6 +203,11 @@ export const routes: Record<string, Route> = {
     changes: true,
     names: "slug",
   },
+  "DELETE /v1/packs/:slug/versions/:version/publish": {
+    request: ({ slug, draft }) => ({ path: `/v1/packs/${slug}/versions/${draft}/publish` }),
+    expected: from("publisher", 409),
+    names: "slug",
+  },
   "GET /v1/packs/:slug/versions/:version/manifest.sig": {
     request: published("/manifest.sig"),
     expected: readable(200),

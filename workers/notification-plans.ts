@@ -36,6 +36,7 @@ export const notifiedFacts = [
   "version.published",
   "version.yanked",
   "version.withdrawn",
+  "version.publish-failed",
   "version.broken",
   "event.published",
   "event.changed",
@@ -66,6 +67,7 @@ export async function planNotifications(db: Db, fact: Fact): Promise<Plan[]> {
       const list = (page: Page) => listPackFollowers(db, { ...payload, widely, ...page });
       return [{ kind, reason: "follow", subject: payload, fields: [], list }];
     }
+    case "version.publish-failed":
     case "version.broken": {
       const list = (page: Page) => listAuthors(db, { packId: payload.packId, ...page });
       return [{ kind, reason: "author", subject: payload, fields: [], list }];

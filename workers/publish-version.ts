@@ -31,6 +31,8 @@ export const handle: Handle<PublishVersion, "db" | "bus" | "mailbox"> = async ({
       return { slug: pack.slug, packing };
     }
     await stopPublishing(tx, version.id);
+    const payload = { packId: version.packId, versionId: version.id };
+    await insertFact(tx, { kind: "version.publish-failed", payload });
     return null;
   });
   if (done === null) {

@@ -21,6 +21,7 @@ export function describeVersion(slug: string, row: VersionRow): Version {
     files: row.fileCount,
     sizeBytes: row.sizeBytes,
     createdAt: row.createdAt.toISOString(),
+    ...(row.publishAt && { publishAt: row.publishAt.toISOString() }),
     ...(row.publishedAt && { publishedAt: row.publishedAt.toISOString() }),
     ...(row.yankedAt && { yankedAt: row.yankedAt.toISOString() }),
     ...(row.withdrawnReason !== null && { withdrawnReason: row.withdrawnReason }),

@@ -1,4 +1,4 @@
-import { Elysia } from "elysia";
+import { Elysia, t } from "elysia";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
 import { describe } from "../describe.ts";
@@ -18,6 +18,8 @@ import {
   Diff,
   DiffParams,
   NewVersion,
+  Publishing,
+  Scheduled,
   Version,
   VersionChange,
   VersionParams,
@@ -25,7 +27,8 @@ import {
   VersionsQuery,
   Withdrawal,
 } from "./model.ts";
-import { getVersion, pageVersions, publish, setYanked, withdraw } from "./service.ts";
+import { publish, schedule, unschedule } from "./publish.ts";
+import { getVersion, pageVersions, setYanked, withdraw } from "./service.ts";
 
 const jobAnswer = (id: string) => ({ job: { id, url: `/v1/jobs/${id}` } });
 
@@ -121,13 +124,27 @@ export function versions(api: Api) {
     )
     .post(
       "/versions/:version/publish",
-      async ({ params, caller, status }) =>
-        status(202, jobAnswer(await publish(api, { caller: requireCaller(caller), ...params }))),
+      async ({ params, body, caller, status }) => {
+        const asked = { caller: requireCaller(caller), ...params };
+        const at = body?.at === undefined ? undefined : new Date(body.at);
+        return at && at.getTime() > Date.now()
+          ? status(202, { publishAt: await schedule(api, { ...asked, at }) })
+          : status(202, jobAnswer(await publish(api, asked)));
+      },
       {
         params: VersionParams,
-        response: { 202: Accepted },
-        detail: { summary: "Publish a draft: freezes it" },
+        body: t.Optional(Publishing),
+        response: { 202: t.Union([Accepted, Scheduled]) },
+        detail: { summary: "Publish a draft, now or at a time: freezes it" },
       },
+    )
+    .delete(
+      "/versions/:version/publish",
+      async ({ params, caller, status }) => {
+        await unschedule(api, { caller: requireCaller(caller), ...params });
+        return status(204, undefined);
+      },
+      { params: VersionParams, detail: { summary: "Do not publish a draft at the time that was set" } },
     )
     .get(
       "/versions/:version/archive",

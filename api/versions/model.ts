@@ -117,6 +117,9 @@ export const ArchiveQuery = t.Object(
   { format: t.Optional(t.Union([t.Literal("mrpack"), t.Literal("zip")])), side: t.Optional(Side) },
   strict,
 );
+const Time = t.String({ format: "date-time", description: "RFC 3339" });
+export const Publishing = t.Object({ at: t.Optional(Time) }, strict);
+export const Scheduled = t.Object({ publishAt: Time });
 export const Withdrawal = t.Object(
   {
     reason: t.String({ minLength: 1, maxLength: 1000 }),
@@ -140,6 +143,7 @@ export const Version = t.Object({
   files: t.Integer({ description: "How many" }),
   sizeBytes: t.Integer({ description: "Of all files whose size is known" }),
   createdAt: t.String(),
+  publishAt: t.Optional(t.String({ description: "When the draft is published by itself" })),
   publishedAt: t.Optional(t.String()),
   yankedAt: t.Optional(t.String()),
   withdrawnReason: t.Optional(t.String()),

@@ -1,10 +1,8 @@
 import { Type as t } from "@sinclair/typebox";
 import { deleteArchivesHolding } from "../../db/archive.ts";
-import { insertBlocked, listBlocked } from "../../db/blob.ts";
-import { findJobBySubject } from "../../db/job.ts";
+import { insertBlocked } from "../../db/blob.ts";
 import { insertFact } from "../../db/outbox.ts";
 import type { PackRow } from "../../db/pack.ts";
-import type { Db } from "../../db/query.ts";
 import {
   type Channel,
   findLatest,
@@ -12,12 +10,11 @@ import {
   findVersion,
   listUnpublished,
   listVersions,
-  startPublishing,
   updateYanked,
   type VersionRow,
   withdrawVersion,
 } from "../../db/version.ts";
-import { listFiles, listMissing } from "../../db/version-file.ts";
+import { listFiles } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import {
@@ -26,8 +23,6 @@ import {
   signatureHeader,
   writeSignatureHeader,
 } from "../../manifest-signature.ts";
-import { want } from "../../queues/mailbox.ts";
-import { publishVersion } from "../../queues/publish-version.ts";
 import { noteAct } from "../audit.ts";
 import { getPack, getPackAs } from "../packs/service.ts";
 import { readCursor, writeCursor } from "../pages.ts";
@@ -85,84 +80,6 @@ export async function pageVersions(
   const last = rows.length > limit ? rows[limit - 1] : undefined;
   const items = [...drafts, ...rows.slice(0, limit)].map((row) => describeVersion(slug, row));
   return { pack, items, nextCursor: last?.number == null ? null : writeCursor([last.number]) };
-}
-
-/**
- * Asks for a draft to be published. Says what is missing; repeating it answers with the same job, and asks once more when
- * that was given up.
- */
-export async function publish(
-  { db, mailbox }: Versions,
-  { caller, slug, version }: Asked & { caller: Caller },
-): Promise<string> {
-  const pack = await getPackAs({ db }, { slug, caller, role: "publisher" });
-  const { row } = await getVersion({ db }, { caller, slug, version });
-  const wanted = { payload: { versionId: row.id }, ownerId: caller.userId };
-  if (row.state === "draft") {
-    const message = await db.transaction(async (tx) => {
-      await confirmCaller(tx, caller);
-      // First, so that the draft is looked at as it is published.
-      if ((await startPublishing(tx, row.id)) === 0) return undefined;
-      await requireComplete(tx, row);
-      return want(tx, publishVersion, wanted);
-    });
-    if (message) {
-      await mailbox.send(publishVersion.name, message);
-      return message.jobId;
-    }
-  }
-  const job = await findJobBySubject(db, { actor: publishVersion.name, subject: row.id });
-  if (row.state === "publishing" && job?.state === "failed")
-    await mailbox.send(publishVersion.name, await want(db, publishVersion, wanted));
-  if (!job) throw new Fault("conflict", `Version "${version}" of "${pack.slug}" is published already`);
-  return job.id;
-}
-
-async function requireComplete(db: Db, row: VersionRow): Promise<void> {
-  const missing = await listMissing(db, row.id);
-  if (missing.length > 0) {
-    const errors = missing.slice(0, 50).map(({ paths, state, reason }) => ({
-      detail: `${paths[0]}: ${state === "verifying" ? "is still being verified" : state === "rejected" ? `was rejected: ${reason}` : "was not uploaded"}`,
-    }));
-    throw new Fault(
-      "conflict",
-      `Cannot publish version "${row.version}": ${missing.length} files are missing or not verified`,
-      {
-        errors,
-        extra: {
-          missing: missing.map(({ sha256, sizeBytes, state }) => ({
-            sha256,
-            size: sizeBytes,
-            state: state ?? "missing",
-          })),
-        },
-      },
-    );
-  }
-  const files = await listFiles(db, row.id);
-  const blocked = new Set(
-    await listBlocked(
-      db,
-      files.flatMap(({ sha256 }) => sha256 ?? []),
-    ),
-  );
-  if (blocked.size > 0)
-    throw new Fault(
-      "conflict",
-      `Cannot publish version "${row.version}": ${blocked.size} of its files are blocked on this server`,
-      { errors: files.filter(({ sha256 }) => blocked.has(sha256 ?? "")).map(({ path }) => ({ detail: path })) },
-    );
-  const unmirrored = files.filter(({ mirror, blobId }) => mirror !== null && blobId === null);
-  if (unmirrored.length > 0) {
-    const errors = unmirrored.slice(0, 50).map(({ path, mirror, mirrorReason }) => ({
-      detail: `${path}: ${mirror === "wanted" ? "is still being mirrored" : mirrorReason}`,
-    }));
-    throw new Fault(
-      "conflict",
-      `Cannot publish version "${row.version}": ${unmirrored.length} references are not mirrored. Wait, mend them, or declare the version without mirror`,
-      { errors },
-    );
-  }
 }
 
 /** The frozen manifest of a published version, with its strong ETag and who signed it. Gone when it was withdrawn at this moment. */

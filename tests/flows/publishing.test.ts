@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createPublicKey, verify } from "node:crypto";
-import { type System, sha256, startSystem, type TestUser, upload, waitForJob } from "../harness.ts";
+import { type System, sha256, startSystem, type TestUser, upload, waitFor, waitForJob } from "../harness.ts";
 
 let system: System;
 let author: TestUser;
@@ -235,3 +235,73 @@ test("a manifest is signed by the server's key, everywhere that it is read", asy
   expect((await system.call("GET", `${at("1.3.0")}/manifest.sig`)).status).toBe(404);
   expect((await system.call("GET", `${at("2.1.0")}/manifest.sig`)).status).toBe(410);
 });
+
+const schedule = (version: string, time: Date | string, user = author) =>
+  user.call("POST", `${at(version)}/publish`, { body: { at: typeof time === "string" ? time : time.toISOString() } });
+const later = (ms: number) => new Date(Date.now() + ms);
+
+test("a draft is published by itself when its time has come, and not before", async () => {
+  await declare("3.0.0", { files: [fileOf("a.txt", "one")] });
+  const set = await schedule("3.0.0", later(3_600_000));
+  expect([set.status, Object.keys(set.json)]).toEqual([202, ["publishAt"]]);
+  const shown = (await author.call("GET", at("3.0.0"))).json;
+  expect([shown.state, shown.publishAt]).toEqual(["draft", set.json.publishAt]);
+  const sooner = (await schedule("3.0.0", later(1_500))).json.publishAt;
+  const published = await waitFor(async () => {
+    const { json } = await author.call("GET", at("3.0.0"));
+    return json.state === "published" && json;
+  }, "the version to be published");
+  expect(Date.parse(published.publishedAt)).toBeGreaterThanOrEqual(Date.parse(sooner));
+  expect(published.publishAt).toBeUndefined();
+  expect((await schedule("3.0.0", later(1_000))).status).toBe(409);
+});
+
+test("it is cancelled by hand and by another content, not by words; the same content again keeps it", async () => {
+  const files = [fileOf("a.txt", "two")];
+  const publishAt = async () => (await author.call("GET", at("3.1.0"))).json.publishAt;
+  await declare("3.1.0", { files });
+  await schedule("3.1.0", later(3_600_000));
+  expect((await author.call("DELETE", `${at("3.1.0")}/publish`)).status).toBe(204);
+  expect(await publishAt()).toBeUndefined();
+  expect((await author.call("DELETE", `${at("3.1.0")}/publish`)).status).toBe(409);
+  const time = later(3_600_000).toISOString();
+  await schedule("3.1.0", time);
+  expect((await declare("3.1.0", { files, changelog: "better words" })).json.publishAt).toBe(time);
+  expect((await declare("3.1.0", { files, java: "21" })).json.publishAt).toBeUndefined();
+  // A time that is over means now.
+  const now = await schedule("3.1.0", later(-1_000));
+  expect((await waitForJob(author, now.json.job.id)).state).toBe("completed");
+});
+
+test("a time is set by who may publish, for what is complete, within a year", async () => {
+  await declare("3.2.0", { files: [fileOf("a.txt", "bytes that nobody has sent")] });
+  const refused = await schedule("3.2.0", later(60_000));
+  expect([refused.status, refused.json.missing.length]).toEqual([409, 1]);
+  expect((await author.call("GET", at("3.2.0"))).json.publishAt).toBeUndefined();
+  expect((await schedule("3.2.0", later(400 * 24 * 3_600_000))).json.errors[0].pointer).toBe("/at");
+  expect((await schedule("3.2.0", "tomorrow")).status).toBe(422);
+  const stranger = await system.signUp("hasty");
+  expect((await schedule("3.2.0", later(60_000), stranger)).status).toBe(403);
+});
+
+test("a draft waits longer than drafts live, and its author is told when it cannot be published", async () => {
+  const publisher = await system.signUp("former-publisher");
+  await author.call("PUT", `/v1/packs/${slug}/members`, { body: { login: publisher.login, role: "publisher" } });
+  await declare("3.3.0", { files: [fileOf("a.txt", "three")] });
+  expect((await schedule("3.3.0", later(300 * 24 * 3_600_000), publisher)).status).toBe(202);
+  const [row] = await look("select expires_at > publish_at as waits from pack.version where version = '3.3.0'");
+  expect(row.waits).toBe(true);
+  await author.call("DELETE", `/v1/packs/${slug}/members/${publisher.login}`);
+  await look("update pack.version set publish_at = now() where version = '3.3.0'");
+  const told = await waitFor(async () => {
+    const { items } = (await author.call("GET", "/v1/me/notifications")).json;
+    return items.find(({ kind }: { kind: string }) => kind === "version.publish-failed");
+  }, "the notification");
+  expect(JSON.stringify(told)).toContain("3.3.0");
+  expect((await author.call("GET", at("3.3.0"))).json).toMatchObject({ state: "draft" });
+  expect((await author.call("GET", at("3.3.0"))).json.publishAt).toBeUndefined();
+});
+
+async function look(text: string): Promise<any[]> {
+  return (await system.db.query({ name: `test_${sha256(text).slice(0, 20)}`, text, values: [] })).rows as any[];
+}

@@ -1,5 +1,5 @@
 import { declareVersion } from "../../api/versions/draft.ts";
-import { publish } from "../../api/versions/service.ts";
+import { publish } from "../../api/versions/publish.ts";
 import { findVersion } from "../../db/version.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
