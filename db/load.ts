@@ -146,6 +146,7 @@ async function settle(client: pg.Client, { name, madeAt, endSessions }: NonNulla
   if (!endSessions) return;
   await client.query("update account.session set ended_at = now(), ended_reason = 'restored' where ended_at is null");
   await client.query("update account.access_token set revoked_at = now() where revoked_at is null");
+  await client.query("delete from account.app_password");
   await client.query("delete from account.mail_link");
   await client.query("delete from account.device_grant");
   await client.query("delete from account.solder_key");

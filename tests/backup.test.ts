@@ -231,19 +231,25 @@ test("after a restore everybody is signed out, unless sessions are to be kept, a
   const tokens = async (address: string) => {
     const sessions = await query(address, "select from account.session where ended_at is null");
     const [row] = await query<{ ver: number }>(address, `select max(ver) as ver from account."user"`);
-    return { sessions: sessions.length, ver: row?.ver };
+    const passwords = await query(address, "select from account.app_password");
+    return { sessions: sessions.length, passwords: passwords.length, ver: row?.ver };
   };
   await run(deps.db, {
     name: "test_session",
     text: `insert into account.session (id, user_id, kind, salt, expires_at) values (gen_random_uuid(), $1, 'web', 's', now() + interval '1 day')`,
     values: [userId],
   });
+  await run(deps.db, {
+    name: "test_app_password",
+    text: `insert into account.app_password (id, user_id, name, hash) values (gen_random_uuid(), $1, 'launcher', 'h')`,
+    values: [userId],
+  });
   await make();
   const [kept, ended] = [await createTestDatabase(), await createTestDatabase()];
   await restore({ target: kept, endSessions: false });
-  expect(await tokens(kept)).toEqual({ sessions: 1, ver: 0 });
+  expect(await tokens(kept)).toEqual({ sessions: 1, passwords: 1, ver: 0 });
   await restore({ target: ended });
-  expect(await tokens(ended)).toEqual({ sessions: 0, ver: 1_000_000 });
+  expect(await tokens(ended)).toEqual({ sessions: 0, passwords: 0, ver: 1_000_000 });
   const other = await openTestDeps({ DATABASE_URL: ended });
   try {
     await other.storage.write("blobs/unknown/1", new Blob(["x"]).stream(), { sizeBytes: 1, signal: signal() });

@@ -82,7 +82,8 @@ export async function changePlayer(
       await insertActivity(tx, { userId, kind: "player-changed", subject: name ?? before.name });
     });
   } catch (error) {
-    if (name !== undefined && hasCode(error, "23505")) throw isTaken(name);
+    // Taken, or two who exchange their names at this moment wait for each other.
+    if (name !== undefined && hasCode(error, "23505", "40P01")) throw isTaken(name);
     throw error;
   }
   return getOwnPlayer(players, { userId, id });
