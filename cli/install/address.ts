@@ -32,8 +32,8 @@ export function readAddress(text: string): Address {
 
 function readUrl(text: string): Address {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const shown = hideToken(text);
-  if (url?.username !== "" || url.password !== "") throw wrong(`"${shown}" is no http or https address`);
+  if (url?.username !== "" || url.password !== "")
+    throw wrong("that is no http or https address, or one with a password");
   const path = url.pathname;
   if (/\.mrpack$/i.test(path)) return { kind: "mrpack", address: url.href };
   if (/\.toml$/i.test(path)) return { kind: "packwiz", address: url.href };
@@ -45,6 +45,7 @@ function readUrl(text: string): Address {
   const page = /^(.*)\/p\/([a-z0-9-]+)\/?$/.exec(path);
   const [, base = "", slug] = page ?? [];
   if (slug !== undefined && slug !== "t") return { kind: "public", server: parseServer(`${url.origin}${base}`), slug };
+  const shown = `${url.origin}${hideToken(path)}`;
   throw wrong(`"${shown}" leads to no pack; give a pack's page, a share link, a pack.toml or an .mrpack`);
 }
 

@@ -22,6 +22,7 @@ import {
   readState,
   writeJournal,
 } from "./state.ts";
+import { trustManifest } from "./trust.ts";
 
 type Progress = { advance(sizeBytes: number): void; finish(): void };
 
@@ -36,6 +37,8 @@ export type InstallOptions = {
   groups?: string[];
   without?: string[];
   allOptional?: boolean;
+  /** Believe the server's keys, whatever they were before. */
+  newKeys?: boolean;
   /** Hash every file instead of trusting size and time. */
   full?: boolean;
   /** What to do with files that the player edited; they are kept when not told. */
@@ -91,6 +94,10 @@ async function installInto(root: string, options: Inside): Promise<InstallResult
   const release = await origin.readRelease({ ...options, side, known });
   const { etag, body } = release ?? { etag: known?.etag ?? "", body: known?.manifest };
   if (body === undefined) throw new Fault("internal", "Cannot install: the server sent no manifest");
+  const pinned = state?.server === origin.url ? (state.manifestKeys ?? []) : [];
+  const signed = release?.signed;
+  const newKeys = options.newKeys ?? false;
+  const keys = signed === undefined ? pinned : await trustManifest(origin, { signed, pinned, newKeys, signal });
   const manifest = parseManifest(body);
   const pack = origin.slug ?? manifest.pack.slug;
   refuseOther(state, { dir: options.dir, pack });
@@ -140,6 +147,7 @@ async function installInto(root: string, options: Inside): Promise<InstallResult
     version,
     side,
     choice,
+    ...(keys.length > 0 && { manifestKeys: keys }),
     etag,
     manifest: body,
     files,

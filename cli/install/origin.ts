@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { Side } from "../../formats/manifest.ts";
+import type { ManifestKey } from "../../manifest-signature.ts";
 
 /**
  * By what a pack is asked for again, where its name on a server is not enough. The address may be the secret that opens the
@@ -10,6 +11,13 @@ export const Source = Type.Object({
   address: Type.String(),
 });
 export type Source = Static<typeof Source>;
+
+/** A public key that manifests are signed with. */
+export const KnownKey = Type.Object({
+  id: Type.String(),
+  algorithm: Type.Literal("Ed25519"),
+  publicKey: Type.String(),
+});
 
 export type Wish = {
   /** Without a version, the newest of the channel; without a channel, of releases, or of the link's. */
@@ -39,6 +47,8 @@ export type Origin = {
   signUrls(sha256s: string[], options: { signal: AbortSignal }): Promise<Map<string, string>>;
   /** At most 1,000 small files as one tar; undefined where there is no such thing. */
   openBundle?(sha256s: string[], options: { signal: AbortSignal }): Promise<Response>;
+  /** The keys that its server signs manifests with; undefined where none are signed. */
+  readKeys?(options: { signal: AbortSignal }): Promise<ManifestKey[]>;
   /** Files that come inside the pack's own archive: where they were unpacked to, by their SHA-256. */
   unpack?(wish: Pick<Wish, "side" | "signal">): Promise<ReadonlyMap<string, string>>;
   close?(): Promise<void>;

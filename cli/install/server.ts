@@ -1,9 +1,11 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Fault } from "../../fault.ts";
+import { signatureHeader } from "../../manifest-signature.ts";
 import { type Client, readAnswer } from "../client.ts";
-import type { Origin } from "./origin.ts";
+import { KnownKey, type Origin } from "./origin.ts";
 
 const Latest = Type.Object({ version: Type.String() });
+const About = Type.Object({ manifestKeys: Type.Array(KnownKey) });
 const Signed = Type.Object({ urls: Type.Record(Type.String(), Type.String()) });
 
 /** A pack of the server behind a client, by its name there. */
@@ -22,6 +24,7 @@ export function packServer(client: Client, slug: string): Origin {
     },
     signUrls: (sha256, { signal }) => signUrls(client, "/v1/blobs/urls", { sha256, signal }),
     openBundle: (sha256, { signal }) => client.open("/v1/blobs/bundle", { body: { sha256 }, signal }),
+    readKeys: (options) => readKeys(client, options),
   };
 }
 
@@ -39,7 +42,13 @@ export function linkedPack(client: Client, { token, slug }: { token: string; slu
     },
     signUrls: (sha256, { signal }) => signUrls(client, `${path}/urls`, { sha256, signal, anonymous: true }),
     openBundle: (sha256, { signal }) => client.open(`${path}/bundle`, { body: { sha256 }, signal, anonymous: true }),
+    readKeys: (options) => readKeys(client, options),
   };
+}
+
+async function readKeys(client: Client, { signal }: { signal: AbortSignal }) {
+  const answer = await client.request("GET", "/.well-known/sunduk.json", { signal, anonymous: true });
+  return readAnswer(About, answer.json).manifestKeys;
 }
 
 type Reading = { etag: string; signal: AbortSignal; anonymous?: boolean };
@@ -48,7 +57,7 @@ async function readManifest(client: Client, path: string, { etag, ...options }: 
   const headers: Record<string, string> = etag === "" ? {} : { "if-none-match": etag };
   const answer = await client.request("GET", path, { headers, ...options });
   if (answer.status === 304) return undefined;
-  const signature = answer.headers.get("x-manifest-signature");
+  const signature = answer.headers.get(signatureHeader);
   return { etag: answer.headers.get("etag") ?? "", body: answer.json, signed: { text: answer.text, signature } };
 }
 

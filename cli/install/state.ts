@@ -5,7 +5,7 @@ import { Value } from "@sinclair/typebox/value";
 import { Fault } from "../../fault.ts";
 import { type Choice, noChoice } from "./choose.ts";
 import { type Algorithm, algorithms, type Digest } from "./digest.ts";
-import { Source } from "./origin.ts";
+import { KnownKey, Source } from "./origin.ts";
 import type { Claim } from "./plan.ts";
 
 const InstalledFile = Type.Object({
@@ -38,6 +38,8 @@ const InstalledState = Type.Object({
       allOptional: Type.Boolean(),
     }),
   ),
+  /** The keys that its server signs manifests with, from the first time on. */
+  manifestKeys: Type.Optional(Type.Array(KnownKey)),
   /** The manifest as it came, and its ETag: with both, an answer of 304 is enough to repair the folder. */
   etag: Type.String(),
   manifest: Type.Unknown(),

@@ -8,7 +8,7 @@ import { checkChoice } from "../publish/names.ts";
 
 const usage =
   "pack install PACK[@VERSION|@CHANNEL]|ADDRESS|FILE.mrpack DIR [--side client|server|both] [--version V] [--channel C]" +
-  " [--group NAME]… [--without NAME]… [--all-optional]";
+  " [--group NAME]… [--without NAME]… [--all-optional] [--new-keys]";
 const channels = ["release", "beta", "alpha"];
 const sides = ["client", "server", "both"] as const;
 
@@ -24,6 +24,7 @@ export const command = defineCommand({
     group: { type: "string", multiple: true },
     without: { type: "string", multiple: true },
     "all-optional": { type: "boolean" },
+    "new-keys": { type: "boolean" },
   },
   positionals: ["PACK", "DIR"],
   async run({ values, positionals: [pack, dir], output, signal, client }) {
@@ -42,6 +43,7 @@ export const command = defineCommand({
         groups: values.group ?? [],
         without: values.without ?? [],
         ...(values["all-optional"] && { allOptional: true }),
+        newKeys: values["new-keys"] ?? false,
         signal,
         progress: fetchingBar(output),
       });
