@@ -40,12 +40,17 @@ export const handle: Handle<BuildSolder, Needs> = async ({ payload, deps, signal
   const lacking = await takeKnown(db, { ...packing, zips: await listLacking(db, { versionId: version.id, zips }) });
   let made = 0;
   const pack = async () => {
-    for (let zip = lacking.shift(); zip !== undefined; zip = lacking.shift()) {
-      if (!(await makeZip(deps, { ...packing, zip, signal, log }))) return false;
-      made += 1;
-      progress(made / (made + lacking.length));
+    try {
+      for (let zip = lacking.shift(); zip !== undefined; zip = lacking.shift()) {
+        if (!(await makeZip(deps, { ...packing, zip, signal, log }))) return false;
+        made += 1;
+        progress(made / (made + lacking.length));
+      }
+      return true;
+    } catch (error) {
+      lacking.length = 0; // the others end with what they have begun
+      throw error;
     }
-    return true;
   };
   const finished = await Promise.all(Array.from({ length: atOnce }, pack));
   return finished.every(Boolean) ? { state: "built", zips: zips.length, made } : { state: "gone" };
