@@ -166,6 +166,10 @@ const parts: Statement[] = [
     text: `select to_jsonb(t) as kept from organization.transfer t where t.from_id = $1 or t.to_id = $1`,
   },
   {
+    name: "user_export_pack_links",
+    text: `select to_jsonb(t) - '{token_hash}'::text[] as kept from pack.link t where t.created_by = $1`,
+  },
+  {
     name: "user_export_pack_memberships",
     text: `select to_jsonb(t) as kept from pack.member t where t.user_id = $1`,
   },

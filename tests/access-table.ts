@@ -13,7 +13,7 @@ export const actors = [
 ] as const;
 export type Actor = (typeof actors)[number];
 
-/** What a call is made of: a private pack with a published version, a draft, and a gallery of it with a link, and its owner's file, image, upload and job. */
+/** What a call is made of: a private pack with a published version, a draft, a share link, and a gallery of it with a link, and its owner's file, image, upload and job. */
 export type Fixture = {
   slug: string;
   published: string;
@@ -24,6 +24,7 @@ export type Fixture = {
   imageId: string;
   albumId: string;
   shareId: string;
+  linkId: string;
   uploadId: string;
   jobId: string;
 };
@@ -269,10 +270,10 @@ export const routes: Record<string, Route> = {
     changes: true,
     names: "slug",
   },
-  // 404: there is no such link.
   "DELETE /v1/packs/:slug/links/:id": {
-    request: ({ slug }) => ({ path: `/v1/packs/${slug}/links/${someId}` }),
-    expected: from("maintainer", 404),
+    request: ({ slug, linkId }) => ({ path: `/v1/packs/${slug}/links/${linkId}` }),
+    expected: from("maintainer", 204),
+    changes: true,
     names: "slug",
   },
   "GET /v1/blobs/:sha256": {

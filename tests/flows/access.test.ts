@@ -49,6 +49,7 @@ async function makeFixture(): Promise<Fixture> {
   });
   const album = await owner.call("POST", "/v1/albums", { body: { title: "Gallery", pack: slug, visibility: "page" } });
   const share = await owner.call("POST", `/v1/albums/${album.json.id}/shares`, { body: {} });
+  const link = await owner.call("POST", `/v1/packs/${slug}/links`, { body: {} });
   const image = await owner.call("POST", "/v1/images", {
     body: { sha256: sha256(`image ${slug}`), size: 9, name: "image.png", album: album.json.id },
   });
@@ -69,6 +70,7 @@ async function makeFixture(): Promise<Fixture> {
     imageId: image.json.id,
     albumId: album.json.id,
     shareId: share.json.id,
+    linkId: link.json.id,
     uploadId: waiting.json.id,
     jobId: json.job.id,
   };
@@ -84,6 +86,7 @@ const nowhere: Fixture = {
   imageId: "00000000-0000-7000-8000-000000000000",
   albumId: "00000000-0000-7000-8000-000000000000",
   shareId: "00000000-0000-7000-8000-000000000000",
+  linkId: "00000000-0000-7000-8000-000000000000",
   uploadId: "00000000-0000-7000-8000-000000000000",
   jobId: "00000000-0000-7000-8000-000000000000",
 };
