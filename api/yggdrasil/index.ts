@@ -18,6 +18,8 @@ export const locationHeader = { "x-authlib-injector-api-location": yggdrasilPath
 /** Sign-in of games as authlib-injector wants it (its Yggdrasil server technical specification). */
 export function yggdrasil(api: Api, keys: Keys) {
   const game = openGame(api, keys);
+  if (!keys.gameKey)
+    api.log.warn("games cannot sign in: YGGDRASIL_KEY is not set. Make it with `bun main.ts secrets DIR`");
   return new Elysia({ prefix: "/yggdrasil", tags: ["games"] })
     .get("", () => describeServer(game), {
       detail: { summary: "What authlib-injector asks first: features, hosts of skins, the key that signs" },

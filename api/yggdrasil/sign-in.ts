@@ -5,6 +5,7 @@ import { findGameToken, insertGameToken, lockGameToken, replaceGameToken } from 
 import { hashToken } from "../../digest.ts";
 import { Fault, hasCode } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
+import { gameTokenPrefix } from "../access-tokens.ts";
 import { requirePassword } from "../accounts/service.ts";
 import type { Api } from "../api.ts";
 import { verifyAppPassword } from "../app-passwords/service.ts";
@@ -13,12 +14,10 @@ import { forbiddenBecause, illegalArgument, invalidCredentials, invalidToken, re
 import { endGameSessionsIn } from "./end.ts";
 import type { Authenticate, Credentials, Refresh, Validate } from "./model.ts";
 
-/** What tokens of games begin with, so that scanners of leaked secrets know them, and none begins like an option. */
-const prefix = "sdk_ygg_";
 /** Of one account; whoever signs in once more ends the oldest. */
-const mostTokens = 10;
+export const mostTokens = 10;
 
-const makeGameToken = () => `${prefix}${makeSecret()}`;
+const makeGameToken = () => `${gameTokenPrefix}${makeSecret()}`;
 const describe = ({ id, name }: { id: string; name: string }) => ({ id: toGameId(id), name });
 const describeUser = ({ id, locale }: { id: string; locale: string }) => ({
   id: toGameId(id),
