@@ -1,4 +1,5 @@
 import { useAccessToken } from "../db/access-token.ts";
+import { findGameCaller } from "../db/yggdrasil.ts";
 import type { Deps } from "../deps.ts";
 import { hashToken } from "../digest.ts";
 import type { Revocations } from "./revocations.ts";
@@ -6,9 +7,13 @@ import type { Caller } from "./tokens.ts";
 
 /** What personal access tokens begin with, so that scanners of leaked secrets know them. */
 export const accessTokenPrefix = "sdk_pat_";
+/** The same for tokens of games, none of which begins like an option of a command line. */
+export const gameTokenPrefix = "sdk_ygg_";
+/** Whether it is one of these, and no JWT. */
+export const isOpaque = (token: string) => token.startsWith(accessTokenPrefix) || token.startsWith(gameTokenPrefix);
 
 export type AccessTokens = {
-  /** The caller of a personal access token, or undefined when it is unknown, expired or revoked. */
+  /** The caller of a personal access token, or of a client's token for games; undefined when it is unknown, expired or revoked. */
   read: (token: string) => Promise<Caller | undefined>;
 };
 
@@ -26,6 +31,7 @@ export function openAccessTokens({
   const remembered = new Map<string, { caller: Caller; until: number }>();
   return {
     read: async (token) => {
+      if (/^sdk_ygg_[\w-]{43}$/.test(token)) return readGameToken(db, token);
       if (!/^sdk_pat_[\w-]{43}$/.test(token)) return undefined;
       const known = remembered.get(token);
       if (known && known.until > Date.now() && !revocations.isRevoked(known.caller)) return known.caller;
@@ -39,4 +45,10 @@ export function openAccessTokens({
       return caller;
     },
   };
+}
+
+/** Its session decides, each time anew. One that a password has opened is for games alone: it has no scopes. */
+async function readGameToken(db: Deps["db"], token: string): Promise<Caller | undefined> {
+  const row = await findGameCaller(db, hashToken(token));
+  return row && { ...row, tokenId: null };
 }

@@ -2,7 +2,7 @@ import { Elysia } from "elysia";
 import type { Reader } from "../db/blob.ts";
 import { Fault } from "../fault.ts";
 import { currentTrace } from "../trace.ts";
-import { type AccessTokens, accessTokenPrefix } from "./access-tokens.ts";
+import { type AccessTokens, isOpaque } from "./access-tokens.ts";
 import type { Revocations } from "./revocations.ts";
 import { requireScope } from "./scopes.ts";
 import type { Caller, Tokens } from "./tokens.ts";
@@ -32,8 +32,7 @@ export function openIdentify({ tokens, revocations, accessTokens }: Identities):
   return async (request) => {
     const token = readToken(request);
     if (token === null) return null;
-    const caller =
-      token && (token.startsWith(accessTokenPrefix) ? await accessTokens.read(token) : await tokens.readAccess(token));
+    const caller = token && (isOpaque(token) ? await accessTokens.read(token) : await tokens.readAccess(token));
     // Asked again after each wait: between a renewal and here the process may have been frozen.
     for (let renewal = revocations.lease(); renewal; renewal = revocations.lease()) await renewal;
     if (!caller || revocations.isRevoked(caller)) {

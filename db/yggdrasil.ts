@@ -1,7 +1,7 @@
 import { type Db, many, one, run } from "./query.ts";
 
 /** A token is good for so long after it was issued, and may be exchanged for another for so long. */
-const goodDays = 15;
+export const goodDays = 15;
 const refreshableDays = 30;
 /** A game server has to ask within so many seconds after its player said where he goes. */
 const joinSeconds = 30;
@@ -43,6 +43,27 @@ export function lockGameToken(tx: Db, hash: string): Promise<GameToken | undefin
     name: "game_token_lock",
     text: `select ${columns} for update of t`,
     values: [hash, goodDays, refreshableDays],
+  });
+}
+
+/** Whom a token stands for beyond games, when a client was given it with scopes. */
+export type GameCaller = {
+  userId: string;
+  login: string;
+  roles: string[];
+  ver: number;
+  sessionId: string;
+  scopes: string[];
+};
+
+export function findGameCaller(db: Db, hash: string): Promise<GameCaller | undefined> {
+  return one<GameCaller>(db, {
+    name: "game_token_find_caller",
+    text: `select u.id as "userId", u.login, u.roles, u.ver, s.id as "sessionId", s.scopes
+      from yggdrasil.token t join account.session s on s.id = t.session_id join account."user" u on u.id = s.user_id
+      where t.token_hash = $1 and t.issued_at > now() - make_interval(days => $2) and s.scopes is not null
+        and s.ended_at is null and s.expires_at > now() and u.disabled_at is null and u.deleted_at is null`,
+    values: [hash, goodDays],
   });
 }
 

@@ -5,6 +5,7 @@ import { makeSecret } from "../../keys.ts";
 import type { Api } from "../api.ts";
 import { type OpenSession, type Origin, openSession, revokeSessions } from "../sessions/service.ts";
 import { accessLifetimeSeconds } from "../tokens.ts";
+import { clientTokenSeconds } from "../yggdrasil/client-token.ts";
 import type { AuthorizeRequest } from "./authorize-request.ts";
 import type { Client } from "./clients.ts";
 import { type Form, need } from "./form.ts";
@@ -43,7 +44,13 @@ export async function issueCode(
 
 /** How long a client's session lasts, undefined: as usual. Without a refresh token nobody goes on with it (OpenID Connect Core 1.0, 11). */
 export function lifetimeOf(scopes: readonly string[]): number | undefined {
-  return isRefreshable(scopes) ? undefined : accessLifetimeSeconds;
+  if (isRefreshable(scopes)) return undefined;
+  return joinsServers(scopes) ? clientTokenSeconds : accessLifetimeSeconds;
+}
+
+/** Whether the access token is one of games, which join servers with it. */
+export function joinsServers(scopes: readonly string[] | null): boolean {
+  return scopes?.includes("Yggdrasil.Server.Join") ?? false;
 }
 
 /** OpenID clients ask for a refresh token; plain OAuth ones have always got one. */

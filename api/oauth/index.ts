@@ -7,9 +7,11 @@ import { originOf } from "../origin.ts";
 import { addressAllowance, beginAllowance, refreshAllowance } from "../sign-in-limits.ts";
 import { signing } from "../signer.ts";
 import { accessLifetimeSeconds } from "../tokens.ts";
+import { clientTokenSeconds, giveClientToken } from "../yggdrasil/client-token.ts";
 import { authorizePages } from "./authorize.ts";
 import { makeIdToken } from "./claims.ts";
 import { openClients } from "./clients.ts";
+import { joinsServers } from "./code.ts";
 import { beginDeviceGrant } from "./device.ts";
 import { devicePage } from "./device-page.ts";
 import { readForm } from "./form.ts";
@@ -72,12 +74,13 @@ export function oauth(api: Api, keys: Keys) {
           const { client } = asked;
           if (!["refresh_token", "client_credentials"].includes(asked.form.get("grant_type") ?? ""))
             await api.analytics.record({ kind: "sign-in", subject: site, request, from: address, caller: null });
-          const accessToken = await signAccess(session);
+          const joins = joinsServers(session.scopes);
+          const accessToken = joins ? await giveClientToken(api, granted) : await signAccess(session);
           const openId = session.scopes?.includes("openid");
           return {
             access_token: accessToken,
             token_type: "Bearer",
-            expires_in: accessLifetimeSeconds,
+            expires_in: joins ? clientTokenSeconds : accessLifetimeSeconds,
             ...(refreshable && { refresh_token: session.refreshToken }),
             ...(openId && { id_token: await makeIdToken(api, { ...granted, client, accessToken }) }),
             scope: session.scopes?.join(" "),

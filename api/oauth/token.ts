@@ -1,8 +1,10 @@
 import { insertRevocation, type Revocation } from "../../db/revocation.ts";
 import { saveServiceUser } from "../../db/service-user.ts";
 import { findSession } from "../../db/session.ts";
+import { findGameToken } from "../../db/yggdrasil.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
-import { accessTokenPrefix } from "../access-tokens.ts";
+import { accessTokenPrefix, gameTokenPrefix } from "../access-tokens.ts";
 import type { Api } from "../api.ts";
 import { type OpenSession, type Origin, openSession, refreshSession, revokeSessions } from "../sessions/service.ts";
 import { type Client, pickScopes } from "./clients.ts";
@@ -83,8 +85,9 @@ export async function revokeToken(api: Api, { client, form }: Pick<Asked, "clien
   if (token.startsWith(accessTokenPrefix))
     throw refuse("unsupported_token_type", "Cannot revoke it here: delete a personal access token in /v1/me/tokens");
   const parsed = api.tokens.parseRefresh(token);
-  const sessionId = parsed?.sessionId ?? (await api.tokens.readAccess(token))?.sessionId ?? undefined;
-  const session = sessionId === undefined ? undefined : await findSession(api.db, sessionId);
+  const ofGame = token.startsWith(gameTokenPrefix) ? await findGameToken(api.db, hashToken(token)) : undefined;
+  const sessionId = parsed?.sessionId ?? ofGame?.sessionId ?? (await api.tokens.readAccess(token))?.sessionId;
+  const session = sessionId ? await findSession(api.db, sessionId) : undefined;
   if (!session || (parsed && !api.tokens.isRefreshGenuine(parsed, session.salt))) return;
   if (session.clientId !== null && session.clientId !== client.id)
     throw refuse("invalid_grant", "Cannot revoke the token: it was given to another client");

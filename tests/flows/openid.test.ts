@@ -62,10 +62,10 @@ const usual: Fields = {
   code_challenge_method: "S256",
 };
 const urlOf = (fields: Fields = {}, more = "") => {
-  const all = Object.entries({ ...usual, ...fields }).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, value]],
+  const all = Object.entries({ ...usual, ...fields }).flatMap(([name, value = ""]) =>
+    value === "" ? [] : [`${name}=${encodeURIComponent(value)}`],
   );
-  return `${system.url}/oauth/authorize?${new URLSearchParams(all)}${more}`;
+  return `${system.url}/oauth/authorize?${all.join("&")}${more}`;
 };
 /** Fills a form in and sends it, as a browser does from our page. */
 async function submit(browser: Browser, page: Page, fields: Record<string, string> = {}, headers = {}): Promise<Page> {
@@ -179,7 +179,24 @@ describe("openid-client, which knows nothing of us", () => {
     expect((await page.post({ action: "approve", player: player.id })).status).toBe(200);
     const { json: tokens } = await poll(device);
     expect(decodeProtectedHeader(tokens.id_token)).toMatchObject({ alg: "EdDSA", typ: "JWT" });
+    const use = async (token: string) => {
+      const body = { accessToken: token, selectedProfile: player.id.replaceAll("-", ""), serverId: "a server" };
+      const own = openCall(system.url, token);
+      const answers = [
+        await system.call("POST", "/yggdrasil/sessionserver/session/minecraft/join", { body }),
+        await own("GET", "/oauth/userinfo"),
+        await own("GET", "/v1/me"),
+      ];
+      return answers.map(({ status }) => status);
+    };
+    expect([tokens.expires_in, await use(tokens.access_token)]).toEqual([15 * 24 * 3600, [204, 200, 403]]);
+    // Who repeats a refresh because its answer was lost is given the same.
+    const refresh = { grant_type: "refresh_token", client_id: "game", refresh_token: tokens.refresh_token };
+    const { json: lost } = await postForm(`${system.url}/oauth/token`, refresh);
     const refreshed = await client.refreshTokenGrant(game, tokens.refresh_token);
+    expect(refreshed.access_token).toBe(lost.access_token);
+    expect(await use(tokens.access_token)).toEqual([403, 401, 401]);
+    expect(await use(refreshed.access_token)).toEqual([204, 200, 403]);
     const selectedProfile = { id: player.id.replaceAll("-", ""), name: "Steve_1" };
     expect(refreshed.claims()).toMatchObject({ selectedProfile });
     expect(await client.fetchUserInfo(game, refreshed.access_token, client.skipSubjectCheck)).toMatchObject({
@@ -187,6 +204,8 @@ describe("openid-client, which knows nothing of us", () => {
     });
     for (const token of [tokens.id_token, refreshed.id_token ?? ""])
       expect((await openCall(system.url, token)("GET", "/oauth/userinfo")).status).toBe(401);
+    await client.tokenRevocation(game, refreshed.access_token);
+    expect(await use(refreshed.access_token)).toEqual([403, 401, 401]);
   });
 
   test("another Sunduk signs people in through this one", async () => {
