@@ -1,4 +1,6 @@
+import { Value } from "@sinclair/typebox/value";
 import { Elysia, t } from "elysia";
+import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import { callers, requireCaller } from "../caller.ts";
 import { describe } from "../describe.ts";
@@ -126,6 +128,9 @@ export function versions(api: Api) {
       "/versions/:version/publish",
       async ({ params, body, caller, status }) => {
         const asked = { caller: requireCaller(caller), ...params };
+        // Of a body that there need not be, Elysia looks at objects only.
+        if (!Value.Check(Publishing, body ?? {}))
+          throw new Fault("invalid", "Cannot accept the body: it is no object with a time");
         const at = body?.at === undefined ? undefined : new Date(body.at);
         return at && at.getTime() > Date.now()
           ? status(202, { publishAt: await schedule(api, { ...asked, at }) })
