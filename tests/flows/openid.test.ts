@@ -208,18 +208,28 @@ describe("openid-client, which knows nothing of us", () => {
     expect(await use(refreshed.access_token)).toEqual([403, 401, 401]);
   });
 
-  test("another Sunduk signs people in through this one", async () => {
+  test("another Sunduk signs people in through this one, also on the way to a client of its own", async () => {
     const provider = { id: "first", name: "First", issuer: system.url, clientId: "another-sunduk" };
     const publicUrl = "http://127.0.0.1:1";
-    const second = await openTestApi({ OIDC_PROVIDERS: JSON.stringify([provider]), PUBLIC_URL: publicUrl });
+    const second = await openTestApi({
+      OIDC_PROVIDERS: JSON.stringify([provider]),
+      OAUTH_CLIENTS: JSON.stringify([{ id: "app", name: "App", scopes: ["openid"], redirectUris: [loopback] }]),
+      PUBLIC_URL: publicUrl,
+    });
     try {
       const browser = openBrowser();
-      const begun = await browser.fetch(`${second.url}/v1/auth/oidc/first/start`);
+      const url = urlOf({ scope: "openid", prompt: "login" }).replace(system.url, second.url);
+      const [, start = ""] = /href="(\/v1\/auth\/oidc\/first\/start[^"]+)"/.exec((await browser.fetch(url)).text) ?? [];
+      const begun = await browser.fetch(`${second.url}${start}`);
       const back = await allow(begun.headers.get("location") ?? "", { browser });
       expect(back.href).toStartWith(publicUrl);
-      const accept = { accept: "application/json" };
-      const arrived = await browser.fetch(back.href.replace(publicUrl, second.url), { headers: accept });
-      expect([arrived.status, arrived.json.user?.login]).toEqual([200, "player"]);
+      const arrived = await browser.fetch(back.href.replace(publicUrl, second.url));
+      const [, next = ""] = /href="(\/oauth\/authorize[^"]+)"/.exec(arrived.text) ?? [];
+      const asked = await browser.fetch(`${second.url}${next.replaceAll("&#38;", "&")}`);
+      expect([isQuestion(asked), asked.text.includes("<b>player</b>")]).toEqual([true, true]);
+      const sent = await submit(browser, asked, { action: "allow" }, { origin: second.url });
+      expect(sent.headers.get("location")).toStartWith(`${loopback}?code=`);
+      expect([...browser.cookies.keys()].filter((name) => name.includes("handover"))).toEqual([]);
     } finally {
       await second.close();
     }
