@@ -36,10 +36,10 @@ export function planSolder(manifest: Manifest): Plan {
     const entries = zipped.map(({ path, digests: { sha256 } }) => ({ path, sha256 }));
     zips.push({ name: taken, version: nameVersion(said, { name: taken, entries }), files: entries });
   };
-  const { loader, pack, version } = manifest;
+  const { loader, pack } = manifest;
   add([loader?.name ?? "minecraft"], loader?.version ?? manifest.minecraft, stored.filter(isLoader));
   const rest = stored.filter((file) => !isLoader(file) && !isMod(file));
-  add([`${pack.slug}-config`], version, rest);
+  add([`${pack.slug}-config`], "", rest);
   for (const file of stored.filter(isMod)) {
     const { stem, before, after } = readJarName(file.path);
     add([toName(before), toName(stem)], after, [file]);

@@ -72,19 +72,21 @@ async function describePacks(api: Api, { packs, link, token }: Describing) {
   ]);
   const md5 = new Map((await listMd5(db, pictures)).map((row) => [row.sha256, row.md5]));
   return packs.map((pack) => {
-    // Pictures of a private pack are behind a sign-in, which no launcher has here.
-    const picture = (sha256: string | null) => {
-      const digest = sha256 === null || pack.visibility === "private" ? undefined : md5.get(sha256);
-      return digest === undefined ? null : { url: `${publicUrl()}/v1/blobs/${sha256}`, md5: digest };
-    };
     const { id, slug, name, visibility } = pack;
+    const linked = token === undefined ? undefined : linkBase(api, { token, slug });
+    // Pictures of a private pack are behind a sign-in, which no launcher has here; a link shows the icon.
+    const picture = (sha256: string | null, byLink?: string) => {
+      const url = visibility === "private" ? byLink : `${publicUrl()}/v1/blobs/${sha256}`;
+      const digest = sha256 === null ? undefined : md5.get(sha256);
+      return digest === undefined || url === undefined ? null : { url, md5: digest };
+    };
     const page = visibility === "private" ? null : `${publicUrl()}/p/${slug}`;
     return describePack({
       id,
       slug,
       name,
-      url: token === undefined ? page : linkBase(api, { token, slug }),
-      icon: picture(pack.iconSha256),
+      url: linked ?? page,
+      icon: picture(pack.iconSha256, linked && `${linked}/icon`),
       logo: picture(pack.logoSha256),
       background: picture(pack.backgroundSha256),
       builds: builds.get(id) ?? [],

@@ -6,6 +6,7 @@ import {
   openCall,
   publishPack,
   type System,
+  sha256,
   startSystem,
   type TestUser,
   waitFor,
@@ -264,7 +265,13 @@ describe("a private pack", () => {
       modpacks: { hidden: "hidden" },
       mirror_url: `${link.url}/solder/`,
     });
-    expect((await get(`${base}/modpack/hidden/`)).json).toMatchObject({ recommended: "1.0.0", url: link.url });
+    const { headers } = await author.call("GET", "/v1/packs/hidden");
+    const change = { body: { icon: sha256("sodium") }, headers: { "if-match": headers.get("etag") ?? "" } };
+    expect((await author.call("PATCH", "/v1/packs/hidden", change)).status).toBe(200);
+    const { json: shown } = await get(`${base}/modpack/hidden/`);
+    expect(shown).toMatchObject({ recommended: "1.0.0", url: link.url, logo: null });
+    const icon = await (await fetch(shown.icon)).bytes();
+    expect(new Bun.CryptoHasher("md5").update(icon).digest("hex")).toBe(shown.icon_md5);
     expect(await get(`${base}/modpack/open`)).toMatchObject(nobody);
     const { json } = await get(`${base}/modpack/hidden/1.0.0`);
     expect(await install(json)).toEqual(await manifestOf("hidden", "1.0.0"));
