@@ -10,7 +10,7 @@ type Asked = {
   sha256: string;
 };
 
-/** Bytes that published versions of a pack have and that are not broken, for who may see it. `blocked` and `broken`: why nobody gets them. */
+/** Bytes that published versions of a pack have, for who may see it. `blocked` and `broken`: why nobody gets them. */
 export function findReleaseFile(
   db: Db,
   { slug, reader, link, sha256 }: Asked,
@@ -19,7 +19,7 @@ export function findReleaseFile(
     name: "release_file_find",
     text: `select b.key, case when $5::uuid is null and p.visibility = 'public' then 'public' else 'private' end as access,
         (select x.reason from blob.blocked x where x.sha256 = b.sha256) as blocked, b.broken
-      from pack.pack p join blob.blob b on b.sha256 = $4 and b.broken is null
+      from pack.pack p join blob.blob b on b.sha256 = $4
       where p.slug = $3 and p.deleted_at is null and (p.id = $5::uuid or ($5::uuid is null and pack.can_read(p, $1, $2)))
         and exists (select from pack.version_file f join pack.version v on v.id = f.version_id
           where f.blob_id = b.id and v.pack_id = p.id and v.state = 'published' and ($6::text is null or v.channel = $6))`,

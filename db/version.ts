@@ -45,6 +45,8 @@ export type VersionRow = {
   /** When a draft is to be published by itself. */
   publishAt: Date | null;
   fileCount: number;
+  /** Files whose stored bytes are missing or changed. */
+  brokenCount: number;
   sizeBytes: number;
 };
 
@@ -52,6 +54,7 @@ const columns = `v.id, v.pack_id as "packId", v.version, v.channel, v.minecraft,
   v.changelog, v.java, v.memory_mb as "memoryMb", v.server_address as "serverAddress", v.groups, v.publish_at as "publishAt", v.state, v.content_digest as "contentDigest", v.revision, v.number, v.created_by as "createdBy", v.created_at as "createdAt",
   v.published_at as "publishedAt", v.yanked_at as "yankedAt", v.withdrawn_reason as "withdrawnReason", v.manifest_sha256 as "manifestSha256",
   (select count(*) from pack.version_file f where f.version_id = v.id) as "fileCount",
+  (select count(*) from blob.blob b join pack.version_file f on f.blob_id = b.id where b.broken is not null and f.version_id = v.id) as "brokenCount",
   (select coalesce(sum(f.size_bytes), 0)::bigint from pack.version_file f where f.version_id = v.id) as "sizeBytes"`;
 
 export function findVersion(

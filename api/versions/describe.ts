@@ -19,6 +19,7 @@ export function describeVersion(slug: string, row: VersionRow): Version {
     ...(groups !== null && { groups: groups.map(writeGroup) }),
     state,
     files: row.fileCount,
+    ...(row.brokenCount > 0 && { broken: row.brokenCount }),
     sizeBytes: row.sizeBytes,
     createdAt: row.createdAt.toISOString(),
     ...(row.publishAt && { publishAt: row.publishAt.toISOString() }),

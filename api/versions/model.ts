@@ -141,6 +141,11 @@ export const Version = t.Object({
   groups: t.Optional(t.Array(ManifestGroup)),
   state: t.Union([t.Literal("draft"), t.Literal("publishing"), t.Literal("published"), t.Literal("withdrawn")]),
   files: t.Integer({ description: "How many" }),
+  broken: t.Optional(
+    t.Integer({
+      description: "Files whose stored bytes are missing or changed: served to nobody until they are sent again",
+    }),
+  ),
   sizeBytes: t.Integer({ description: "Of all files whose size is known" }),
   createdAt: t.String(),
   publishAt: t.Optional(t.String({ description: "When the draft is published by itself" })),
