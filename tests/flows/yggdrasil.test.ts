@@ -165,7 +165,7 @@ describe("signing in", () => {
     expect(good[0]).toBe(false);
   });
 
-  test("a person sees sign-ins of games among the others, and ends them there", async () => {
+  test("a person sees sign-ins of games among the others, and ends them there or with a new password", async () => {
     const { user, accessToken } = await arrive();
     const other = (await signIn(user.login)).accessToken;
     const { items } = (await user.call("GET", "/v1/auth/sessions")).json;
@@ -174,7 +174,8 @@ describe("signing in", () => {
     expect(ofGames[0]).toMatchObject({ kind: "launcher", current: false });
     await user.call("DELETE", `/v1/auth/sessions/${ofGames[0].id}`);
     expect([await isGood(other), await isGood(accessToken)]).toEqual([false, true]);
-    await user.call("DELETE", "/v1/auth/sessions?except=current");
+    const change = { current: password, password: "another long test password", endOthers: true };
+    expect((await user.call("PUT", "/v1/me/password", { body: change })).status).toBe(200);
     expect(await isGood(accessToken)).toBe(false);
     const { items: lines } = (await user.call("GET", "/v1/me/activity")).json;
     expect(lines.filter((line: any) => line.kind === "signed-in").length).toBeGreaterThanOrEqual(2);
