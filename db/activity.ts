@@ -16,6 +16,8 @@ export const activityKinds = [
   "token-deleted",
   "app-password-created",
   "app-password-deleted",
+  "solder-key-created",
+  "solder-key-deleted",
   "player-created",
   "player-changed",
   "player-deleted",

@@ -1,4 +1,4 @@
-import { type Db, many, one, run } from "./query.ts";
+import { type Db, many, one } from "./query.ts";
 
 export type SolderKeyRow = { id: string; name: string; createdAt: Date; usedAt: Date | null };
 
@@ -45,10 +45,14 @@ export function insertSolderKey(tx: Db, key: NewKey): Promise<SolderKeyRow | und
   });
 }
 
-export function deleteSolderKey(db: Db, { id, userId }: { id: string; userId: string }): Promise<number> {
-  return run(db, {
+/** Ends one of somebody's keys, or all of them. Answers with what they were called. */
+export function deleteSolderKeys(
+  db: Db,
+  { userId, only }: { userId: string; only?: string },
+): Promise<{ name: string }[]> {
+  return many<{ name: string }>(db, {
     name: "solder_key_delete",
-    text: `delete from account.solder_key where id = $1 and user_id = $2`,
-    values: [id, userId],
+    text: `delete from account.solder_key where user_id = $1 and ($2::uuid is null or id = $2) returning name`,
+    values: [userId, only ?? null],
   });
 }

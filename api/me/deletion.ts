@@ -7,6 +7,7 @@ import { findOtherAdmin, lockAdministration } from "../../db/managed-user.ts";
 import { insertFact } from "../../db/outbox.ts";
 import type { Db } from "../../db/query.ts";
 import { insertRevocation, type Revocation } from "../../db/revocation.ts";
+import { deleteSolderKeys } from "../../db/solder-key.ts";
 import { Fault } from "../../fault.ts";
 import type { Message } from "../../queues/actor.ts";
 import { postMail, writeMail } from "../accounts/mails.ts";
@@ -95,7 +96,7 @@ export async function restoreIn(tx: Db, userId: string): Promise<{ ver: number }
   return restored;
 }
 
-/** Ends all sessions, tokens and app passwords of somebody whose counter is now `ver`, in the transaction of the caller, who tells them. */
+/** Ends all sessions, tokens, app passwords and keys for Solder of somebody whose counter is now `ver`, in the transaction of the caller, who tells them. */
 export async function endAllIn(
   tx: Db,
   { userId, reason, ver }: { userId: string; reason: string; ver: number },
@@ -103,6 +104,7 @@ export async function endAllIn(
   const sessions = await endSessionsIn(tx, { userId, reason });
   const tokens = await endTokensIn(tx, { userId });
   await deleteAppPasswords(tx, { userId });
+  await deleteSolderKeys(tx, { userId });
   const user: Revocation = { kind: "user", subject: userId, ver };
   await insertRevocation(tx, user);
   return [user, ...sessions, ...tokens];

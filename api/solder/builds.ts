@@ -1,10 +1,11 @@
-import { findJob, findJobBySubject, type JobRow } from "../../db/job.ts";
+import { findJobBySubject, type JobRow } from "../../db/job.ts";
 import { listSolderMods, markSolder } from "../../db/solder.ts";
 import { Fault } from "../../fault.ts";
 import { planSolder, renderBuild, type SolderMod } from "../../formats/solder.ts";
 import { buildSolder } from "../../queues/build-solder.ts";
 import { want } from "../../queues/mailbox.ts";
 import type { Api } from "../api.ts";
+import { waitForResult } from "../jobs/wait.ts";
 import { type Asker, getAskedPack, getRelease, isForAll, type Release } from "../launchers/releases.ts";
 import { describeDownload, isAnswer } from "../versions/archives.ts";
 import { makeBody } from "../versions/give.ts";
@@ -15,7 +16,6 @@ import { makeTicket } from "./tickets.ts";
 
 /** So long whoever asks first waits for the zips; afterwards he is told to come back. */
 const patienceMs = 10_000;
-const lookMs = 100;
 const comeBackSeconds = 10;
 
 type Asked = Asker & { token?: string | undefined; slug: string; build: string; full: boolean };
@@ -73,26 +73,23 @@ async function getMods(api: Api, release: Release): Promise<SolderMod[]> {
   return packed;
 }
 
-async function waitForZips({ db, mailbox }: Api, { pack, row }: Release): Promise<void> {
+async function waitForZips(api: Api, { pack, row }: Release): Promise<void> {
+  const { db, mailbox } = api;
   const payload = { versionId: row.id };
-  const running = await findJobBySubject(db, { actor: buildSolder.name, subject: buildSolder.subject(payload) });
-  const message =
-    running && isAnswer(running)
-      ? undefined
-      : await db.transaction(async (tx) => {
-          await markSolder(tx, pack.id);
-          return want(tx, buildSolder, { payload });
-        });
+  const known = await findJobBySubject(db, { actor: buildSolder.name, subject: buildSolder.subject(payload) });
+  const running = known && isAnswer(known) ? known : undefined;
+  if (running) requireBuilt(running);
+  const message = running
+    ? undefined
+    : await db.transaction(async (tx) => {
+        await markSolder(tx, pack.id);
+        return want(tx, buildSolder, { payload });
+      });
   if (message) await mailbox.send(buildSolder.name, message);
-  const jobId = message?.jobId ?? running?.id ?? "";
-  const deadline = performance.now() + patienceMs;
-  for (let job = await findJob(db, jobId); job; job = await findJob(db, jobId)) {
-    if (job.done >= job.wanted) return requireBuilt(job);
-    if (performance.now() > deadline) throw comeBack();
-    await Bun.sleep(lookMs);
-  }
+  await waitForResult(api, { id: message?.jobId ?? running?.id ?? "", timeoutMs: patienceMs });
 }
 
+/** Throws why a build has failed. */
 function requireBuilt({ state, problem }: JobRow): void {
   if (state !== "failed") return;
   const detail = typeof problem?.detail === "string" ? problem.detail : "Cannot pack this version for Solder";

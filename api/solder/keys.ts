@@ -1,5 +1,6 @@
+import { insertActivity } from "../../db/activity.ts";
 import {
-  deleteSolderKey,
+  deleteSolderKeys,
   insertSolderKey,
   listSolderKeys,
   type SolderKeyOwner,
@@ -34,8 +35,16 @@ export async function createSolderKey(
   const key = makeSecret();
   const made = await db.transaction(async (tx) => {
     await confirmCaller(tx, caller);
-    const row = { id: Bun.randomUUIDv7(), userId: caller.userId, name, keyHash: hashToken(key), most: mostKeys };
-    return insertSolderKey(tx, row);
+    const { userId } = caller;
+    const row = await insertSolderKey(tx, {
+      id: Bun.randomUUIDv7(),
+      userId,
+      name,
+      keyHash: hashToken(key),
+      most: mostKeys,
+    });
+    if (row) await insertActivity(tx, { userId, kind: "solder-key-created", subject: name });
+    return row;
   });
   if (!made) throw new Fault("conflict", `Cannot make a key: you have ${mostKeys}, delete one first`);
   return { ...describeKey(made), key };
@@ -47,8 +56,13 @@ export async function showSolderKeys({ db }: Keys, { userId }: Caller): Promise<
 
 /** Ends a key at once. 404 when the caller has none of that id. */
 export async function endSolderKey({ db }: Keys, { caller, id }: { caller: Caller; id: string }): Promise<void> {
-  if ((await deleteSolderKey(db, { id, userId: caller.userId })) === 0)
-    throw new Fault("not-found", "There is no such key of yours");
+  const { userId } = caller;
+  await db.transaction(async (tx) => {
+    await confirmCaller(tx, caller);
+    const [gone] = await deleteSolderKeys(tx, { userId, only: id });
+    if (!gone) throw new Fault("not-found", "There is no such key of yours");
+    await insertActivity(tx, { userId, kind: "solder-key-deleted", subject: gone.name });
+  });
 }
 
 /** Whose key it is, asked of the database each time; undefined when it is none. */

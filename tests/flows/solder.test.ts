@@ -244,6 +244,20 @@ describe("a private pack", () => {
     });
   });
 
+  test("keys of a deleted account are gone, also when it is brought back", async () => {
+    const user = await system.signUp("leaver");
+    const password = "a long test password";
+    const { key } = (await user.call("POST", "/v1/me/solder-keys", { body: { name: "Mine" } })).json;
+    expect((await get(`/solder/api/verify/${key}`)).json.name).toBe("Mine");
+    expect((await user.call("DELETE", "/v1/me", { body: { password } })).status).toBe(200);
+    const back = await system.call("POST", "/v1/auth/undelete", { body: { login: "leaver", password } });
+    const again = openCall(system.url, back.json.accessToken);
+    expect((await again("GET", "/v1/me/solder-keys")).json).toEqual({ items: [] });
+    expect((await get(`/solder/api/verify/${key}`)).status).toBe(403);
+    const { items } = (await again("GET", "/v1/me/activity")).json;
+    expect(items).toContainEqual(expect.objectContaining({ kind: "solder-key-created", subject: "Mine" }));
+  });
+
   test("a key never makes an admin, and a limited token makes no keys", async () => {
     const admin = await system.signUp("admin", ["admin"]);
     const { key } = (await admin.call("POST", "/v1/me/solder-keys", { body: { name: "x" } })).json;
