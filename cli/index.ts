@@ -35,6 +35,7 @@ const commandFiles: Record<string, string> = {
   "storage verify": "./storage/verify.ts",
   "pack publish": "./pack/publish.ts",
   "pack install": "./pack/install.ts",
+  "pack download": "./pack/download.ts",
   "pack verify": "./pack/verify.ts",
   "pack list": "./pack/show.ts",
   "pack show": "./pack/show.ts",

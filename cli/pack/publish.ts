@@ -2,18 +2,18 @@ import { Fault } from "../../fault.ts";
 import { defineCommand, usageFault } from "../arguments.ts";
 import { type Client, readAnswer, requestOrMissing } from "../client.ts";
 import { formatBytes, type Output } from "../output.ts";
-import { JobAnswer, Manifest, type Missing, Version } from "../publish/answers.ts";
-import { type Changes, compareWithManifest, type HashedPack, hashFiles } from "../publish/files.ts";
-import { checkChoice, checkSlug, checkVersion, slugFromName } from "../publish/names.ts";
+import { type Missing, PublishAnswer, Version } from "../publish/answers.ts";
+import { tellChanges } from "../publish/changes.ts";
+import { type Changes, type HashedPack, hashFiles } from "../publish/files.ts";
+import { checkChoice, checkSlug, checkTime, checkVersion, slugFromName } from "../publish/names.ts";
 import { uploadMissing } from "../publish/upload.ts";
 import { waitForJob, waitUntilVerified } from "../publish/wait.ts";
 import { readSource } from "../source/index.ts";
 
 const usage =
-  "pack publish PATH [--slug S] [--version V] [--channel C] [--visibility V] [--changelog FILE] [--mirror] [--dry-run]";
+  "pack publish PATH [--slug S] [--version V] [--channel C] [--visibility V] [--changelog FILE] [--mirror] [--at TIME] [--dry-run]";
 const channels = ["release", "beta", "alpha"];
 const visibilities = ["private", "unlisted", "public"];
-const namesShown = 5;
 
 /** `sunduk pack publish`: reads a pack, uploads what the server lacks, publishes a version and waits for it. */
 export const command = defineCommand({
@@ -27,6 +27,7 @@ export const command = defineCommand({
     visibility: { type: "string" },
     changelog: { type: "string" },
     mirror: { type: "boolean" },
+    at: { type: "string" },
     "dry-run": { type: "boolean" },
   },
   positionals: ["PATH"],
@@ -45,6 +46,8 @@ export type PublishValues = {
   visibility?: string | undefined;
   changelog?: string | undefined;
   mirror?: boolean | undefined;
+  /** RFC 3339: when the version is to be published by itself. */
+  at?: string | undefined;
   "dry-run"?: boolean | undefined;
 };
 
@@ -57,7 +60,7 @@ export type PublishResult = {
   changes: Changes | undefined;
 } & (
   | { dryRun: true; upload: { path: string; sha256: string; size: number }[]; uploadBytes: number }
-  | { address: string; uploadedBytes: number; alreadyPublished: boolean }
+  | { address: string; uploadedBytes: number; alreadyPublished: boolean; publishAt?: string }
 );
 
 type PublishOptions = { values: PublishValues; client: Client; output: Output; signal: AbortSignal };
@@ -66,6 +69,7 @@ type PublishOptions = { values: PublishValues; client: Client; output: Output; s
 function checked(values: PublishValues, open: () => Promise<Client>): Promise<Client> {
   checkChoice(values.channel, { option: "--channel", allowed: channels, usage });
   checkChoice(values.visibility, { option: "--visibility", allowed: visibilities, usage });
+  if (values.at !== undefined) checkTime(values.at, usage);
   return open();
 }
 
@@ -101,6 +105,7 @@ export async function publishPath(
     const draft = await createVersion(flow, {
       minecraft: source.minecraft,
       loader: source.loader,
+      ...source.settings,
       ...(changelog === undefined ? {} : { changelog }),
       ...(values.mirror ? { mirror: true } : {}),
       files: hashed.files,
@@ -108,13 +113,15 @@ export async function publishPath(
     const alreadyPublished = isPublished(draft);
     const missing = draft.missing ?? [];
     // Of a published version: what was damaged in the storage is sent again.
-    const uploadedBytes =
-      alreadyPublished && missing.length === 0 ? 0 : await finishVersion(flow, { hashed, missing, alreadyPublished });
+    const { uploadedBytes, publishAt } =
+      alreadyPublished && missing.length === 0
+        ? { uploadedBytes: 0, publishAt: undefined }
+        : await finishVersion(flow, { hashed, missing, alreadyPublished, at: values.at });
     const address = `${client.server}/v1/packs/${slug}`;
-    output.say(
-      alreadyPublished ? output.text.alreadyPublished(slug, version) : output.text.published(slug, version, address),
-    );
-    output.say(output.text.installWith(`sunduk pack install ${slug}@${version} DIR --server ${client.server}`));
+    const { text } = output;
+    if (alreadyPublished) output.say(text.alreadyPublished(slug, version));
+    else output.say(publishAt ? text.publishesAt(slug, version, publishAt) : text.published(slug, version, address));
+    output.say(text.installWith(`sunduk pack install ${slug}@${version} DIR --server ${client.server}`));
     return {
       slug,
       version,
@@ -123,6 +130,7 @@ export async function publishPath(
       files: hashed.files.length,
       uploadedBytes,
       alreadyPublished,
+      ...(publishAt !== undefined && { publishAt }),
       changes,
     };
   } finally {
@@ -149,36 +157,10 @@ async function findPack({ client, slug, signal }: Flow): Promise<boolean> {
   return (await requestOrMissing(client, `/v1/packs/${slug}`, { signal })) !== undefined;
 }
 
-type Told = { manifest: Manifest | undefined; changes: Changes | undefined };
-
-async function tellChanges(flow: Flow, { known, hashed }: { known: boolean; hashed: HashedPack }): Promise<Told> {
-  const { client, output, signal, slug, channel } = flow;
-  const latest = known
-    ? await requestOrMissing(client, `/v1/packs/${slug}/latest`, { signal, query: { channel } })
-    : undefined;
-  if (latest === undefined) {
-    output.say(output.text.firstVersion);
-    return { manifest: undefined, changes: undefined };
-  }
-  const { version } = readAnswer(Version, latest);
-  const path = `/v1/packs/${slug}/versions/${encodeURIComponent(version)}/manifest`;
-  const manifest = readAnswer(Manifest, (await client.request("GET", path, { signal })).json);
-  const changes = compareWithManifest(hashed.files, manifest);
-  output.say(
-    output.text.changes(changes.added.length, changes.changed.length, changes.removed.length, `${slug} ${version}`),
-  );
-  for (const [sign, paths] of [
-    ["+", changes.added],
-    ["~", changes.changed],
-    ["-", changes.removed],
-  ] as const) {
-    for (const changed of paths.slice(0, namesShown)) output.say(`  ${sign} ${changed}`);
-    if (paths.length > namesShown) output.say(output.text.andMore(paths.length - namesShown));
-  }
-  return { manifest, changes };
-}
-
-function tellDryRun(flow: Flow, { hashed, manifest, changes }: Told & { hashed: HashedPack }): PublishResult {
+function tellDryRun(
+  flow: Flow,
+  { hashed, manifest, changes }: Awaited<ReturnType<typeof tellChanges>> & { hashed: HashedPack },
+): PublishResult {
   const there = new Set(manifest?.files.map((file) => file.digests.sha256));
   const wanted = [...hashed.bytes].filter(([sha256]) => !there.has(sha256));
   const uploadBytes = wanted.reduce((sum, [, file]) => sum + file.sizeBytes, 0);
@@ -216,10 +198,17 @@ function isPublished(version: Version): boolean {
   return version.state === "published" || typeof version.publishedAt === "string";
 }
 
+type Finishing = {
+  hashed: HashedPack;
+  missing: Missing[];
+  alreadyPublished: boolean;
+  at: string | undefined;
+};
+
 async function finishVersion(
   flow: Flow,
-  { hashed, missing: told, alreadyPublished }: { hashed: HashedPack; missing: Missing[]; alreadyPublished: boolean },
-): Promise<number> {
+  { hashed, missing: told, alreadyPublished, at }: Finishing,
+): Promise<{ uploadedBytes: number; publishAt: string | undefined }> {
   // Several paths may hold the same bytes: they go over the line once.
   const missing = [...new Map(told.map((file) => [file.sha256, file])).values()];
   const { client, output, signal, slug, version } = flow;
@@ -233,11 +222,12 @@ async function finishVersion(
   const uploadedBytes =
     missing.length === 0 ? 0 : await uploadMissing(client, { missing, bytes: hashed.bytes, output, signal });
   await waitUntilVerified(client, { path, bytes: hashed.bytes, output, signal });
-  if (alreadyPublished) return uploadedBytes;
-  const answer = await client.request("POST", `${path}/publish`, { signal, idempotencyKey: crypto.randomUUID() });
+  if (alreadyPublished) return { uploadedBytes, publishAt: undefined };
+  const asked = { signal, idempotencyKey: crypto.randomUUID(), ...(at !== undefined && { body: { at } }) };
+  const answer = await client.request("POST", `${path}/publish`, asked);
   // The same publish, repeated after an interruption, may find the version finished.
-  if (answer.status === 202) {
-    await waitForJob(client, { id: readAnswer(JobAnswer, answer.json).job.id, output, signal });
-  }
-  return uploadedBytes;
+  if (answer.status !== 202) return { uploadedBytes, publishAt: undefined };
+  const { job, publishAt } = readAnswer(PublishAnswer, answer.json);
+  if (job) await waitForJob(client, { id: job.id, output, signal });
+  return { uploadedBytes, publishAt };
 }

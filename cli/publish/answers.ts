@@ -74,6 +74,12 @@ export const Upload = t.Object({
 });
 export type Upload = Static<typeof Upload>;
 
+/** A job, or the time at which it begins. */
+export const PublishAnswer = t.Object({
+  job: t.Optional(t.Object({ id: t.String() })),
+  publishAt: t.Optional(t.String()),
+});
+
 export const JobAnswer = t.Object({ job: t.Object({ id: t.String() }) });
 
 export const Job = t.Object({

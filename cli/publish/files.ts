@@ -5,7 +5,7 @@ import { runParallel } from "../parallel.ts";
 import type { PackSource, ReferenceDigests, Side } from "../source/source.ts";
 import type { Manifest } from "./answers.ts";
 
-type Terms = { path: string; side: Side; optional?: true; preserve?: true };
+type Terms = { path: string; side: Side; optional?: true; preserve?: true; group?: string };
 
 /** A file as a version of a pack names it; sizes in bytes. */
 export type VersionFile = Terms &
@@ -53,6 +53,7 @@ export async function hashFiles(
       side: file.side,
       ...(file.optional ? { optional: true } : {}),
       ...(file.preserve ? { preserve: true } : {}),
+      ...(file.group === undefined ? {} : { group: file.group }),
     };
     if (file.local) return { ...terms, sha256: digests.get(file.path) ?? "", size: file.local.sizeBytes };
     const { url, digests: known, sizeBytes } = file.reference;

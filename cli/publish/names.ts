@@ -34,3 +34,10 @@ export function checkVersion(version: string, usage: string): void {
     usage,
   );
 }
+
+/** Throws a usage fault when this is no moment in time that is the same everywhere. */
+export function checkTime(time: string, usage: string): void {
+  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i.test(time) && !Number.isNaN(Date.parse(time)))
+    return;
+  throw usageFault(`Read --at: "${time}" is no time such as 2026-12-24T18:00:00+03:00`, usage);
+}

@@ -5,6 +5,20 @@ import { type PackSource, type SourceFile, type SourceOptions, settleFiles, sour
 import { parseToml } from "./toml.ts";
 
 const Side = t.Union([t.Literal("both"), t.Literal("client"), t.Literal("server")]);
+const Words = t.Array(t.String());
+const Group = t.Object(
+  {
+    id: t.String({ minLength: 1 }),
+    name: t.String({ minLength: 1 }),
+    description: t.Optional(t.String()),
+    required: t.Optional(t.Boolean()),
+    recommended: t.Optional(t.Boolean()),
+    exclusive: t.Optional(t.String()),
+    requires: t.Optional(Words),
+    conflicts: t.Optional(Words),
+  },
+  { additionalProperties: false },
+);
 const Description = t.Object(
   {
     slug: t.Optional(t.String()),
@@ -14,6 +28,10 @@ const Description = t.Object(
     minecraft: t.String({ minLength: 1 }),
     summary: t.Optional(t.String()),
     loader: t.Optional(t.Object({ name: t.String(), version: t.String() })),
+    java: t.Optional(t.String()),
+    memoryMb: t.Optional(t.Integer()),
+    serverAddress: t.Optional(t.String()),
+    groups: t.Optional(t.Array(Group)),
     exclude: t.Optional(t.Array(t.String())),
     files: t.Optional(
       t.Array(
@@ -23,6 +41,7 @@ const Description = t.Object(
             side: t.Optional(Side),
             optional: t.Optional(t.Boolean()),
             preserve: t.Optional(t.Boolean()),
+            group: t.Optional(t.String()),
           },
           { additionalProperties: false },
         ),
@@ -59,12 +78,14 @@ export async function readFolder(folder: string, options: SourceOptions = {}): P
     const matching = rules.filter((rule) => rule.glob.match(entry.path));
     const optional = matching.findLast((rule) => rule.optional !== undefined)?.optional;
     const preserve = matching.findLast((rule) => rule.preserve !== undefined)?.preserve;
+    const group = matching.findLast((rule) => rule.group !== undefined)?.group;
     const diskPath = join(root, entry.path);
     files.push({
       path: entry.path,
       side: matching.findLast((rule) => rule.side !== undefined)?.side ?? "both",
       ...(optional === true ? { optional } : {}),
       ...(preserve === true ? { preserve } : {}),
+      ...(group === undefined ? {} : { group }),
       local: { diskPath, sizeBytes: (await stat(diskPath)).size },
     });
   }
@@ -79,6 +100,7 @@ export async function readFolder(folder: string, options: SourceOptions = {}): P
       errors: idle.map((rule) => ({ detail: rule.pattern })),
     });
   }
+  const { java, memoryMb, serverAddress, groups } = description;
   return {
     ...(description.slug === undefined ? {} : { slug: description.slug }),
     name: description.name,
@@ -87,6 +109,12 @@ export async function readFolder(folder: string, options: SourceOptions = {}): P
     channel: description.channel ?? "release",
     minecraft: description.minecraft,
     loader: description.loader ?? null,
+    settings: {
+      ...(java !== undefined && { java }),
+      ...(memoryMb !== undefined && { memoryMb }),
+      ...(serverAddress !== undefined && { serverAddress }),
+      ...(groups !== undefined && { groups }),
+    },
     files: settleFiles(files, folder),
     close: async () => {},
   };

@@ -13,7 +13,16 @@ export type Bytes =
   | { reference: { url: string; others?: string[]; digests: ReferenceDigests; sizeBytes?: number }; local?: never };
 
 /** One file of a pack; `recommended`: optional, and taken unless the player says otherwise. */
-export type SourceFile = { path: string; side: Side; optional?: true; recommended?: true; preserve?: true } & Bytes;
+export type SourceFile = {
+  path: string;
+  side: Side;
+  optional?: true;
+  recommended?: true;
+  preserve?: true;
+  group?: string;
+} & Bytes;
+
+export type LaunchSettings = { java?: string; memoryMb?: number; serverAddress?: string; groups?: { id: string }[] };
 
 /** A pack as its author keeps it, whatever the form, files sorted by path. */
 export type PackSource = {
@@ -24,6 +33,8 @@ export type PackSource = {
   channel: "release" | "beta" | "alpha";
   minecraft: string;
   loader: { name: string; version: string } | null;
+  /** What only a sunduk.toml says: how it is started, and the groups of its optional files, as the server takes them. */
+  settings?: LaunchSettings;
   files: SourceFile[];
   /** Removes what was unpacked for reading. */
   close(): Promise<void>;

@@ -169,6 +169,28 @@ test("a plain folder gives all but hidden and excluded files, later patterns win
   ]);
 });
 
+test("a plain folder says how it is started and which files belong together", async () => {
+  const root = await writeFiles({
+    "sunduk.toml": `name = "P"\nminecraft = "1.21"\njava = "21"\nmemoryMb = 4096\nserverAddress = "play.example.org"\n
+[[groups]]\nid = "maps"\nname = "Maps"\nrecommended = true\nrequires = ["libs"]\n[[groups]]\nid = "libs"\nname = "Libraries"\n
+[[files]]\npattern = "mods/**"\ngroup = "libs"\n[[files]]\npattern = "mods/map-*.jar"\ngroup = "maps"\n`,
+    "mods/map-1.jar": "map",
+    "mods/lib.jar": "lib",
+    "a.txt": "a",
+  });
+  const { settings, files } = await readSource(root);
+  const groups = [
+    { id: "maps", name: "Maps", recommended: true, requires: ["libs"] },
+    { id: "libs", name: "Libraries" },
+  ];
+  expect(settings).toEqual({ java: "21", memoryMb: 4096, serverAddress: "play.example.org", groups });
+  expect(files.map(({ path, group }) => [path, group])).toEqual([
+    ["a.txt", undefined],
+    ["mods/lib.jar", "libs"],
+    ["mods/map-1.jar", "maps"],
+  ]);
+});
+
 test("a plain folder with a link, an idle pattern or a misspelt key is refused by name", async () => {
   const base = 'name = "P"\nminecraft = "1.21"\n';
   const linked = await writeFiles({ "sunduk.toml": base, "a.txt": "a" });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createPublicKey, verify } from "node:crypto";
+import { join } from "node:path";
 import { type System, sha256, startSystem, type TestUser, upload, waitFor, waitForJob } from "../harness.ts";
+import { seat, writeFiles } from "./sunduk.ts";
 
 let system: System;
 let author: TestUser;
@@ -305,3 +307,41 @@ test("a draft waits longer than drafts live, and its author is told when it cann
 async function look(text: string): Promise<any[]> {
   return (await system.db.query({ name: `test_${sha256(text).slice(0, 20)}`, text, values: [] })).rows as any[];
 }
+
+test("a pipeline publishes with a token for packs alone, at a time, and downloads what a server needs", async () => {
+  const made = await author.call("POST", "/v1/me/tokens", {
+    body: { name: "ci", scopes: ["packs:write"], expiresInDays: 1 },
+  });
+  const { token } = made.json;
+  const ci = await seat();
+  try {
+    const env = { SUNDUK_URL: system.url, SUNDUK_TOKEN: token };
+    const pack = `slug = "piped"\nname = "Piped"\nminecraft = "1.21.1"\njava = "21"\nserverAddress = "play.example.org"\n
+[[groups]]\nid = "maps"\nname = "Maps"\nrecommended = true\n
+[[files]]\npattern = "mods/map.jar"\ngroup = "maps"\nside = "client"\n`;
+    await writeFiles(join(ci.folder, "pack"), { "sunduk.toml": pack, "mods/map.jar": "map", "config/a.txt": "a" });
+    const run = async (...words: string[]) => {
+      const outcome = await ci.sunduk([...words, "--json"], { env });
+      expect([words.join(" "), outcome.code, outcome.stderr]).toEqual([words.join(" "), 0, expect.any(String)]);
+      return outcome.json;
+    };
+    const time = later(3_600_000).toISOString();
+    const set = await run("pack", "publish", "pack", "--version", "1.0.0", "--visibility", "public", "--at", time);
+    expect([set.publishAt, set.alreadyPublished]).toEqual([time, false]);
+    expect((await system.call("GET", "/v1/packs/piped/latest")).status).toBe(404);
+    // The same again, now.
+    expect((await run("pack", "publish", "pack", "--version", "1.0.0")).publishAt).toBeUndefined();
+    const manifest = (await system.call("GET", "/v1/packs/piped/versions/1.0.0/manifest")).json;
+    expect(manifest).toMatchObject({ java: "21", groups: [{ id: "maps" }], files: [{}, { group: "maps" }] });
+    expect(await run("pack", "download", "piped", "--side", "server")).toMatchObject({
+      file: "piped-1.0.0-server.zip",
+    });
+    const names = await Bun.$`unzip -Z1 ${join(ci.folder, "piped-1.0.0-server.zip")}`.text();
+    expect(names.trim()).toBe("config/a.txt");
+    const wrong = await ci.sunduk(["pack", "publish", "pack", "--at", "tomorrow", "--json"], { env });
+    expect([wrong.code, wrong.json.error.code]).toEqual([2, "usage"]);
+    expect((await ci.sunduk(["pack", "download", "nothing", "--json"], { env })).code).toBe(3);
+  } finally {
+    await ci.close();
+  }
+});
