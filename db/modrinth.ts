@@ -41,31 +41,38 @@ const shownPacks = `shown as materialized (
 
 const isServed = `b.broken is null and not exists (select from blob.blocked x where x.sha256 = b.sha256)`;
 
+const asked = `asked as materialized (select hash, place from unnest($3::text[]) with ordinality as a (hash, place))`;
 const bySha1 = `found as (
-  select b.sha1 as hash, f.version_id, f.path, b.sha1, b.sha512, b.sha256, b.size_bytes, null as url
-    from blob.blob b join pack.version_file f on f.blob_id = b.id where b.sha1 = any ($3) and ${isServed}
+  select a.place as asked, f.version_id, f.path, b.id as blob_id
+    from asked a join blob.blob b on b.sha1 = a.hash join pack.version_file f on f.blob_id = b.id where ${isServed}
   union all
-  select b.sha1, a.version_id, null, b.sha1, b.sha512, b.sha256, b.size_bytes, null
-    from blob.blob b join pack.archive a on a.blob_id = b.id where b.sha1 = any ($3) and a.format = 'mrpack' and ${isServed}
+  select a.place, r.version_id, null, b.id
+    from asked a join blob.blob b on b.sha1 = a.hash join pack.archive r on r.blob_id = b.id where r.format = 'mrpack' and ${isServed}
   union all
-  select f.digests ->> 'sha1', f.version_id, f.path, f.digests ->> 'sha1', f.digests ->> 'sha512', null, f.size_bytes, f.url
-    from pack.version_file f where f.blob_id is null and f.url is not null and f.digests ->> 'sha1' = any ($3))`;
+  select a.place, f.version_id, f.path, null
+    from asked a join pack.version_file f on f.digests ->> 'sha1' = a.hash where f.blob_id is null and f.url is not null)`;
 const bySha512 = `found as (
-  select b.sha512 as hash, f.version_id, f.path, b.sha1, b.sha512, b.sha256, b.size_bytes, null as url
-    from blob.blob b join pack.version_file f on f.blob_id = b.id where b.sha512 = any ($3) and ${isServed}
+  select a.place as asked, f.version_id, f.path, b.id as blob_id
+    from asked a join blob.blob b on b.sha512 = a.hash join pack.version_file f on f.blob_id = b.id where ${isServed}
   union all
-  select b.sha512, a.version_id, null, b.sha1, b.sha512, b.sha256, b.size_bytes, null
-    from blob.blob b join pack.archive a on a.blob_id = b.id where b.sha512 = any ($3) and a.format = 'mrpack' and ${isServed}
+  select a.place, r.version_id, null, b.id
+    from asked a join blob.blob b on b.sha512 = a.hash join pack.archive r on r.blob_id = b.id where r.format = 'mrpack' and ${isServed}
   union all
-  select f.digests ->> 'sha512', f.version_id, f.path, f.digests ->> 'sha1', f.digests ->> 'sha512', null, f.size_bytes, f.url
-    from pack.version_file f where f.blob_id is null and f.url is not null and f.digests ->> 'sha512' = any ($3))`;
+  select a.place, f.version_id, f.path, null
+    from asked a join pack.version_file f on f.digests ->> 'sha512' = a.hash where f.blob_id is null and f.url is not null)`;
 
-// The newest version that has it stands for a hash, one that is not yanked before all others.
-const hits = `select * from (
-  select f.hash, f.path, f.sha1, f.sha512, f.sha256, f.size_bytes as "sizeBytes", f.url, ${versionColumns},
-    row_number() over (partition by f.hash order by v.yanked_at is not null, v.published_at desc, v.id desc, f.path) as place
-  from found f join pack.version v on v.id = f.version_id and v.state = 'published' join shown p on p.id = v.pack_id) as h
-  where place <= $4 order by hash, place`;
+// The newest version that has it stands for a hash, one that is not yanked before all others. Chosen by narrow rows: a popular
+// file is in many versions.
+const hits = `chosen as materialized (
+  select * from (
+    select f.*, row_number() over (partition by f.asked order by v.yanked_at is not null, v.published_at desc, v.id desc, f.path) as place
+    from found f join pack.version v on v.id = f.version_id and v.state = 'published' join shown p on p.id = v.pack_id) as ranked
+  where place <= $4)
+  select a.hash, c.path, coalesce(b.sha1, r.digests ->> 'sha1') as sha1, coalesce(b.sha512, r.digests ->> 'sha512') as sha512, b.sha256,
+    coalesce(b.size_bytes, r.size_bytes) as "sizeBytes", r.url, ${versionColumns}
+  from chosen c join asked a on a.place = c.asked join pack.version v on v.id = c.version_id join pack.pack p on p.id = v.pack_id left join blob.blob b on b.id = c.blob_id
+    left join pack.version_file r on c.blob_id is null and r.version_id = c.version_id and r.path = c.path
+  order by c.asked, c.place`;
 
 type Asked = { reader: Reader; algorithm: "sha1" | "sha512"; hashes: string[]; most: number };
 
@@ -73,8 +80,12 @@ type Asked = { reader: Reader; algorithm: "sha1" | "sha512"; hashes: string[]; m
 export function listHits(db: Db, { reader, algorithm, hashes, most }: Asked): Promise<Hit[]> {
   const values = [reader.userId, reader.roles, hashes, most];
   return algorithm === "sha1"
-    ? many<Hit>(db, { name: "modrinth_list_by_sha1", text: `with ${shownPacks}, ${bySha1} ${hits}`, values })
-    : many<Hit>(db, { name: "modrinth_list_by_sha512", text: `with ${shownPacks}, ${bySha512} ${hits}`, values });
+    ? many<Hit>(db, { name: "modrinth_list_by_sha1", text: `with ${shownPacks}, ${asked}, ${bySha1}, ${hits}`, values })
+    : many<Hit>(db, {
+        name: "modrinth_list_by_sha512",
+        text: `with ${shownPacks}, ${asked}, ${bySha512}, ${hits}`,
+        values,
+      });
 }
 
 /** What an update is chosen by. */
