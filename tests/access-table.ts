@@ -834,7 +834,7 @@ export const elsewhere = [
   /^POST \/v1\/auth\/(email\/verify|password\/(forgot|reset))$/,
   /^DELETE \/v1\/auth\/sessions(\/current)?$/,
   // tests/flows/openid.test.ts
-  /^(GET \/\.well-known\/openid-configuration|(GET|POST) \/oauth\/(authorize|logout|userinfo)|POST \/oauth\/(authorize|logout)\/[a-z-]+)$/,
+  /^(GET \/\.well-known\/openid-configuration|(GET|POST) \/oauth\/(authorize|logout|userinfo)|OPTIONS \/oauth\/userinfo|POST \/oauth\/(authorize|logout)\/[a-z-]+)$/,
   /^(GET \/\.well-known\/oauth-authorization-server|POST \/oauth\/(device_authorization|token|revoke)|(GET|POST) \/device)$/,
   /^(GET|HEAD|PUT) \/storage\/\*$/,
   // tests/flows/helios.test.ts

@@ -67,6 +67,7 @@ export function health(api: Api) {
       "/.well-known/jwks.json",
       async ({ set }) => {
         set.headers["cache-control"] = "public, max-age=60";
+        set.headers["access-control-allow-origin"] = "*"; // pages of OpenID clients read them
         return { keys: [...api.tokens.publicKeys().keys, ...(await api.idTokenKeys.publicKeys())] };
       },
       { detail: { summary: "Public keys of access and ID tokens (RFC 7517)" } },

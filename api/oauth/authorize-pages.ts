@@ -44,13 +44,15 @@ export function signInPage({ language, asked, issuer, login, problem, status = 2
   });
 }
 
+const backSeconds = 300;
+
 /** Whoever comes back from a provider has just signed in: he is not asked once more, if it was not long ago. */
 function afterProvider(query: string): string {
   const parameters = new URLSearchParams(query);
-  if (/\b(login|select_account)\b/.test(parameters.get("prompt") ?? "")) {
-    parameters.delete("prompt");
-    parameters.set("max_age", "300");
-  }
+  const again = /\b(login|select_account)\b/.test(parameters.get("prompt") ?? "");
+  if (again) parameters.delete("prompt");
+  if (again || Number(parameters.get("max_age") || backSeconds) < backSeconds)
+    parameters.set("max_age", String(backSeconds));
   return parameters.toString();
 }
 

@@ -60,7 +60,7 @@ export function authorizePages(api: Api, clients: Clients) {
     const { asked } = wanted;
     const { prompts, maxAgeSeconds } = asked;
     const browser = await findBrowser(api, request);
-    const again = prompts.has("login") || prompts.has("select_account");
+    const again = prompts.has("login") || prompts.has("select_account") || maxAgeSeconds === 0;
     const fresh = browser && (maxAgeSeconds === undefined || browser.ageSeconds <= maxAgeSeconds);
     if (prompts.has("none")) return sendBack(asked, { error: fresh ? "consent_required" : "login_required" });
     return fresh && !again ? question({ request, asked }, browser) : signInPage({ ...shown({ request, asked }) });

@@ -18,7 +18,7 @@ import { readForm } from "./form.ts";
 import { logoutPages } from "./logout.ts";
 import { describeServer } from "./metadata.ts";
 import { BeginDocument, DiscoveryDocument, MetadataDocument, RevokeDocument, TokenDocument } from "./model.ts";
-import { answerOauth } from "./refusal.ts";
+import { answerOauth, forPages } from "./refusal.ts";
 import { grantTokens, revokeToken } from "./token.ts";
 import { userinfo } from "./userinfo.ts";
 
@@ -42,7 +42,9 @@ export function oauth(api: Api, keys: Keys) {
   };
   /** It changes with the configuration only. */
   const describe = () =>
-    Response.json(describeServer(api.publicUrl(), clients), { headers: { "cache-control": "public, max-age=300" } });
+    Response.json(describeServer(api.publicUrl(), clients), {
+      headers: { "cache-control": "public, max-age=300", ...forPages },
+    });
   return new Elysia({ tags: ["oauth"] })
     .use(devicePage(api, clients))
     .use(authorizePages(api, clients))

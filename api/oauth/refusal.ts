@@ -19,8 +19,10 @@ export function refuse(error: RefusalCode, detail: string): Fault {
   return new Fault(error === "invalid_client" ? "not-signed-in" : "malformed", detail, { extra: { error } });
 }
 
+/** Pages of clients read what is sent without cookies (Fetch, 3.2): what is asked with a code, a token or a secret. */
+export const forPages = { "access-control-allow-origin": "*" } as const;
 /** Headers of every answer with a token in it (RFC 6749, 5.1). */
-export const secretHeaders = { "cache-control": "no-store", pragma: "no-cache" } as const;
+export const secretHeaders = { "cache-control": "no-store", pragma: "no-cache", ...forPages } as const;
 
 /**
  * What `work` answers, as JSON; its refusals in the form of RFC 6749, 5.2. A client that asks too often is told to slow

@@ -255,6 +255,7 @@ describe("the page", () => {
     expect(isQuestion(await browser.fetch(urlOf({ max_age: "60" })))).toBe(true);
     expect(isSignIn(await browser.fetch(urlOf({ prompt: "login consent" })))).toBe(true);
     expect(isSignIn(await browser.fetch(urlOf({ prompt: "select_account" })))).toBe(true);
+    expect(isSignIn(await browser.fetch(urlOf({ max_age: "0" })))).toBe(true);
     await sql(`update account.session set created_at = now() - interval '2 minutes' where kind = 'web'`);
     expect(isSignIn(await browser.fetch(urlOf({ max_age: "60" })))).toBe(true);
     expect(isQuestion(await browser.fetch(urlOf()))).toBe(true);
@@ -428,6 +429,18 @@ describe("a code", () => {
     for (const path of ["/oauth/userinfo", "/v1/me", "/v1/auth/sessions"])
       expect((await openCall(system.url, rsa.id_token)("GET", path)).status).toBe(401);
   });
+});
+
+test("pages of clients may read what needs no cookie, and nothing else", async () => {
+  const mayRead = async (path: string, init: RequestInit = {}) => {
+    const response = await fetch(`${system.url}${path}`, { redirect: "manual", ...init });
+    return response.headers.get("access-control-allow-origin");
+  };
+  for (const path of ["/.well-known/openid-configuration", "/.well-known/jwks.json"])
+    expect(await mayRead(path)).toBe("*");
+  expect(await mayRead("/oauth/token", { method: "POST", body: new URLSearchParams({ client_id: "app" }) })).toBe("*");
+  expect(await mayRead("/oauth/userinfo", { method: "OPTIONS" })).toBe("*");
+  for (const path of ["/oauth/authorize", "/oauth/logout", "/v1/me", "/device"]) expect(await mayRead(path)).toBeNull();
 });
 
 test("who signs out by a link of somebody else's is asked, and sent nowhere that is not registered", async () => {
