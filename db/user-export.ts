@@ -183,7 +183,7 @@ const parts: Statement[] = [
   },
   {
     name: "user_export_versions",
-    text: `select to_jsonb(t) - '{manifest}'::text[] as kept from pack.version t where t.created_by = $1`,
+    text: `select to_jsonb(t) - '{manifest}'::text[] as kept from pack.version t where t.created_by = $1 or t.publish_by = $1`,
   },
   {
     name: "user_export_former_names",

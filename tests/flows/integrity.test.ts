@@ -37,14 +37,12 @@ test("a lost object flags its version, is told to its author, is served to nobod
   expect((await verify(true)).result).toMatchObject({ missing: 0, changed: 0 });
   expect((await system.call("GET", `${path}/verify`)).json).toMatchObject({ state: "intact", stored: 2, broken: [] });
 
-  const [row] = (
-    await system.db.query<{ key: string }>({
-      name: "test_key_of",
-      text: "select key from blob.blob where sha256 = $1",
-      values: [digest],
-    })
-  ).rows;
-  await openStorageOf(system).remove([row?.key ?? ""]);
+  const { rows } = await system.db.query({
+    name: "test_key_of",
+    text: "select key from blob.blob where sha256 = $1",
+    values: [digest],
+  });
+  await openStorageOf(system).remove(rows.map(({ key }: any) => key));
   expect((await verify(false)).result).toMatchObject({ missing: 1 });
 
   const report = await system.call("GET", `${path}/verify`);

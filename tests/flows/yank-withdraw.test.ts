@@ -60,6 +60,7 @@ describe("newest is what was published last", () => {
     expect(json).toEqual({
       from: "1",
       to: "2",
+      groups: { added: [], changed: [], removed: [] },
       added: [{ path: "e.jar", size: 3 }],
       changed: [{ path: "b.jar", size: 5 }],
       removed: [{ path: "d.jar", size: 4 }],
