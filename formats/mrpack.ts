@@ -1,5 +1,5 @@
 import { Fault } from "../fault.ts";
-import { isForSide } from "./default-files.ts";
+import { isForSide, openDefault } from "./default-files.ts";
 import { plainLoader } from "./loaders.ts";
 import { isStoredHere, type Manifest, type ManifestFile, type Side, type StoredManifestFile } from "./manifest.ts";
 
@@ -42,10 +42,14 @@ export function layOutMrpack(manifest: Manifest, { blobs, side = "both" }: Optio
   const inside: Mrpack["inside"] = [];
   const listed: IndexFile[] = [];
   const unfit: string[] = [];
+  // What travels inside is installed for everybody; what is listed may be optional.
+  const isTaken = openDefault(manifest.groups ?? [], side);
   for (const file of manifest.files.filter((file) => isForSide(file, side))) {
     if (isStoredHere(file)) {
-      if (blobs === "" || file.size > maxListedBytes) inside.push({ path: overridePath(file), file });
-      else listed.push(listFile(file, { ...file.digests, size: file.size, url: `${blobs}/${file.digests.sha256}` }));
+      const travels = blobs === "" || file.size > maxListedBytes;
+      if (travels && isTaken(file)) inside.push({ path: overridePath(file), file });
+      if (!travels)
+        listed.push(listFile(file, { ...file.digests, size: file.size, url: `${blobs}/${file.digests.sha256}` }));
       continue;
     }
     const reference = readReference(file);

@@ -5,7 +5,7 @@ import { findManifest, findVersionById, type VersionRow } from "../db/version.ts
 import { listFiles, type VersionFileRow } from "../db/version-file.ts";
 import type { Deps } from "../deps.ts";
 import { Fault } from "../fault.ts";
-import { isForSide } from "../formats/default-files.ts";
+import { isForSide, openDefault } from "../formats/default-files.ts";
 import { parseManifest } from "../formats/manifest.ts";
 import { layOutMrpack } from "../formats/mrpack.ts";
 import type { Handle } from "../queues/actor.ts";
@@ -55,7 +55,12 @@ async function plan(
   { db, storage }: Pick<Deps, Needs>,
   { payload: { format, side, base }, version, signal }: Plan,
 ): Promise<{ files: StoredFile[]; entries: ZipEntry[] }> {
-  const files = (await listFiles(db, version.id)).filter((file) => isForSide(file, side));
+  const isTaken = openDefault(version.groups ?? [], side);
+  const all = await listFiles(db, version.id);
+  // Of a zip nobody chooses; an mrpack lists what is optional.
+  const files = all.filter((file) =>
+    format === "zip" ? isTaken({ ...file, group: file.groupId }) : isForSide(file, side),
+  );
   const stored = files.filter(isStored);
   await refuseBlocked(db, { version, files: stored });
   const read = (path: string, file: StoredFile) => storedEntry(storage, { path, file, signal });

@@ -5,6 +5,7 @@ import type { VersionRow } from "../../db/version.ts";
 import { listFiles, type Side } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import { isForSide, openDefault } from "../../formats/default-files.ts";
 import { type BuildArchive, buildArchive } from "../../queues/build-archive.ts";
 import { want } from "../../queues/mailbox.ts";
 import type { Noticed } from "../analytics/recorder.ts";
@@ -77,10 +78,11 @@ export function isAnswer({ done, wanted, state, updatedAt }: JobRow): boolean {
 
 async function requirePackable(
   { db }: Pick<Versions, "db">,
-  { row, format, side }: { row: VersionRow; format: "mrpack" | "zip"; side: string },
+  { row, format, side }: { row: VersionRow; format: "mrpack" | "zip"; side: Side },
 ): Promise<void> {
-  const files = (await listFiles(db, row.id)).filter(
-    (file) => side === "both" || file.side === "both" || file.side === side,
+  const isTaken = openDefault(row.groups ?? [], side);
+  const files = (await listFiles(db, row.id)).filter((file) =>
+    format === "zip" ? isTaken({ ...file, group: file.groupId }) : isForSide(file, side),
   );
   const unfit = files.filter(
     ({ blobId, digests, sizeBytes }) =>

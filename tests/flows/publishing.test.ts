@@ -1,11 +1,21 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createPublicKey, verify } from "node:crypto";
 import { join } from "node:path";
-import { type System, sha256, startSystem, type TestUser, upload, waitFor, waitForJob } from "../harness.ts";
+import {
+  createTestFolder,
+  type System,
+  sha256,
+  startSystem,
+  type TestUser,
+  upload,
+  waitFor,
+  waitForJob,
+} from "../harness.ts";
 import { seat, writeFiles } from "./sunduk.ts";
 
 let system: System;
 let author: TestUser;
+let folder = "";
 const slug = "grown";
 const terms = { channel: "release", minecraft: "1.21.1", loader: null };
 const fileOf = (path: string, bytes: string, more: object = {}) => ({
@@ -21,6 +31,7 @@ const declare = (version: string, body: object) =>
 
 beforeAll(async () => {
   system = await startSystem({ apis: 1 });
+  folder = await createTestFolder();
   author = await system.signUp("grower");
   await author.call("POST", "/v1/packs", { body: { slug, name: "Grown", visibility: "public" } });
   for (const bytes of ["one", "two", "three"]) await upload(author, bytes);
@@ -132,6 +143,24 @@ test("groups are frozen with their files, which are optional for whoever knows n
   expect((await declare("1.2.0", { files, groups: groups.with(1, { id: "low", name: "Lower" }) })).status).toBe(409);
   const diff = (await system.call("GET", `/v1/packs/${slug}/diff/1.0.0/1.2.0`)).json;
   expect(diff.groups).toEqual({ added: ["core", "low", "high"], changed: [], removed: [] });
+});
+
+test("archives leave out groups that nobody takes without a choice", async () => {
+  const namesOf = async (query: string) => {
+    const ask = () => author.call("GET", `${at("1.2.0")}/archive?${query}`);
+    const building = await ask();
+    if (building.status === 202) await waitForJob(author, building.json.job.id);
+    const path = join(folder, `${query}.zip`);
+    await Bun.write(path, await fetch((await ask()).headers.get("location") ?? ""));
+    return (await Bun.$`unzip -Z1 ${path}`.text()).trim().split("\n").sort();
+  };
+  expect(await namesOf("format=zip&side=server")).toEqual(["a.txt", "b.txt", "d.txt"]);
+  expect(await namesOf("format=mrpack")).toEqual([
+    "modrinth.index.json",
+    "overrides/a.txt",
+    "overrides/b.txt",
+    "overrides/d.txt",
+  ]);
 });
 
 test("groups that make no sense are refused, with every place", async () => {
