@@ -19,6 +19,9 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** A refusal in Solder's own words. */
 export const refuse = (error: string) => new Fault("not-found", error);
 
+/** Whether it can be looked up at all: names and versions are ASCII, and a database takes no U+0000. */
+export const isText = (text: string) => /^[\x20-\x7e]{1,300}$/.test(text);
+
 /** What `work` answers; refusals in the form of Solder, `{"error":…}`. What is broken here stays a problem document. */
 export async function answerSolder(work: () => Response | Promise<Response>): Promise<Response> {
   try {

@@ -2,7 +2,7 @@ import { Elysia, t } from "elysia";
 import { Fault } from "../../fault.ts";
 import type { Api } from "../api.ts";
 import type { Looked } from "../versions/public-answers.ts";
-import { type Asking, answerSolder, giveSolder, refuse, type Viewer } from "./asking.ts";
+import { type Asking, answerSolder, giveSolder, isText, refuse, type Viewer } from "./asking.ts";
 import { getBuild } from "./builds.ts";
 import { findKey } from "./keys.ts";
 import { manageSolder } from "./manage.ts";
@@ -57,7 +57,9 @@ function readApi(api: Api, base: string) {
   const detail = { hide: true };
   const give = ({ params: { token, slug: linked } = {}, request, server }: Visit, { pack, path, look }: Wanted) =>
     answerSolder(() => {
-      if (linked !== undefined && pack !== undefined && pack !== linked) throw refuse("Modpack does not exist");
+      const others = pack !== undefined && (!isText(pack) || (linked !== undefined && pack !== linked));
+      if (others) throw refuse("Modpack does not exist");
+      if (!isText(path)) throw refuse(pack === undefined ? "Mod does not exist" : "Build does not exist");
       const shown = { token, slug: linked ?? pack ?? "*" };
       const question = {
         slug: shown.slug,

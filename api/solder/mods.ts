@@ -8,7 +8,7 @@ import { answerSigned } from "../redirect.ts";
 import type { Caller } from "../tokens.ts";
 import { makeBody } from "../versions/give.ts";
 import type { Looked } from "../versions/public-answers.ts";
-import { type Asking, refuse, type Viewer } from "./asking.ts";
+import { type Asking, isText, refuse, type Viewer } from "./asking.ts";
 import { linkBase } from "./packs.ts";
 import { readTicket } from "./tickets.ts";
 
@@ -88,12 +88,14 @@ type Found = { zip: Zip; found: SolderZipRow | undefined; caller: Caller | null;
 
 async function redirect({ storage }: Api, { zip, found, caller, request }: Found): Promise<Response> {
   if (!found) throw refuse("Mod version does not exist");
-  const url = await signBlob({ storage, blob: found, method: "GET", fileName: zip.file });
+  const method = request.method === "HEAD" ? "HEAD" : "GET";
+  const url = await signBlob({ storage, blob: found, method, fileName: zip.file });
   return answerSigned({ url, caller, request });
 }
 
 /** `{name}-{version}.zip`, as launchers put it together. */
 function readZip({ name, file }: Zip): { name: string; version: string } {
-  if (!file.startsWith(`${name}-`) || !file.endsWith(".zip")) throw refuse("Mod version does not exist");
+  if (!isText(file) || !file.startsWith(`${name}-`) || !file.endsWith(".zip"))
+    throw refuse("Mod version does not exist");
   return { name, version: file.slice(name.length + 1, -".zip".length) };
 }

@@ -87,6 +87,8 @@ describe("a public pack", () => {
     for (const member of ["recommended", "latest"]) expect(typeof pack[member]).toBe("string");
     const { json: build, headers } = await get("/solder/api/modpack/open/1.0.0");
     expect(headers.get("cache-control")).toBe("public, no-cache");
+    const head = await fetch(build.mods[0].url, { method: "HEAD" });
+    expect([head.status, head.headers.get("content-length")]).toEqual([200, String(build.mods[0].filesize)]);
     const { mirror_url } = (await get("/solder/api/modpack")).json;
     for (const { name, version, url } of build.mods)
       expect(url).toBe(`${mirror_url}mods/${name}/${name}-${version}.zip`);
@@ -149,18 +151,18 @@ describe("a public pack", () => {
   });
 
   test("says in Solder's words what is not there", async () => {
-    expect(await get("/solder/api/modpack/none")).toMatchObject({
-      status: 404,
-      json: { error: "Modpack does not exist" },
-    });
-    expect(await get("/solder/api/modpack/none/1")).toMatchObject({
-      status: 404,
-      json: { error: "Modpack does not exist" },
-    });
-    expect(await get("/solder/api/modpack/open/9")).toMatchObject({
-      status: 404,
-      json: { error: "Build does not exist" },
-    });
+    const asked: [string, string][] = [
+      ["modpack/none", "Modpack does not exist"],
+      ["modpack/none/1", "Modpack does not exist"],
+      ["modpack/%00", "Modpack does not exist"],
+      ["modpack/open/9", "Build does not exist"],
+      ["modpack/open/%00", "Build does not exist"],
+      ["mod/%00", "Mod does not exist"],
+      ["mod/sodium/%00", "Mod does not exist"],
+    ];
+    for (const [path, error] of asked)
+      expect(await get(`/solder/api/${path}`)).toMatchObject({ status: 404, json: { error } });
+    expect((await get("/solder/mods/a/a-%00.zip")).status).toBe(404);
   });
 
   test("shows no yanked version, but keeps it; a withdrawn one is gone with the zips that only it has", async () => {
