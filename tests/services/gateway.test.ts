@@ -342,6 +342,8 @@ describe.if(found.missing.length === 0)("the gateway", () => {
 
   test("logs paths without queries, share links and object names", async () => {
     const { bucket } = services.s3;
+    await ask("/solder/t/hidden-ticket/mods/a/a-1.zip");
+    await ask("/solder/api/verify/hidden-key");
     await ask("/p/t/hidden-token/pack/pack.toml");
     await ask("//p/t/hidden-token/pack/index.toml");
     await ask(`/${bucket}/hidden-object?X-Amz-Signature=hidden-signature`);
@@ -353,7 +355,8 @@ describe.if(found.missing.length === 0)("the gateway", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line).path);
-    expect(lines.slice(-4)).toEqual(["/p/t/-", "/p/t/-", `/${bucket}/-`, "/v1/files"]);
+    const solder = ["/solder/t/-", "/solder/api/verify/-"];
+    expect(lines.slice(-6)).toEqual([...solder, "/p/t/-", "/p/t/-", `/${bucket}/-`, "/v1/files"]);
     expect(await log()).not.toContain("hidden");
     expect(await Bun.file(join(dir, "gateway-1/nginx.err")).text()).not.toContain("hidden");
   });
