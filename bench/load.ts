@@ -75,3 +75,51 @@ async function measureAnswer(request: Buffer, address: { hostname: string; port:
     socket.terminate();
   }
 }
+
+/**
+ * The same through a gateway, whose answers differ in their heads and whose connections end after some requests: each answer
+ * is read by its Content-Length, and who was hung up on connects again.
+ */
+export async function countWholeAnswers(url: string, { seconds, connections }: Omit<Load, "token">): Promise<number> {
+  const { hostname, port, host, pathname } = new URL(url);
+  const request = Buffer.from(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  await measureAnswer(request, { hostname, port: Number(port) });
+  let answers = 0;
+  let running = true;
+  const connect = (): Promise<{ terminate: () => void }> => {
+    let leftBytes = 0;
+    let head = "";
+    return Bun.connect({
+      hostname,
+      port: Number(port),
+      socket: {
+        open: (socket) => void socket.write(request),
+        data(socket, chunk) {
+          let bytes = chunk.length;
+          if (leftBytes === 0) {
+            head += chunk.toString("latin1", 0, 1024);
+            const end = head.indexOf("\r\n\r\n") + 4;
+            if (end < 4) return;
+            bytes = chunk.length - end;
+            leftBytes = Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? Number.NaN);
+            head = "";
+          }
+          leftBytes -= bytes;
+          if (leftBytes > 0) return;
+          answers += 1;
+          leftBytes = 0;
+          socket.write(request);
+        },
+        close: () => void (running && connect().then((socket) => sockets.add(socket))),
+      },
+    });
+  };
+  const sockets = new Set(await Promise.all(Array.from({ length: connections }, connect)));
+  const start = performance.now();
+  const before = answers;
+  await Bun.sleep(seconds * 1000);
+  const rate = (answers - before) / ((performance.now() - start) / 1000);
+  running = false;
+  for (const socket of sockets) socket.terminate();
+  return rate;
+}
