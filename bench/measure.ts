@@ -1,4 +1,4 @@
-/** A figure of one side, measured in one round: seconds, or something per second. */
+/** A figure of one side, measured in one round: seconds, bytes, or something per second. */
 type Measure = () => Promise<number>;
 
 export type Comparison = {
@@ -17,7 +17,7 @@ export type Comparison = {
 type Sides = {
   what: string;
   reference: string;
-  unit: "s" | "/s";
+  unit: "s" | "/s" | " bytes";
   /** Largest or smallest ratio that counts as reached. */
   aim: { atMost: number } | { atLeast: number };
   /** "ours over theirs" is for times and rates alike; "theirs over ours" says how many times faster we are. */

@@ -4,7 +4,7 @@ import { startEmbeddedPostgres } from "../db/embedded.ts";
 import { createDatabase, migrate } from "../db/migrate.ts";
 import { openLog } from "../log.ts";
 import { migrateQueues } from "../queues/connection.ts";
-import { type System, startSystem, stopShared } from "../tests/harness.ts";
+import { type System, startSystem, stopShared, type TestUser } from "../tests/harness.ts";
 import { command, type Run } from "./bench.ts";
 
 /**
@@ -42,12 +42,18 @@ export async function openSystem(
   return system;
 }
 
-/** Publishes a folder as version 1.0.0 of a public pack, as an author does. */
-export async function publishFolder(folder: string, { slug, system }: { slug: string; system: System }): Promise<void> {
-  const author = await system.signUp();
+type Publishing = { slug: string; system: System; version?: string; author?: TestUser };
+
+/** Publishes a folder as a version (1.0.0) of a public pack, as an author does; answers who it was. */
+export async function publishFolder(
+  folder: string,
+  { slug, system, version = "1.0.0", author: known }: Publishing,
+): Promise<TestUser> {
+  const author = known ?? (await system.signUp());
   await Bun.write(join(folder, "sunduk.toml"), `name = "${slug}"\nminecraft = "1.21.1"\n`);
-  const argv = ["pack", "publish", folder, "--slug", slug, "--version", "1.0.0", "--visibility", "public", "--json"];
+  const argv = ["pack", "publish", folder, "--slug", slug, "--version", version, "--visibility", "public", "--json"];
   await command([sunduk, ...argv], { env: clientEnvironment(folder, { url: system.url, token: author.token }) });
+  return author;
 }
 
 /** The one command, as a person runs it. */

@@ -9,7 +9,7 @@ export const bundleLimits = { fileBytes: 1024 ** 2, totalBytes: 64 * 1024 ** 2 }
 const atOnce = 32;
 const atOnceForOne = 4;
 /** Read before their turn, so that the storage's round trips pass while earlier files are on their way. */
-const filesAhead = 8;
+const filesAhead = 32;
 const bytesAhead = 2 * 1024 ** 2;
 const pieceBytes = 128 * 1024;
 const longestMs = 300_000;

@@ -1,10 +1,12 @@
-import { rmSync } from "node:fs";
+import { closeSync, fdatasync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { Fault } from "../../fault.ts";
 import { readTar } from "../../tar.ts";
+import { runParallel } from "../parallel.ts";
 import type { Wanted } from "./manifest.ts";
 import type { Origin } from "./origin.ts";
-import { openPartial, partialName, type Staged } from "./partial.ts";
+import { partialName, type Staged } from "./partial.ts";
 
 /** Up to this size a file's round trip costs more than its bytes: such files come together, if there are a few of them. */
 const smallBytes = 64 * 1024;
@@ -12,6 +14,8 @@ const leastFiles = 8;
 const mostFiles = 1000;
 const syncsAtOnce = 64;
 const quietMs = 30_000;
+
+const syncData = promisify(fdatasync);
 
 type Bundling = {
   origin: Pick<Origin, "openBundle">;
@@ -53,35 +57,42 @@ async function fetchBundle(asked: string[], bundling: Bundling & { left: Map<str
   const { origin, partial, signal, left } = bundling;
   const stop = new AbortController();
   const quiet = setTimeout(() => stop.abort(new Error("no byte for too long")), quietMs);
-  const syncs = new Set<Promise<void>>();
-  let unwritten: unknown;
+  const written: { wanted: Wanted; bytes: Staged }[] = [];
   try {
     const response = await origin.openBundle?.(asked, { signal: AbortSignal.any([signal, stop.signal]) });
     if (response?.body === undefined || response.body === null) return;
     for await (const { name, bytes } of readTar(heard(response.body, quiet), { maxFileBytes: 1024 ** 2 })) {
-      const file = left.get(name);
-      if (file === undefined || bytes.byteLength !== file.sizeBytes) continue;
-      const saving = await save(file, bytes, { partial, signal });
-      if (saving === undefined) continue;
+      const wanted = left.get(name);
+      if (wanted === undefined || new Bun.CryptoHasher("sha256").update(bytes).digest("hex") !== name) continue;
+      const file = join(partial, partialName(wanted.digest));
+      writeFileSync(file, bytes);
+      written.push({ wanted, bytes: { file, digests: [wanted.digest], sizeBytes: bytes.byteLength } });
       left.delete(name);
       bundling.onBytes(bytes.byteLength);
-      const syncing = saving.synced
-        .then(() => bundling.onFile(file, saving.staged))
-        .catch((error) => {
-          unwritten ??= error;
-        })
-        .finally(() => syncs.delete(syncing));
-      syncs.add(syncing);
-      if (syncs.size >= syncsAtOnce) await Promise.race(syncs);
     }
   } catch (error) {
     signal.throwIfAborted();
     if (isOfDisk(error)) throw error;
   } finally {
     clearTimeout(quiet);
-    await Promise.all(syncs);
   }
-  if (unwritten !== undefined) throw unwritten;
+  // All are written before the first is synced: the disk then has them all in a few goes.
+  await runParallel(written, {
+    limit: syncsAtOnce,
+    work: async ({ wanted, bytes }) => {
+      await syncFile(bytes.file);
+      bundling.onFile(wanted, bytes);
+    },
+  });
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = openSync(path, "r+");
+  try {
+    await syncData(handle);
+  } finally {
+    closeSync(handle);
+  }
 }
 
 async function* heard(body: AsyncIterable<Uint8Array>, quiet: Timer) {
@@ -89,19 +100,6 @@ async function* heard(body: AsyncIterable<Uint8Array>, quiet: Timer) {
     quiet.refresh();
     yield chunk;
   }
-}
-
-/** Writes a file beside the folder; undefined when its bytes are not what they should be. */
-async function save(file: Wanted, bytes: Uint8Array, options: { partial: string; signal: AbortSignal }) {
-  const path = join(options.partial, partialName(file.digest));
-  const gathered = await openPartial(path, { digest: file.digest, resume: false, signal: options.signal });
-  gathered.append(bytes);
-  if (!gathered.matches()) {
-    gathered.close();
-    rmSync(path, { force: true });
-    return undefined;
-  }
-  return { staged: gathered.staged(), synced: gathered.sync().finally(gathered.close) };
 }
 
 function isOfDisk(error: unknown): boolean {

@@ -1,0 +1,107 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { waitFor } from "../tests/harness.ts";
+import { type Bench, command } from "./bench.ts";
+import { planFiles, writeFiles } from "./content.ts";
+import { openLine } from "./line.ts";
+import { compare } from "./measure.ts";
+import { clientEnvironment, openSystem, publishFolder, sunduk } from "./system.ts";
+
+const rounds = 3;
+
+/** How many bytes an update brings, and an install that is cut off at half and run again: all that goes to the client. */
+export const bench: Bench = {
+  name: "update",
+  programs: {},
+  run: async ({ folder, stack, report, note }) => {
+    const system = await openSystem({ folder, stack });
+    const pack = join(folder, "pack");
+    const files = planFiles({ count: 300, totalBytes: 35_000_000 });
+    await writeFiles(pack, files);
+    const author = await publishFolder(pack, { slug: "update", system });
+    // Mods are what changes, and the large ones of them.
+    const changed = files
+      .filter(({ path }) => path.startsWith("mods/"))
+      .toSorted(bySize)
+      .slice(0, 6);
+    await writeFiles(pack, changed);
+    await publishFolder(pack, { slug: "update", system, version: "1.1.0", author });
+    const { url, totals } = await openLine({ roundTripMs: 0, stack, environment: system.environment, counted: true });
+    const env = clientEnvironment(folder, { url });
+    const argv = (version: string, target: string) => [
+      sunduk,
+      "pack",
+      "install",
+      `update@${version}`,
+      target,
+      "--json",
+    ];
+    const count = async (work: () => Promise<unknown>) => {
+      const before = totals.bytesToClient;
+      await work();
+      return totals.bytesToClient - before;
+    };
+    const target = join(folder, "target");
+    const install = (version: string) => count(() => command(argv(version, target), { env }));
+    const changedBytes = changed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const manifest = await system.call("GET", "/v1/packs/update/versions/1.1.0/manifest");
+    const update = async (less: number) => {
+      await install("1.0.0");
+      return (await install("1.1.0")) - less;
+    };
+    note(`six of 300 files change, ${changedBytes} bytes; the manifest has ${manifest.text.length}`);
+    const sides = { reference: "the bytes of the files that changed", unit: " bytes", rounds } as const;
+    const theirs = async () => changedBytes;
+    report(
+      await compare({
+        ...sides,
+        what: "update, bytes without the manifest",
+        aim: { atMost: 1.02 },
+        ours: () => update(manifest.text.length),
+        theirs,
+      }),
+    );
+    report(
+      await compare({ ...sides, what: "update, all bytes", aim: { atMost: 1.02 }, ours: () => update(0), theirs }),
+    );
+    await rm(target, { recursive: true });
+
+    const whole = async () => {
+      const bytes = await install("1.1.0");
+      await rm(target, { recursive: true });
+      return bytes;
+    };
+    const half = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) / 2;
+    const cutAtHalf = () =>
+      count(async () => {
+        const before = totals.bytesToClient;
+        const child = Bun.spawn(argv("1.1.0", target), {
+          env: { PATH: process.env.PATH ?? "", ...env },
+          stdout: "ignore",
+        });
+        await waitFor(() => totals.bytesToClient - before > half, "half of the bytes");
+        child.kill("SIGKILL");
+        await child.exited;
+        await command(argv("1.1.0", target), { env });
+        await rm(target, { recursive: true });
+      });
+    const inFlight = files
+      .toSorted(bySize)
+      .slice(0, 64)
+      .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const again = 1 + inFlight / (2 * half);
+    report(
+      await compare({
+        what: "install, cut off at half and run again, all bytes",
+        reference: `an install that is not cut (the files in flight again would be ${again.toFixed(2)})`,
+        unit: " bytes",
+        aim: { atMost: Number(again.toFixed(2)) },
+        rounds,
+        ours: cutAtHalf,
+        theirs: whole,
+      }),
+    );
+  },
+};
+
+const bySize = (one: { sizeBytes: number }, other: { sizeBytes: number }) => other.sizeBytes - one.sizeBytes;
