@@ -154,15 +154,15 @@ describe("a public pack", () => {
     const asked: [string, string][] = [
       ["modpack/none", "Modpack does not exist"],
       ["modpack/none/1", "Modpack does not exist"],
-      ["modpack/%00", "Modpack does not exist"],
+      ["modpack/%01", "Modpack does not exist"],
       ["modpack/open/9", "Build does not exist"],
-      ["modpack/open/%00", "Build does not exist"],
-      ["mod/%00", "Mod does not exist"],
-      ["mod/sodium/%00", "Mod does not exist"],
+      ["modpack/open/%01", "Build does not exist"],
+      ["mod/%01", "Mod does not exist"],
+      ["mod/sodium/%01", "Mod does not exist"],
     ];
     for (const [path, error] of asked)
       expect(await get(`/solder/api/${path}`)).toMatchObject({ status: 404, json: { error } });
-    expect((await get("/solder/mods/a/a-%00.zip")).status).toBe(404);
+    expect((await get("/solder/mods/a/a-%01.zip")).status).toBe(404);
   });
 
   test("shows no yanked version, but keeps it; a withdrawn one is gone with the zips that only it has", async () => {
