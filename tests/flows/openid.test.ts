@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { decodeProtectedHeader } from "jose";
 import * as client from "openid-client";
+import { codeAt, stepAt } from "../../api/accounts/totp.ts";
 import { openTestApi } from "../api/open-test-api.ts";
 import { createTestFolder, openCall, type System, startSystem, type TestUser, waitFor } from "../harness.ts";
 import { type Browser, openBrowser, type Page, readForm } from "../identity-server.ts";
@@ -266,6 +267,23 @@ describe("the page", () => {
       true,
       false,
     ]);
+  });
+
+  test("an account with a second factor is asked for its code too", async () => {
+    const owner = await system.signUp();
+    const { json: begun } = await owner.call("POST", "/v1/me/totp");
+    const codeFor = (away: number) => codeAt(begun.secret, stepAt(Date.now()) + away);
+    await owner.call("POST", "/v1/me/totp/confirm", { body: { code: codeFor(-1) } });
+    const browser = openBrowser();
+    const page = await browser.fetch(urlOf());
+    const missing = await signIn(browser, page, owner.login);
+    expect([missing.status, missing.text.includes("authenticator app too"), browser.cookies.size]).toEqual([
+      401,
+      true,
+      0,
+    ]);
+    const given = { login: owner.login, password: testPassword, code: codeFor(0) };
+    expect(isQuestion(await submit(browser, page, given))).toBe(true);
   });
 
   test("a no is told to the client, a yes comes from the page that was shown, in its browser, for its question", async () => {
