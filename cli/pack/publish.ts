@@ -121,7 +121,8 @@ export async function publishPath(
     const { text } = output;
     if (alreadyPublished) output.say(text.alreadyPublished(slug, version));
     else output.say(publishAt ? text.publishesAt(slug, version, publishAt) : text.published(slug, version, address));
-    output.say(text.installWith(`sunduk pack install ${slug}@${version} DIR --server ${client.server}`));
+    if (publishAt === undefined)
+      output.say(text.installWith(`sunduk pack install ${slug}@${version} DIR --server ${client.server}`));
     return {
       slug,
       version,
