@@ -21,7 +21,6 @@ export type HeliosServer = {
   version: string;
   address: string;
   minecraftVersion: string;
-  mainServer: boolean;
   autoconnect: boolean;
   javaOptions?: { supported?: string; suggestedMajor?: number; ram?: { recommended: number } };
   modules: Module[];
@@ -103,7 +102,6 @@ export function describeServer(manifest: Manifest, page: Page): { server: Helios
       version,
       address,
       minecraftVersion: minecraft,
-      mainServer: false,
       autoconnect: address !== "",
       ...describeJava(manifest),
       modules: [loaderModule.module, ...modules],
@@ -111,10 +109,13 @@ export function describeServer(manifest: Manifest, page: Page): { server: Helios
   };
 }
 
-/** A distribution; the first server is the one that a new player sees. Bytes are the same for the same servers. */
-export function renderDistribution(servers: readonly HeliosServer[]): string {
-  const listed = servers.map((server, index) => ({ ...server, mainServer: index === 0 }));
-  return JSON.stringify({ version: "1.0.0", rss: "", servers: listed });
+/**
+ * A distribution of servers that are JSON already, so that who has many of them keeps the texts. The first one is what a new
+ * player sees.
+ */
+export function renderDistribution(servers: readonly string[]): string {
+  const listed = servers.map((server, index) => `${server.slice(0, -1)},"mainServer":${index === 0}}`);
+  return `{"version":"1.0.0","rss":"","servers":[${listed.join(",")}]}`;
 }
 
 const allGroups = ({ groups = [] }: Manifest) => new Set(groups.map(({ id }) => id));

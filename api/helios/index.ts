@@ -16,10 +16,12 @@ const detail = { hide: true };
 
 /** Distributions for Helios Launcher: of all public packs that it can install, of one, and beneath share links. */
 export function helios(api: Api) {
+  const described: Described = new Map();
   return new Elysia()
     .get(
       "/helios/distribution.json",
-      ({ request, server }) => api.give({ request, server }, { slug: "*", path: "helios" }, () => listServers(api)),
+      ({ request, server }) =>
+        api.give({ request, server }, { slug: "*", path: "helios" }, () => listServers(api, described)),
       { detail },
     )
     .get(
@@ -51,14 +53,20 @@ async function getServer(api: Api, { token, ...asked }: Asked): Promise<Looked> 
       `Cannot show version "${row.version}" of "${pack.slug}" to Helios: ${described.reason}`,
     );
   return {
-    ...makeBody(renderDistribution([described.server]), "application/json"),
+    ...makeBody(renderDistribution([JSON.stringify(described.server)]), "application/json"),
     isPublic: isForAll({ pack, link: asked.link }),
     download: describeDownload(release, "helios"),
   };
 }
 
-/** The public packs that were changed last, at most 100, by their slugs. What the launcher could not install is left out. */
-async function listServers(api: Api): Promise<Looked> {
+/** By pack: what it was made of, and the server as JSON; null where the launcher could not install it. */
+type Described = Map<string, { of: string; server: string | null }>;
+
+/**
+ * The public packs that were changed last, at most 100, by their slugs. What the launcher could not install is left out.
+ * Only packs that have changed since the last time are described anew: a manifest may be megabytes.
+ */
+async function listServers(api: Api, described: Described): Promise<Looked> {
   const all = { query: null, tag: null, minecraft: null, loader: null, organization: null, after: null };
   const packs = await listPacks(api.db, { ...all, reader: everybody, limit: mostPacks });
   const releases = await listReleases(
@@ -66,13 +74,22 @@ async function listServers(api: Api): Promise<Looked> {
     packs.map(({ id }) => id),
   );
   const byPack = new Map(releases.map((release) => [release.packId, release]));
-  const servers = [];
+  const now: Described = new Map();
   for (const pack of packs.sort((a, b) => (a.slug < b.slug ? -1 : 1))) {
     const release = byPack.get(pack.id);
-    const found = release && (await readManifest(api, release));
-    const described = found && describe(api, { pack, manifest: found });
-    if (described && "server" in described) servers.push(described.server);
+    if (!release) continue;
+    const of = JSON.stringify([release.id, pack.name, pack.summary, pack.iconSha256, pack.logoSha256, api.publicUrl()]);
+    const known = described.get(pack.id);
+    if (known?.of === of) now.set(pack.id, known);
+    else {
+      const manifest = await readManifest(api, release);
+      const fresh = manifest && describe(api, { pack, manifest });
+      now.set(pack.id, { of, server: fresh && "server" in fresh ? JSON.stringify(fresh.server) : null });
+    }
   }
+  described.clear();
+  for (const [id, entry] of now) described.set(id, entry);
+  const servers = [...now.values()].flatMap(({ server }) => server ?? []);
   return { ...makeBody(renderDistribution(servers), "application/json"), isPublic: true };
 }
 
@@ -86,9 +103,9 @@ async function readManifest(api: Api, release: { id: string; version: string }):
   }
 }
 
-type Described = { pack: PackRow; manifest: Manifest; token?: string | undefined };
+type Describing = { pack: PackRow; manifest: Manifest; token?: string | undefined };
 
-function describe({ publicUrl }: Api, { pack, manifest, token }: Described): ReturnType<typeof describeServer> {
+function describe({ publicUrl }: Api, { pack, manifest, token }: Describing): ReturnType<typeof describeServer> {
   const base = token === undefined ? `${publicUrl()}/p/${pack.slug}` : `${publicUrl()}/p/t/${token}/${pack.slug}`;
   const hasIcon = pack.iconSha256 !== null || pack.logoSha256 !== null;
   return describeServer(manifest, {

@@ -80,6 +80,8 @@ test("an update is what has changed", async () => {
     return again.distribution.getServerById("open")?.rawServer.version === "1.1.0" && again;
   }, "the new version");
   expect(await install(updated, "open")).toBe(1);
+  const inList = () => system.call("GET", "/helios/distribution.json");
+  await waitFor(async () => (await inList()).json.servers[0].version === "1.1.0", "the list of all to have it too");
 });
 
 test("a private pack is installed from beneath a share link, and is in no other distribution", async () => {

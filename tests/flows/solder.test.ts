@@ -298,6 +298,20 @@ describe("a private pack", () => {
     expect((await get(`${base}/modpack/hidden/1.0.0`)).status).toBe(404);
   });
 
+  test("shows by a link for one channel no version of another, nor its zips", async () => {
+    const version = { version: "1.1.0", channel: "beta", files: { ...files, "mods/secret.jar": "beta" } };
+    await publishPack(author, { slug: "hidden", visibility: "private", ...version });
+    const links = "/v1/packs/hidden/links";
+    const all = (await author.call("POST", links, { body: {} })).json.url;
+    const some = (await author.call("POST", links, { body: { channel: "release" } })).json.url;
+    const mods: Mod[] = (await get(`${all}/solder/api/modpack/hidden/1.1.0`)).json.mods;
+    const secret = mods.find(({ name }) => name === "secret")?.url ?? "";
+    expect([(await get(secret)).status, (await get(secret.replace(all, some))).status]).toEqual([307, 404]);
+    expect((await get(`${some}/solder/api/modpack/hidden`)).json).toMatchObject({ latest: "1.0.0", builds: ["1.0.0"] });
+    expect((await get(`${some}/solder/api/modpack/hidden/1.1.0`)).json).toEqual({ error: "Build does not exist" });
+    expect((await get(`${some}/solder/api/mod`)).json.mods.secret).toBeUndefined();
+  });
+
   test("keys are guessed at ten times a minute at most", async () => {
     const answers: number[] = [];
     for (let tries = 0; tries < 11; tries++) answers.push((await get(`/solder/api/verify/guess-${tries}`)).status);

@@ -51,8 +51,17 @@ test("a version is a server with one loader, mods by coordinates, and files by t
       ],
     },
   );
-  const distribution = renderDistribution([describe(manifest)]);
+  const distribution = renderDistribution([JSON.stringify(describe(manifest))]);
   expect(distribution).toBe(await Bun.file(join(import.meta.dir, "../fixtures/helios/distribution.json")).text());
+});
+
+test("of several servers the first one is what a new player sees", () => {
+  const servers = ["a", "b"].map((id) => JSON.stringify({ id }));
+  expect(JSON.parse(renderDistribution(servers)).servers).toEqual([
+    { id: "a", mainServer: true },
+    { id: "b", mainServer: false },
+  ]);
+  expect(JSON.parse(renderDistribution([])).servers).toEqual([]);
 });
 
 test("references are downloaded from where they are, when their MD5 and size are known", () => {
