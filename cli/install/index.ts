@@ -24,7 +24,7 @@ import {
 } from "./state.ts";
 import { trustManifest } from "./trust.ts";
 
-type Progress = { advance(sizeBytes: number): void; finish(): void };
+type Progress = { advance(amount: number): void; finish(): void };
 
 export type InstallOptions = {
   origin: Origin;
@@ -46,7 +46,8 @@ export type InstallOptions = {
   /** Connections to the server's storage; 64 when not told. */
   connections?: number;
   signal: AbortSignal;
-  progress?: (totalBytes: number) => Progress;
+  /** Counts bytes, or files where the pack does not tell the size of each. */
+  progress?: (total: number, unit: "bytes" | "files") => Progress;
 };
 
 /** What an install did; the lists hold paths. */
@@ -114,10 +115,10 @@ async function installInto(root: string, options: Inside): Promise<InstallResult
   }
   const toFetch = new Map<Digest, Wanted>();
   for (const { wanted: file, from } of plan.place) if (from.kind === "fetch") toFetch.set(file.digest, file);
+  const unit = [...toFetch.values()].some(({ sizeBytes }) => sizeBytes === null) ? "files" : "bytes";
+  const totalBytes = [...toFetch.values()].reduce((sum, file) => sum + (file.sizeBytes ?? 0), 0);
   const progress =
-    toFetch.size === 0
-      ? undefined
-      : options.progress?.([...toFetch.values()].reduce((sum, file) => sum + (file.sizeBytes ?? 0), 0));
+    toFetch.size === 0 ? undefined : options.progress?.(unit === "bytes" ? totalBytes : toFetch.size, unit);
   const inside = toFetch.size === 0 ? undefined : await origin.unpack?.({ side, signal });
   const { staged, fetched, fetchedBytes } = await stagePlan(plan, {
     root,
@@ -126,7 +127,8 @@ async function installInto(root: string, options: Inside): Promise<InstallResult
     inside: inside ?? new Map(),
     connections: options.connections ?? 64,
     signal,
-    onBytes: (sizeBytes) => progress?.advance(sizeBytes),
+    onBytes: (sizeBytes) => unit === "bytes" && progress?.advance(sizeBytes),
+    onFile: () => unit === "files" && progress?.advance(1),
   }).finally(() => progress?.finish());
 
   const changes = plan.place.length + plan.remove.length + plan.backUp.length > 0;

@@ -20,6 +20,8 @@ type StageOptions = {
   connections: number;
   signal: AbortSignal;
   onBytes(sizeBytes: number): void;
+  /** Told each file that has come. */
+  onFile(): void;
 };
 
 /** At once, to hosts that are not ours: enough for speed, few enough to be a polite guest. */
@@ -59,6 +61,10 @@ export async function stagePlan(plan: Plan, options: StageOptions) {
   let fetchedBytes = 0;
   const fetched = new Set<Digest>();
 
+  const put = (file: Wanted, bytes: Staged) => {
+    staged.set(file.digest, bytes);
+    options.onFile();
+  };
   const fail = (error: unknown) => {
     // A file that is wrong or missing does not keep the others from coming; a network or a disk that fails does.
     if (!(error instanceof Fault) || error.mayRetry || failures.push(error) > 20) halt.abort(error);
@@ -72,7 +78,7 @@ export async function stagePlan(plan: Plan, options: StageOptions) {
     };
     options.onBytes(partial.sizeBytes);
     const take = async (address: (refused?: string) => Promise<string>) =>
-      void staged.set(file.digest, await download(file, { partial, address, signal, onBytes }));
+      put(file, await download(file, { partial, address, signal, onBytes }));
     if (file.references.length === 0) {
       await take((refused) => urls.get(sha256, refused));
       urls.done(sha256);
@@ -111,7 +117,7 @@ export async function stagePlan(plan: Plan, options: StageOptions) {
     const left = await fetchBundles(small, {
       ...options,
       signal,
-      onFile: (file, bytes) => void staged.set(file.digest, bytes),
+      onFile: put,
       onBytes: (sizeBytes) => {
         fetchedBytes += sizeBytes;
         options.onBytes(sizeBytes);

@@ -71,10 +71,10 @@ function readWish(address: Address, { version, channel }: Wish): Wish {
   return wish;
 }
 
-/** A bar in bytes for the files that are fetched. */
+/** A bar for the files that are fetched. */
 export function fetchingBar(output: Output) {
-  return (totalBytes: number) =>
-    output.progress(installMessages(output.language).fetching, { total: totalBytes, unit: "bytes" });
+  return (total: number, unit: "bytes" | "files") =>
+    output.progress(installMessages(output.language).fetching, { total, unit });
 }
 
 /** Tells a person what an install did. */
