@@ -47,7 +47,7 @@ export function openBeneath(api: Api): (asked: Beneath) => Promise<Response> {
     const look = () => locate(asker);
     const name = `${slug} ${asker.link?.id ?? ""} ${path}`;
     const location = asker.caller === null ? await api.knownBlobs.ask(name, look) : await look();
-    const url = await signLocation(api.storage, { location, method: request.method === "HEAD" ? "HEAD" : "GET" });
+    const url = await signLocation(api.storage, { location, method: methodOf(request) });
     return answerSigned({ url, caller: asker.caller, request });
   };
 
@@ -110,7 +110,7 @@ export function openBeneath(api: Api): (asked: Beneath) => Promise<Response> {
       if (error !== goesInside) throw error;
     }
     const asker = await findAsker(asked);
-    const { url, download } = await locateMrpack(api, { ...asker, ...question });
+    const { url, download } = await locateMrpack(api, { ...asker, slug, ref, side, method: methodOf(request) });
     api.analytics.note({ ...download, request, from: server, caller: asker.caller });
     return answerSigned({ url, caller: asker.caller, request });
   };
@@ -135,10 +135,13 @@ export function openBeneath(api: Api): (asked: Beneath) => Promise<Response> {
         return redirect(asked, (asker) => locateReleaseFile(api, { ...asker, slug, sha256: wanted.sha256 }));
       case "mrpack":
         return giveMrpack(asked, wanted);
-      case "hmcl":
-        return give(asked, "hmcl", (asker) =>
-          lookHmcl(api, { ...asker, slug, fileApi: asked.fileApi ?? `${rootOf(asked)}/hmcl` }),
+      case "hmcl": {
+        const fileApi = asked.fileApi ?? `${rootOf(asked)}/hmcl`;
+        // The same pack is at two addresses, and each names itself.
+        return give(asked, asked.fileApi ? "hmcl" : "hmcl beneath", (asker) =>
+          lookHmcl(api, { ...asker, slug, fileApi }),
         );
+      }
       case "hmcl-file":
         return giveFile(asked, { path: wanted.path });
       case "path":
@@ -162,6 +165,8 @@ export function openBeneath(api: Api): (asked: Beneath) => Promise<Response> {
     return wanted.kind === "path" && asked.path.includes("/") ? answerInside(asked) : answer(asked, wanted);
   };
 }
+
+const methodOf = ({ method }: Request) => (method === "HEAD" ? "HEAD" : "GET");
 
 type Answering = () => Promise<Response>;
 

@@ -50,11 +50,12 @@ async function* once(bytes: Uint8Array) {
 /** Signed address of the built archive. Asks for it where there is none yet, and waits a moment. Throws `unavailable` when that was too short. */
 export async function locateMrpack(
   api: Api,
-  { slug, ref, side, root: _, ...asker }: Asked,
+  { slug, ref, side, method, ...asker }: Omit<Asked, "root"> & { method: "GET" | "HEAD" },
 ): Promise<{ url: string; download: Download }> {
   const { pack, row } = await getRelease(api, { slug, ref, ...asker });
   const isListed = !asker.link && pack.visibility !== "private" && api.publicUrl().startsWith("https://");
-  const wanted = { pack, row, side, base: isListed ? api.publicUrl() : "", ownerId: asker.caller?.userId ?? null };
+  const base = isListed ? api.publicUrl() : "";
+  const wanted = { pack, row, side, base, ownerId: asker.caller?.userId ?? null, method };
   const first = await findOrBuild(api, wanted);
   if ("url" in first) return first;
   await waitForArchive(api, first.jobId);

@@ -47,12 +47,14 @@ type Wanted = Shape & {
   /** Public address that the file addresses inside begin with; empty when it holds none. */
   base: string;
   ownerId: string | null;
+  /** What the address is signed for. */
+  method?: "GET" | "HEAD";
 };
 
 /** The same of a published version that the asker may read. */
 export async function findOrBuild(
   versions: Versions,
-  { pack, row, format = "mrpack", side = "both", base, ownerId }: Wanted,
+  { pack, row, format = "mrpack", side = "both", base, ownerId, method = "GET" }: Wanted,
 ): Promise<FoundArchive> {
   const { db, storage, mailbox } = versions;
   const payload: BuildArchive = { versionId: row.id, format, side, base };
@@ -60,7 +62,7 @@ export async function findOrBuild(
   if (archive) {
     const fileName = `${pack.slug}-${row.version}${side === "both" ? "" : `-${side}`}.${format}`;
     const access = pack.visibility === "public" ? "public" : "private";
-    const url = await signBlob({ storage, blob: { key: archive.key, access }, method: "GET", fileName });
+    const url = await signBlob({ storage, blob: { key: archive.key, access }, method, fileName });
     return { url, download: describeDownload({ pack, row }, format) };
   }
   await requirePackable(versions, { row, format, side });

@@ -316,6 +316,8 @@ describe("other formats", () => {
     ]);
     const own = files.filter(({ side }) => side !== "server");
     expect(listed.map(({ path }: { path: string }) => path)).toEqual(own.map(({ path }) => path));
+    const other = JSON.parse(text(await get(`${system.url}/p/open/hmcl/server-manifest.json`)));
+    expect([fileApi, other.fileApi]).toEqual([`${system.url}/hmcl/open`, `${system.url}/p/open/hmcl`]);
     for (const { path, hash: digest } of listed)
       expect(hash("sha1", await get(`${fileApi}/overrides/${encode(path)}`))).toBe(digest);
   });
@@ -356,6 +358,7 @@ describe("other formats", () => {
     const server = await read("1.0.0-server.mrpack");
     expect(server).toEqual(names.filter((name) => !name.startsWith("client-overrides/")));
     expect(server).toContain("server-overrides/mods/server.jar");
+    expect((await fetch(`${system.url}/p/open/latest.mrpack`, { method: "HEAD" })).status).toBe(200);
   });
 
   test("a version that was withdrawn is gone in every format", async () => {
@@ -398,7 +401,7 @@ describe("where the public address is https", () => {
     const archive = join(await createTestFolder(), "pack.mrpack");
     await Bun.write(archive, await response.bytes());
     const child = Bun.spawn(["unzip", "-p", archive, "modrinth.index.json"]);
-    const index = await new Response(child.stdout).json();
+    const index: any = await new Response(child.stdout).json();
     const found: Record<string, string> = {};
     for (const { path: to, downloads, hashes, fileSize } of index.files) {
       expect(downloads[0].startsWith(`${secure}/`)).toBe(true);
