@@ -85,13 +85,15 @@ export type SolderPack = {
   background: Picture;
   /** Versions, oldest first. */
   builds: { version: string; channel: string }[];
+  /** What is recommended is of this one. */
+  channel: string;
 };
 
 /**
- * A modpack of Solder 1.1: `name` is the slug. `recommended` is the newest release and `latest` the newest of all, empty where
- * there is none: launchers refuse null.
+ * A modpack of Solder 1.1: `name` is the slug. `recommended` is the newest of the pack's channel and `latest` the newest of all,
+ * empty where there is none: launchers refuse null.
  */
-export function describePack({ id, slug, name, url, icon, logo, background, builds }: SolderPack) {
+export function describePack({ id, slug, name, url, icon, logo, background, builds, channel }: SolderPack) {
   return {
     id: toNumber(id),
     name: slug,
@@ -103,7 +105,7 @@ export function describePack({ id, slug, name, url, icon, logo, background, buil
     logo_md5: logo?.md5 ?? null,
     background: background?.url ?? null,
     background_md5: background?.md5 ?? null,
-    recommended: builds.findLast(({ channel }) => channel === "release")?.version ?? "",
+    recommended: builds.findLast((build) => build.channel === channel)?.version ?? "",
     latest: builds.at(-1)?.version ?? "",
     builds: builds.map(({ version }) => version),
   };

@@ -90,6 +90,7 @@ async function describePacks(api: Api, { packs, link, token }: Describing) {
       logo: picture(pack.logoSha256),
       background: picture(pack.backgroundSha256),
       builds: builds.get(id) ?? [],
+      channel: link?.channel ?? "release",
     });
   });
 }

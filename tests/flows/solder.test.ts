@@ -310,6 +310,8 @@ describe("a private pack", () => {
     expect((await get(`${some}/solder/api/modpack/hidden`)).json).toMatchObject({ latest: "1.0.0", builds: ["1.0.0"] });
     expect((await get(`${some}/solder/api/modpack/hidden/1.1.0`)).json).toEqual({ error: "Build does not exist" });
     expect((await get(`${some}/solder/api/mod`)).json.mods.secret).toBeUndefined();
+    const beta = (await author.call("POST", links, { body: { channel: "beta" } })).json.url;
+    expect((await get(`${beta}/solder/api/modpack/hidden`)).json.recommended).toBe("1.1.0");
   });
 
   test("keys are guessed at ten times a minute at most", async () => {

@@ -86,7 +86,13 @@ test("what cannot be in a zip is named, whichever sort of file it is, and nothin
 });
 
 test("a modpack has texts where launchers refuse null, and its numbers always belong to the same pack", async () => {
-  const pack = { id: "0190a0a0-0000-7000-8000-000000000002", slug: "winter", name: "Зима", url: null };
+  const pack = {
+    id: "0190a0a0-0000-7000-8000-000000000002",
+    slug: "winter",
+    name: "Зима",
+    url: null,
+    channel: "release",
+  };
   const pictures = { icon: { url: "https://packs.example/v1/blobs/1", md5: "0" }, logo: null, background: null };
   const builds = [
     { version: "1.0.0", channel: "release" },
