@@ -1,17 +1,18 @@
 import { Elysia } from "elysia";
 import { claimDeviceGrant, findWaitingGrant, settleDeviceGrant } from "../../db/device-grant.ts";
 import { listPlayers } from "../../db/player.ts";
+import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
 import { requireSecondFactor } from "../accounts/second-factor.ts";
 import { checkPassword } from "../accounts/service.ts";
 import type { Api } from "../api.ts";
 import { pickLanguage } from "../html-page.ts";
+import { type Cookie, readCookie, writeCookie } from "../oidc/cookies.ts";
 import { requireSameOrigin } from "../ops/operators.ts";
 import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
 import { asksForPlayer } from "./authorize.ts";
 import type { Clients } from "./clients.ts";
-import { hashCode } from "./device.ts";
 import { type Form, readForm } from "./form.ts";
 import { consentPage, entryPage, type PageProblem, settledPage } from "./pages.ts";
 import { readUserCode, showUserCode } from "./user-code.ts";
@@ -27,6 +28,8 @@ const hidden = { detail: { hide: true } };
  */
 export function devicePage(api: Api, clients: Clients) {
   const wrongCodes = openWrongCodes(api.rateLimits);
+  const maxAgeSeconds = api.config.DEVICE_EXPIRES_SECONDS;
+  const question: Cookie = { name: "sunduk_device", path: "/device", sameSite: "Strict", maxAgeSeconds };
   const providers = api.config.OIDC_PROVIDERS.map(({ id, name = id }) => ({ id, name }));
   return new Elysia()
     .get(
@@ -65,7 +68,7 @@ export function devicePage(api: Api, clients: Clients) {
       const user =
         visitor?.user ?? (await checkPassword(api, { login: given.login, password: form.get("password") ?? "" }));
       const userCode = readUserCode(given.userCode);
-      const waiting = userCode === undefined ? undefined : await findWaitingGrant(api.db, hashCode(userCode));
+      const waiting = userCode === undefined ? undefined : await findWaitingGrant(api.db, hashToken(userCode));
       if (userCode === undefined || !waiting) {
         await wrongCodes.count(address);
         return again("wrong-code", 404);
@@ -79,10 +82,10 @@ export function devicePage(api: Api, clients: Clients) {
         id: waiting.id,
         userId,
         passwordChanges,
-        confirmHash: hashCode(secret),
+        confirmHash: hashToken(secret),
       });
       if (!grant) return again("gone", 404);
-      const cookie = writeCookie(`${waiting.id}.${secret}`, api.config.DEVICE_EXPIRES_SECONDS);
+      const cookie = writeCookie(api, question, `${waiting.id}.${secret}`);
       const client = clients.nameOf(grant.clientId);
       const players = asksForPlayer(grant) ? await listPlayers(api.db, userId) : undefined;
       return consentPage({ language, login, client, userCode: showUserCode(userCode), grant, players, cookie });
@@ -96,32 +99,15 @@ export function devicePage(api: Api, clients: Clients) {
 
   async function settle(request: Request, { state, playerId }: Decision): Promise<Response> {
     const language = pickLanguage(request);
-    const [id = "", secret = ""] = /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(readCookie(request))?.slice(1) ?? [];
+    const [id = "", secret = ""] =
+      /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(readCookie(api, question, request) ?? "")?.slice(1) ?? [];
     const player = playerId !== null && isId(playerId) ? playerId : null;
-    const decision = { id, confirmHash: hashCode(secret), state, playerId: player };
+    const decision = { id, confirmHash: hashToken(secret), state, playerId: player };
     const settled = id && (await settleDeviceGrant(api.db, decision));
     if (!settled) return entryPage({ language, problem: "gone", providers }, 404);
     const visitor = await findVisitor(api, request);
-    const cookies = [writeCookie("", 0), ...(visitor ? [await endVisit(api, visitor)] : [])];
+    const cookies = [writeCookie(api, question, ""), ...(visitor ? [await endVisit(api, visitor)] : [])];
     return settledPage({ language, state, cookies });
-  }
-
-  /** With https the browser keeps the cookie to this host and to https (RFC 6265bis, 4.1.3.2); plain http has no such name. */
-  function cookieShape(): { name: string; attributes: string } {
-    return api.publicUrl().startsWith("https://")
-      ? { name: "__Host-sunduk_device", attributes: "Path=/; Secure; HttpOnly; SameSite=Strict" }
-      : { name: "sunduk_device", attributes: "Path=/device; HttpOnly; SameSite=Strict" };
-  }
-
-  function writeCookie(value: string, maxAgeSeconds: number): string {
-    const { name, attributes } = cookieShape();
-    return `${name}=${value}; ${attributes}; Max-Age=${maxAgeSeconds}`;
-  }
-
-  function readCookie(request: Request): string {
-    const prefix = `${cookieShape().name}=`;
-    const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
-    return pairs.find((pair) => pair.startsWith(prefix))?.slice(prefix.length) ?? "";
   }
 }
 

@@ -1,6 +1,7 @@
 import { findUser } from "../../db/account.ts";
 import { insertDeviceGrant, pollDeviceGrant, redeemDeviceGrant } from "../../db/device-grant.ts";
 import { isDuplicate } from "../../db/query.ts";
+import { hashToken } from "../../digest.ts";
 import { makeSecret } from "../../keys.ts";
 import type { Api } from "../api.ts";
 import { type Origin, openSession } from "../sessions/service.ts";
@@ -13,9 +14,6 @@ import { makeUserCode, showUserCode } from "./user-code.ts";
 const intervalSeconds = 5;
 const maxNameLength = 80;
 const tries = 3;
-
-/** What is kept of a code: its SHA-256. */
-export const hashCode = (code: string) => new Bun.CryptoHasher("sha256").update(code).digest("hex");
 
 type Asked = { client: Client; form: Form; origin: Origin };
 
@@ -40,8 +38,8 @@ export async function beginDeviceGrant(api: Api, { client, form, origin }: Asked
     try {
       await insertDeviceGrant(api.db, {
         id: Bun.randomUUIDv7(),
-        deviceHash: hashCode(deviceCode),
-        userCodeHash: hashCode(code),
+        deviceHash: hashToken(deviceCode),
+        userCodeHash: hashToken(code),
         clientId: client.id,
         scopes,
         device: named || origin.device,
@@ -62,7 +60,7 @@ export async function beginDeviceGrant(api: Api, { client, form, origin }: Asked
  * session is limited to the scopes that he saw, and is not fresh: his password was shown elsewhere.
  */
 export async function redeemDeviceCode(api: Api, { client, form, origin }: Asked): Promise<Redeemed> {
-  const redemption = { deviceHash: hashCode(need(form, "device_code")), clientId: client.id };
+  const redemption = { deviceHash: hashToken(need(form, "device_code")), clientId: client.id };
   const redeemed = await api.db.transaction(async (tx): Promise<Redeemed | undefined> => {
     const grant = await redeemDeviceGrant(tx, redemption);
     const user = grant && (await findUser(tx, grant.userId));

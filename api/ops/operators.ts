@@ -3,13 +3,14 @@ import { Fault } from "../../fault.ts";
 import { requireSecondFactor } from "../accounts/second-factor.ts";
 import { checkPassword } from "../accounts/service.ts";
 import type { Api } from "../api.ts";
+import { type Cookie, readCookie, writeCookie } from "../oidc/cookies.ts";
 import { type Origin, openSession, revokeSessions } from "../sessions/service.ts";
 
 /** Who may look behind the scenes. */
 export type Operator = { userId: string; login: string; sessionId: string };
 
 const operatorRoles = ["admin", "ops"];
-const cookieSeconds = 12 * 3600;
+const cookie: Cookie = { name: "sunduk_ops", path: "/ops", sameSite: "Strict", maxAgeSeconds: 12 * 3600 };
 
 const isOperator = (roles: string[]) => roles.some((role) => operatorRoles.includes(role));
 
@@ -39,7 +40,7 @@ export async function signInOperator(
   if (!isOperator(user.roles)) throw new Fault("not-allowed", "Not allowed: this is for admins and operators");
   await requireSecondFactor(api, { user, code });
   const { sessionId } = await openSession(api, { user, origin: { ...origin, kind: "web" } });
-  return writeCookie(api, { value: api.tokens.makeCookie(sessionId), maxAgeSeconds: cookieSeconds });
+  return writeCookie(api, cookie, api.tokens.makeCookie(sessionId));
 }
 
 /** Ends the session of a cookie and answers the Set-Cookie header that removes it. */
@@ -47,7 +48,7 @@ export async function signOutOperator(api: Api, request: Request): Promise<strin
   const sessionId = readSessionCookie(api, request);
   const session = sessionId === undefined ? undefined : await findSession(api.db, sessionId);
   if (session) await revokeSessions(api, { userId: session.userId, reason: "signed out", only: session.id });
-  return writeCookie(api, { value: "", maxAgeSeconds: 0 });
+  return writeCookie(api, cookie, "");
 }
 
 /**
@@ -68,22 +69,8 @@ export function requireSameOrigin({ publicUrl, config }: Pick<Api, "publicUrl" |
   );
 }
 
-/** With https the browser keeps the cookie to this host and to https (RFC 6265bis, 4.1.3.2); plain http has no such name. */
-function cookieShape({ publicUrl }: Pick<Api, "publicUrl">): { name: string; attributes: string } {
-  return publicUrl().startsWith("https://")
-    ? { name: "__Host-sunduk_ops", attributes: "Path=/; Secure; HttpOnly; SameSite=Strict" }
-    : { name: "sunduk_ops", attributes: "Path=/ops; HttpOnly; SameSite=Strict" };
-}
-
-function writeCookie(api: Api, { value, maxAgeSeconds }: { value: string; maxAgeSeconds: number }): string {
-  const { name, attributes } = cookieShape(api);
-  return `${name}=${value}; ${attributes}; Max-Age=${maxAgeSeconds}`;
-}
-
 /** The session of the cookie that a request carries, when it is one that we made. */
 export function readSessionCookie(api: Api, request: Request): string | undefined {
-  const prefix = `${cookieShape(api).name}=`;
-  const pairs = (request.headers.get("cookie") ?? "").split(";").map((pair) => pair.trim());
-  const value = pairs.find((pair) => pair.startsWith(prefix))?.slice(prefix.length);
+  const value = readCookie(api, cookie, request);
   return value === undefined ? undefined : api.tokens.readCookie(value);
 }
