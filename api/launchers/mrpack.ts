@@ -50,7 +50,7 @@ async function* once(bytes: Uint8Array) {
 /** Signed address of the built archive. Asks for it where there is none yet, and waits a moment. Throws `unavailable` when that was too short. */
 export async function locateMrpack(
   api: Api,
-  { slug, ref, side, method, ...asker }: Omit<Asked, "root"> & { method: "GET" | "HEAD" },
+  { slug, ref, side, method = "GET", ...asker }: Omit<Asked, "root"> & { method?: "GET" | "HEAD" },
 ): Promise<{ url: string; download: Download }> {
   const { pack, row } = await getRelease(api, { slug, ref, ...asker });
   const isListed = !asker.link && pack.visibility !== "private" && api.publicUrl().startsWith("https://");
