@@ -41,17 +41,17 @@ export function findGoneFile(
   });
 }
 
-/** Paths of a pack under which versions up to that number, withdrawn ones too, had more than one kind of bytes. */
+/** Paths under which versions of a pack's channel up to that number, withdrawn ones too, had more than one kind of bytes. */
 export async function listChangedPaths(
   db: Db,
-  { packId, number }: { packId: string; number: number },
+  { packId, channel, number }: { packId: string; channel: Channel; number: number },
 ): Promise<Set<string>> {
   const rows = await many<{ path: string }>(db, {
     name: "release_file_list_changed",
     text: `select f.path from pack.version v join pack.version_file f on f.version_id = v.id left join blob.blob b on b.id = f.blob_id
-      where v.pack_id = $1 and v.number <= $2
+      where v.pack_id = $1 and v.channel = $2 and v.number <= $3
       group by f.path having min(coalesce(b.sha256, f.sha256)) <> max(coalesce(b.sha256, f.sha256))`,
-    values: [packId, number],
+    values: [packId, channel, number],
   });
   return new Set(rows.map(({ path }) => path));
 }

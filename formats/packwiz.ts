@@ -13,7 +13,7 @@ type Options = {
   root: string;
   /** Name of the index, beside pack.toml. */
   indexName: string;
-  /** Paths that held other bytes in an earlier version of the pack. Empty where the version is part of the address. */
+  /** Paths that held other bytes in an earlier version of the channel. Empty where the version is part of the address. */
   changed: ReadonlySet<string>;
 };
 

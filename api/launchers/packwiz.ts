@@ -37,7 +37,7 @@ export function openPackwiz(parts: Parts): PackwizReader {
   const changes = new WeakMap<Manifest, Promise<Set<string>>>();
   const kept = new WeakMap<Manifest, Map<string, Packwiz>>();
   const findChanged = ({ manifest, row }: Release) => {
-    const known = changes.get(manifest) ?? listChangedPaths(parts.db, { packId: row.packId, number: row.number ?? 0 });
+    const known = changes.get(manifest) ?? listChangedPaths(parts.db, { ...row, number: row.number ?? 0 });
     changes.set(manifest, known);
     known.catch(() => changes.delete(manifest));
     return known;

@@ -230,6 +230,8 @@ describe("packwiz", () => {
     const keys = (installed: Installed) => [...installed.values()].map(({ key }) => key);
     const kept = keys(after).filter((key) => keys(before).includes(key));
     expect(kept.sort()).toEqual(["config/same.txt", "options.txt"]);
+    // Another channel's history is none of this one's.
+    await publish("moving", "3.0.0-b1", { channel: "beta", files: [{ path: "config/same.txt", bytes: "another" }] });
     await publish("moving", "3.0.0", { files: v2 });
     await waitFor(async () => text(await get(url)).includes("3.0.0"), "the head to move on");
     expect(keys(await readPackwiz(url)).sort()).toEqual(keys(after).sort());
