@@ -1,5 +1,6 @@
 import { Type as t } from "@sinclair/typebox";
 import { insertLink, type LinkRow, listLinks, revokeLink } from "../../db/link.ts";
+import { lockPack } from "../../db/pack.ts";
 import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
@@ -33,6 +34,8 @@ export async function makeLink(
   const link = { id: Bun.randomUUIDv7(), packId: pack.id, tokenHash: hashToken(token), name, expiresAt: until };
   await db.transaction(async (tx) => {
     await confirmCaller(tx, caller);
+    // One at a time, so that they are counted.
+    await lockPack(tx, pack.id);
     const made = { ...link, channel: channel ?? null, createdBy: caller.userId, most: mostLinks };
     if ((await insertLink(tx, made)) === 0)
       throw new Fault("conflict", `Cannot make the link: "${slug}" has ${mostLinks}. Revoke those that are not needed`);

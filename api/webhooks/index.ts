@@ -1,4 +1,5 @@
 import { Elysia, t } from "elysia";
+import { lockPack } from "../../db/pack.ts";
 import type { Db } from "../../db/query.ts";
 import type { WebhookRow } from "../../db/webhook.ts";
 import type { Api } from "../api.ts";
@@ -83,6 +84,8 @@ export function webhooks(api: Api) {
           const { id } = await getPackAs(api, standing);
           const lock = async (tx: Db) => {
             await confirmCaller(tx, caller);
+            // One at a time, so that they are counted.
+            await lockPack(tx, id);
             await getPackAs({ db: tx }, standing);
           };
           return { userId: null, organizationId: null, packId: id, lock };

@@ -516,6 +516,8 @@ test("a pack's webhooks are told of its versions, whoever publishes them; its ma
   expect((await fan.call("GET", `${at}/${made.json.id}`)).status).toBe(403);
   expect((await author.call("POST", `${at}/${made.json.id}/test`)).status).toBe(202);
   await outside.waitFor("/hook/pack", 4);
+  const more = await Promise.all(Array.from({ length: 30 }, () => author.call("POST", at, { body })));
+  expect(more.filter(({ status }) => status === 201).length).toBe(19);
 });
 
 describe("Telegram and browsers", () => {
