@@ -2,6 +2,7 @@ import { useAccessToken } from "../db/access-token.ts";
 import { findGameCaller } from "../db/yggdrasil.ts";
 import type { Deps } from "../deps.ts";
 import { hashToken } from "../digest.ts";
+import { isConfigured } from "./oauth/clients.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Caller } from "./tokens.ts";
 
@@ -26,12 +27,13 @@ const maxRemembered = 5_000;
  */
 export function openAccessTokens({
   db,
+  config,
   revocations,
-}: Pick<Deps, "db"> & { revocations: Pick<Revocations, "isRevoked"> }): AccessTokens {
+}: Pick<Deps, "db" | "config"> & { revocations: Pick<Revocations, "isRevoked"> }): AccessTokens {
   const remembered = new Map<string, { caller: Caller; until: number }>();
   return {
     read: async (token) => {
-      if (/^sdk_ygg_[\w-]{43}$/.test(token)) return readGameToken(db, token);
+      if (/^sdk_ygg_[\w-]{43}$/.test(token)) return readGameToken({ db, config }, token);
       if (!/^sdk_pat_[\w-]{43}$/.test(token)) return undefined;
       const known = remembered.get(token);
       if (known && known.until > Date.now() && !revocations.isRevoked(known.caller)) return known.caller;
@@ -48,7 +50,9 @@ export function openAccessTokens({
 }
 
 /** Its session decides, each time anew. One that a password has opened is for games alone: it has no scopes. */
-async function readGameToken(db: Deps["db"], token: string): Promise<Caller | undefined> {
+async function readGameToken({ db, config }: Pick<Deps, "db" | "config">, token: string): Promise<Caller | undefined> {
   const row = await findGameCaller(db, hashToken(token));
-  return row && { ...row, tokenId: null };
+  if (!row || !isConfigured(config, row.clientId)) return undefined;
+  const { clientId: _, ...caller } = row;
+  return { ...caller, tokenId: null };
 }

@@ -13,6 +13,8 @@ export type GameToken = {
   login: string;
   locale: string;
   ver: number;
+  /** Of the session: one of OAuth, or that of games which sign in with a password. */
+  clientId: string;
   clientToken: string;
   playerId: string | null;
   /** Today's. */
@@ -21,7 +23,7 @@ export type GameToken = {
   good: boolean;
 };
 
-const columns = `t.session_id as "sessionId", u.id as "userId", u.login, u.locale, u.ver, t.client_token as "clientToken", t.player_id as "playerId",
+const columns = `t.session_id as "sessionId", u.id as "userId", u.login, u.locale, u.ver, coalesce(s.client_id, '') as "clientId", t.client_token as "clientToken", t.player_id as "playerId",
     p.name as "playerName", (t.issued_at > now() - make_interval(days => $2) and t.player_name is not distinct from p.name) as good
   from yggdrasil.token t join account.session s on s.id = t.session_id join account."user" u on u.id = s.user_id
     left join player.player p on p.id = t.player_id left join account.app_password a on a.id = t.app_password_id
@@ -53,13 +55,14 @@ export type GameCaller = {
   roles: string[];
   ver: number;
   sessionId: string;
+  clientId: string;
   scopes: string[];
 };
 
 export function findGameCaller(db: Db, hash: string): Promise<GameCaller | undefined> {
   return one<GameCaller>(db, {
     name: "game_token_find_caller",
-    text: `select u.id as "userId", u.login, u.roles, u.ver, s.id as "sessionId", s.scopes
+    text: `select u.id as "userId", u.login, u.roles, u.ver, s.id as "sessionId", coalesce(s.client_id, '') as "clientId", s.scopes
       from yggdrasil.token t join account.session s on s.id = t.session_id join account."user" u on u.id = s.user_id
       where t.token_hash = $1 and t.issued_at > now() - make_interval(days => $2) and s.scopes is not null
         and s.ended_at is null and s.expires_at > now() and u.disabled_at is null and u.deleted_at is null`,

@@ -6,10 +6,7 @@ import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
 import { answerGame, invalidCredentials, readBody } from "./answer.ts";
 import type { Game } from "./game.ts";
 import { Authenticate, Credentials, Refresh, Validate } from "./model.ts";
-import { authenticate, invalidate, refresh, requireGameToken, signOut } from "./sign-in.ts";
-
-/** As sessions name what games are signed in with. */
-const clientId = "yggdrasil";
+import { authenticate, gameClientId, invalidate, refresh, requireGameToken, signOut } from "./sign-in.ts";
 
 /** Signing in and out, and what a token is good for. */
 export function authServer({ api, addressOf, admit }: Game) {
@@ -34,7 +31,7 @@ export function authServer({ api, addressOf, admit }: Game) {
             device,
             address,
             kind: "launcher",
-            clientId,
+            clientId: gameClientId,
             fresh: false,
           });
           await api.analytics.record({ kind: "sign-in", subject: site, request, from: address, caller: null });

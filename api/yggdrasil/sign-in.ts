@@ -9,11 +9,14 @@ import { gameTokenPrefix } from "../access-tokens.ts";
 import { requirePassword } from "../accounts/service.ts";
 import type { Api } from "../api.ts";
 import { verifyAppPassword } from "../app-passwords/service.ts";
+import { isConfigured } from "../oauth/clients.ts";
 import { type Origin, openSession, revokeSessions } from "../sessions/service.ts";
 import { forbiddenBecause, illegalArgument, invalidCredentials, invalidToken, readGameId, toGameId } from "./answer.ts";
 import { endGameSessionsIn } from "./end.ts";
 import type { Authenticate, Credentials, Refresh, Validate } from "./model.ts";
 
+/** As sessions name what games are signed in with by password. */
+export const gameClientId = "yggdrasil";
 /** Of one account; whoever signs in once more ends the oldest. */
 export const mostTokens = 10;
 
@@ -74,7 +77,8 @@ export async function refresh(api: Api, { accessToken, clientToken, requestUser,
   const fresh = makeGameToken();
   return api.db.transaction(async (tx) => {
     const token = await lockGameToken(tx, hashToken(accessToken));
-    if (!token || (clientToken != null && clientToken !== token.clientToken)) throw invalidToken();
+    if (!token || !isKnown(api.config, token.clientId) || (clientToken != null && clientToken !== token.clientToken))
+      throw invalidToken();
     const { sessionId, userId, playerId, playerName } = token;
     let player = playerId !== null && playerName !== null ? { id: playerId, name: playerName } : undefined;
     if (selectedProfile) {
@@ -94,10 +98,19 @@ export async function refresh(api: Api, { accessToken, clientToken, requestUser,
 }
 
 /** The token when it is good as it is; else 403. */
-export async function requireGameToken({ db }: Pick<Api, "db">, { accessToken, clientToken }: Validate) {
+export async function requireGameToken(
+  { db, config }: Pick<Api, "db" | "config">,
+  { accessToken, clientToken }: Validate,
+) {
   const token = await findGameToken(db, hashToken(accessToken));
-  if (!token?.good || (clientToken != null && clientToken !== token.clientToken)) throw invalidToken();
+  if (!token?.good || !isKnown(config, token.clientId) || (clientToken != null && clientToken !== token.clientToken))
+    throw invalidToken();
   return token;
+}
+
+/** Whether the client of a session is still one of the configuration's; games with a password have always been. */
+function isKnown(config: Api["config"], id: string): boolean {
+  return id === gameClientId || isConfigured(config, id);
 }
 
 /** Ends the session of a token, if there is one. */

@@ -4,7 +4,7 @@ import { decodeProtectedHeader } from "jose";
 import * as client from "openid-client";
 import { codeAt, stepAt } from "../../api/accounts/totp.ts";
 import { openTestApi } from "../api/open-test-api.ts";
-import { createTestFolder, openCall, type System, startSystem, type TestUser, waitFor } from "../harness.ts";
+import { createTestFolder, long, openCall, type System, startSystem, type TestUser, waitFor } from "../harness.ts";
 import { type Browser, openBrowser, type Page, readForm } from "../identity-server.ts";
 import { openBrowser as openDevicePage, postForm, testPassword } from "./device.ts";
 
@@ -205,6 +205,9 @@ describe("openid-client, which knows nothing of us", () => {
     });
     for (const token of [tokens.id_token, refreshed.id_token ?? ""])
       expect((await openCall(system.url, token)("GET", "/oauth/userinfo")).status).toBe(401);
+    await sql(`update account.session set client_id = 'removed' where client_id = 'game'`);
+    expect(await use(refreshed.access_token)).toEqual([403, 401, 401]);
+    await sql(`update account.session set client_id = 'game' where client_id = 'removed'`);
     await client.tokenRevocation(game, refreshed.access_token);
     expect(await use(refreshed.access_token)).toEqual([403, 401, 401]);
   });
@@ -421,6 +424,16 @@ describe("a code", () => {
       async () => (await openCall(system.url, tokens.access_token)("GET", "/oauth/userinfo")).status === 401,
       "its access token to be refused",
     );
+  });
+
+  test("S8: redeemed while all sessions are ended, it leaves no session that holds", async () => {
+    const person = await system.signUp();
+    for (let round = 0; round < (long ? 100 : 6); round++) {
+      const code = await codeOf({}, person.login);
+      const [granted] = await Promise.all([redeem(code), person.call("DELETE", "/v1/auth/sessions?except=current")]);
+      const holding = (await sessionsOf(person)).filter(({ endedAt }: any) => endedAt === undefined);
+      expect([granted.status === 200 || granted.json.error, holding]).toEqual([expect.anything(), []]);
+    }
   });
 
   test("gives what was asked for: a refresh token with offline_access or without openid, an ID token with openid", async () => {
