@@ -80,7 +80,8 @@ function isRandom(run: string): boolean {
 /** The secrets that a configuration holds: settings that are named so, and passwords in addresses. */
 export function listSecrets(config: Config): string[] {
   const named = Object.entries(config).flatMap(([name, value]) =>
-    typeof value === "string" && /SECRET(_KEY)?$|TOKEN$|SIGNING_KEY$|ACCESS_KEY$|YGGDRASIL_KEY$|MANIFEST_KEY$/.test(name)
+    typeof value === "string" &&
+    /SECRET(_KEY)?$|TOKEN$|SIGNING_KEY$|ACCESS_KEY$|YGGDRASIL_KEY$|MANIFEST_KEY$/.test(name)
       ? [value]
       : [],
   );
