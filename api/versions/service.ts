@@ -78,7 +78,8 @@ export async function pageVersions(
   });
   const drafts = before === undefined && pack.role !== null ? await listUnpublished(db, pack.id) : [];
   const last = rows.length > limit ? rows[limit - 1] : undefined;
-  const items = [...drafts, ...rows.slice(0, limit)].map((row) => describeVersion(slug, row));
+  // Groups may be long: they are told of one version at a time.
+  const items = [...drafts, ...rows.slice(0, limit)].map((row) => describeVersion(slug, { ...row, groups: null }));
   return { pack, items, nextCursor: last?.number == null ? null : writeCursor([last.number]) };
 }
 

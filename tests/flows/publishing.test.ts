@@ -139,6 +139,8 @@ test("groups are frozen with their files, which are optional for whoever knows n
     ["d.txt", undefined, true],
   ]);
   expect((await system.call("GET", at("1.2.0"))).json.groups).toEqual(manifest.groups);
+  const { items } = (await system.call("GET", `/v1/packs/${slug}/versions`)).json;
+  expect(items.some((item: object) => "groups" in item)).toBe(false);
   expect((await declare("1.2.0", { files, groups })).status).toBe(200);
   expect((await declare("1.2.0", { files, groups: groups.with(1, { id: "low", name: "Lower" }) })).status).toBe(409);
   const diff = (await system.call("GET", `/v1/packs/${slug}/diff/1.0.0/1.2.0`)).json;
@@ -161,6 +163,16 @@ test("archives leave out groups that nobody takes without a choice", async () =>
     "overrides/b.txt",
     "overrides/d.txt",
   ]);
+});
+
+test("each channel has a newest version of its own", async () => {
+  const newest = async (channel: string) =>
+    (await system.call("GET", `/v1/packs/${slug}/latest?channel=${channel}`)).json;
+  await declare("1.2.1-beta", { files: [fileOf("a.txt", "one")], channel: "beta" });
+  await publish("1.2.1-beta");
+  expect([(await newest("beta")).version, (await newest("release")).version]).toEqual(["1.2.1-beta", "1.2.0"]);
+  expect((await newest("alpha")).code).toBe("not-found");
+  expect((await newest("nightly")).status).toBe(400);
 });
 
 test("groups that make no sense are refused, with every place", async () => {
