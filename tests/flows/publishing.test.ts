@@ -30,7 +30,7 @@ const declare = (version: string, body: object) =>
   author.call("POST", `/v1/packs/${slug}/versions`, { body: { version, ...terms, ...body } });
 
 beforeAll(async () => {
-  system = await startSystem({ apis: 1 });
+  system = await startSystem({ apis: 1, environment: { RESEND_EVERY_SECONDS: "1" } });
   folder = await createTestFolder();
   author = await system.signUp("grower");
   await author.call("POST", "/v1/packs", { body: { slug, name: "Grown", visibility: "public" } });
