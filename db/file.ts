@@ -15,12 +15,14 @@ export type FileRow = {
   key: string;
   /** Why its bytes are blocked on this server, when they are. */
   blockedReason: string | null;
+  /** Its bytes are missing or changed. */
+  isBroken: boolean;
   createdAt: Date;
   updatedAt: Date;
 };
 
 const columns = `f.id, f.name, f.visibility, f.owner_id as "ownerId", u.login as "ownerLogin", f.revision, b.sha256, b.size_bytes as "sizeBytes", b.key,
-  (select x.reason from blob.blocked x where x.sha256 = b.sha256) as "blockedReason", f.created_at as "createdAt", f.updated_at as "updatedAt"`;
+  (select x.reason from blob.blocked x where x.sha256 = b.sha256) as "blockedReason", b.broken is not null as "isBroken", f.created_at as "createdAt", f.updated_at as "updatedAt"`;
 
 /** A file that this reader may read. */
 export function findFile(db: Db, { id, reader }: { id: string; reader: Reader }): Promise<FileRow | undefined> {

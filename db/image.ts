@@ -46,7 +46,7 @@ const columns = `i.id, i.owner_id as "ownerId", u.login as "ownerLogin", i.kind,
   i.focus_x as "focusX", i.focus_y as "focusY", i.revision, i.created_at as "createdAt", i.updated_at as "updatedAt", i.expires_at as "expiresAt",
   coalesce((select jsonb_agg(jsonb_build_object('name', v.name, 'format', v.format, 'width', v.width, 'height', v.height) order by v.width, v.format)
     from image.variant v join blob.blob b on b.id = v.blob_id
-    where v.image_id = i.id and not exists (select from blob.blocked x where x.sha256 = b.sha256)), '[]') as variants`;
+    where v.image_id = i.id and b.broken is null and not exists (select from blob.blocked x where x.sha256 = b.sha256)), '[]') as variants`;
 
 /** Where a page of a list begins: behind the image that the page before ended with. */
 export type ImagePlace = { rank: string; id: string };
@@ -142,7 +142,7 @@ export function findShownVariant(
     text: `select i.state, i.reason, i.visibility, i.name, v.format, v.key from image.image i left join lateral (
         select v.format, b.key from image.variant v join blob.blob b on b.id = v.blob_id
           where v.image_id = i.id and v.name = $5 and v.format = any ($6::text[])
-            and not exists (select from blob.blocked x where x.sha256 = b.sha256)
+            and b.broken is null and not exists (select from blob.blocked x where x.sha256 = b.sha256)
           order by v.format limit 1) v on true
       where i.id = $1 and image.can_view(i, $2, $3, $4)`,
     values: [id, viewer.userId, viewer.roles, viewer.shareId, name, formats],

@@ -14,10 +14,10 @@ export type PlayerRow = {
   createdAt: Date;
 };
 
-// Players of accounts that are disabled or hidden are nobody's to see, and neither are textures that are blocked here.
+// Players of accounts that are disabled or hidden are nobody's to see, and neither are textures that are blocked or broken here.
 const shown = `player.player p join account."user" u on u.id = p.user_id and u.disabled_at is null and u.deleted_at is null
-    left join blob.blob s on s.id = p.skin_blob_id and not exists (select from blob.blocked x where x.sha256 = s.sha256)
-    left join blob.blob c on c.id = p.cape_blob_id and not exists (select from blob.blocked x where x.sha256 = c.sha256)`;
+    left join blob.blob s on s.id = p.skin_blob_id and s.broken is null and not exists (select from blob.blocked x where x.sha256 = s.sha256)
+    left join blob.blob c on c.id = p.cape_blob_id and c.broken is null and not exists (select from blob.blocked x where x.sha256 = c.sha256)`;
 const columns = `p.id, p.user_id as "userId", p.name, p.model, s.sha256 as skin, c.sha256 as cape, p.created_at as "createdAt"`;
 
 /** Somebody's players, the oldest first. */

@@ -55,12 +55,12 @@ export function clearTexture(tx: Db, { playerId, kind }: Omit<Upload, "uploadId"
   });
 }
 
-/** Where a texture's bytes are, while somebody who can be seen wears it, and it is not blocked. */
+/** Where a texture's bytes are, while somebody who can be seen wears it, and it is neither blocked nor broken. */
 export function findShownTexture(db: Db, sha256: string): Promise<{ key: string; sizeBytes: number } | undefined> {
   return one(db, {
     name: "texture_find_shown",
     text: `select b.key, b.size_bytes as "sizeBytes" from blob.blob b where b.sha256 = $1
-      and not exists (select from blob.blocked x where x.sha256 = b.sha256)
+      and b.broken is null and not exists (select from blob.blocked x where x.sha256 = b.sha256)
       and (exists (select from player.player p join account."user" u on u.id = p.user_id
           where p.skin_blob_id = b.id and u.disabled_at is null and u.deleted_at is null)
         or exists (select from player.player p join account."user" u on u.id = p.user_id

@@ -91,13 +91,17 @@ export async function searchFiles(
   };
 }
 
-/** Signed address of a file's bytes, under the file's own name. 410 when they are blocked. */
+/** Signed address of a file's bytes, under the file's own name. 410 when they are blocked, 503 when they are missing or changed. */
 export async function signFile(
   { db, storage }: Pick<Deps, "db" | "storage">,
   { caller, id, method }: { caller: Caller | null; id: string; method: "GET" | "HEAD" },
 ): Promise<string> {
-  const { key, name, blockedReason } = await getFile(db, { caller, id });
+  const { key, name, blockedReason, isBroken } = await getFile(db, { caller, id });
   if (blockedReason !== null) throw new Fault("gone", `These bytes are blocked on this server: ${blockedReason}`);
+  if (isBroken)
+    throw new Fault("unavailable", "The file is damaged on this server: send its bytes again to mend it", {
+      retryAfterSeconds: 3_600,
+    });
   return signBlob({ storage, blob: { key, access: "private" }, method, fileName: name });
 }
 

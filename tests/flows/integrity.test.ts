@@ -9,6 +9,7 @@ import {
   waitFor,
   waitForJob,
 } from "../harness.ts";
+import { makePng, uploadImage } from "../pictures.ts";
 import { openStorageOf } from "../traces.ts";
 
 let system: System;
@@ -70,6 +71,44 @@ test("a lost object flags its version, is told to its author, is served to nobod
   expect((await system.call("GET", `${path}/verify`)).json.state).toBe("intact");
   await waitFor(async () => (await statuses()).join() === "307,307,307,307", "the file to be served again");
   expect((await fetch(`${system.url}/v1/blobs/${digest}`)).status).toBe(200);
+});
+
+test("files that stand alone, pictures and skins are not served either when their bytes are damaged", async () => {
+  const digest = await upload(author, "stands alone", "alone.txt");
+  const file = (await author.call("POST", "/v1/files", { body: { name: "alone.txt", sha256: digest } })).json.id;
+  const image = await uploadImage(author);
+  const player = (await author.call("POST", "/v1/me/players", { body: { name: "Author" } })).json.id;
+  const skin = await fetch(`${system.url}/v1/me/players/${player}/skin`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${author.token}`, "content-type": "image/png" },
+    body: makePng({ width: 64, height: 64 }),
+  });
+  expect(skin.status).toBe(200);
+  const manual = { redirect: "manual" } as const;
+  const statuses = async () => [
+    (await author.call("GET", `/v1/files/${file}/content`, manual)).status,
+    (await author.call("GET", `/v1/images/${image}/thumb`, manual)).status,
+  ];
+  expect(await statuses()).toEqual([307, 307]);
+  await system.db.query({
+    name: "test_damage",
+    text: "update blob.blob set broken = 'changed', broken_at = now()",
+    values: [],
+  });
+  expect(await statuses()).toEqual([503, 404]);
+  expect((await author.call("GET", `/v1/images/${image}`)).json.variants).toEqual({});
+  const { skin: worn } = (await author.call("GET", `/v1/me/players/${player}`)).json;
+  expect(worn).toBeNull();
+  const [texture] = (
+    await system.db.query({
+      name: "test_skin",
+      text: "select b.sha256 from player.player p join blob.blob b on b.id = p.skin_blob_id",
+      values: [],
+    })
+  ).rows as { sha256: string }[];
+  expect((await system.call("GET", `/textures/${texture?.sha256}`)).status).toBe(404);
+  expect((await verify(false)).result).toMatchObject({ missing: 0, changed: 0 });
+  expect(await statuses()).toEqual([307, 307]);
 });
 
 test("verification is for operators", async () => {
