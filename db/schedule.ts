@@ -26,7 +26,8 @@ export function cancelPublishing(tx: Db, id: string): Promise<number> {
 export async function listDuePublishing(db: Db, limit: number): Promise<string[]> {
   const rows = await many<{ id: string }>(db, {
     name: "version_list_due",
-    text: `select id from pack.version where state = 'draft' and publish_at is not null and publish_at <= now() order by publish_at limit $1`,
+    text: `select v.id from pack.version v join pack.pack p on p.id = v.pack_id and p.deleted_at is null
+      where v.state = 'draft' and v.publish_at is not null and v.publish_at <= now() order by v.publish_at limit $1`,
     values: [limit],
   });
   return rows.map(({ id }) => id);
