@@ -1,6 +1,6 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { Fault, type FaultCode } from "../../fault.ts";
+import { Fault, type FaultCode, hasCode } from "../../fault.ts";
 import { readText, refusePrototype } from "../limits.ts";
 
 /** No request of a game is larger, apart from textures. */
@@ -30,9 +30,18 @@ export async function answerGame(work: () => Promise<object | undefined>): Promi
     if (body === undefined) return new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
     return new Response(JSON.stringify(body), { headers });
   } catch (error) {
-    if (!(error instanceof Fault) || error.code === "internal") throw error;
-    return toResponse(error);
+    const fault = readFault(error);
+    if (!fault) throw error;
+    return toResponse(fault);
   }
+}
+
+/** What a game is told of; undefined for what is nobody's but ours. */
+function readFault(error: unknown): Fault | undefined {
+  if (error instanceof Fault) return error.code === "internal" ? undefined : error;
+  if (hasCode(error, "22021")) return illegalArgument("A text has a character that cannot be kept or looked up.");
+  if (hasCode(error, "23503")) return invalidToken(); // its session or player was deleted at this moment
+  return undefined;
 }
 
 function toResponse({ status, message, extra, retryAfterSeconds }: Fault): Response {

@@ -1,23 +1,13 @@
 import { Elysia } from "elysia";
-import { Fault } from "../../fault.ts";
 import { site } from "../analytics/recorder.ts";
 import { originOf } from "../origin.ts";
-import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
-import { answerGame, invalidCredentials, readBody } from "./answer.ts";
+import { answerGame, readBody } from "./answer.ts";
 import type { Game } from "./game.ts";
 import { Authenticate, Credentials, Refresh, Validate } from "./model.ts";
 import { authenticate, gameClientId, invalidate, refresh, requireGameToken, signOut } from "./sign-in.ts";
 
 /** Signing in and out, and what a token is good for. */
 export function authServer({ api, addressOf, admit }: Game) {
-  const { config, rateLimits } = api;
-  /** The same tries as at the API's own sign-in; whoever has none left is told what a wrong password is told. */
-  const takeGuess = async ({ username, address }: { username: string; address: string }): Promise<void> => {
-    const allowances = [addressAllowance(config, address), ...signInAllowances(config, { login: username, address })];
-    await rateLimits.take(allowances).catch((error: unknown) => {
-      throw error instanceof Fault && error.code === "too-many" ? invalidCredentials() : error;
-    });
-  };
   return new Elysia({ prefix: "/authserver" })
     .post(
       "/authenticate",
@@ -25,7 +15,6 @@ export function authServer({ api, addressOf, admit }: Game) {
         answerGame(async () => {
           const given = await readBody(request, Authenticate);
           const address = addressOf({ request, server });
-          await takeGuess({ username: given.username, address });
           const { device } = originOf(request, address);
           const signedIn = await authenticate(api, given, {
             device,
@@ -73,8 +62,7 @@ export function authServer({ api, addressOf, admit }: Game) {
       ({ request, server }) =>
         answerGame(async () => {
           const given = await readBody(request, Credentials);
-          await takeGuess({ username: given.username, address: addressOf({ request, server }) });
-          await signOut(api, given);
+          await signOut(api, { ...given, address: addressOf({ request, server }) });
           return undefined;
         }),
       { detail: { summary: "Sign out of all games, with name and password" } },

@@ -1,3 +1,4 @@
+import { Fault } from "../../fault.ts";
 import type { Keys } from "../../keys.ts";
 import type { Api } from "../api.ts";
 import { gameAllowance } from "../sign-in-limits.ts";
@@ -35,8 +36,8 @@ export function openGame(api: Api, keys: Keys): Game {
     requireBearer: async (request) => {
       const accessToken = /^Bearer (\S{1,512})$/i.exec(request.headers.get("authorization") ?? "")?.[1];
       if (accessToken === undefined) throw unauthorized();
-      return requireGameToken(api, { accessToken }).catch(() => {
-        throw unauthorized();
+      return requireGameToken(api, { accessToken }).catch((error: unknown) => {
+        throw error instanceof Fault && error.code === "not-allowed" ? unauthorized() : error;
       });
     },
   };

@@ -4,13 +4,14 @@ import { Type as t } from "@sinclair/typebox";
 const Maybe = <Schema extends ReturnType<typeof t.String> | ReturnType<typeof t.Boolean>>(schema: Schema) =>
   t.Optional(t.Union([schema, t.Null()]));
 
-const ClientToken = Maybe(t.String({ minLength: 1, maxLength: 256 }));
-const AccessToken = t.String({ maxLength: 512 });
+const ClientToken = Maybe(t.String({ maxLength: 256 }));
+// Also one of another server, whatever its length: it is refused as what it is.
+const AccessToken = t.String();
 const RequestUser = Maybe(t.Boolean());
 
 export const Credentials = t.Object({
-  username: t.String({ minLength: 1, maxLength: 254 }),
-  password: t.String({ minLength: 1, maxLength: 256 }),
+  username: t.String({ maxLength: 254 }),
+  password: t.String({ maxLength: 256 }),
 });
 export type Credentials = typeof Credentials.static;
 

@@ -12,6 +12,8 @@ import { requireGameToken } from "./sign-in.ts";
 const Uuid = t.Object({ uuid: t.String() });
 const Name = t.Object({ name: t.String() });
 const longest = 128;
+/** Whether somebody may be called so, or a server that somebody goes to: U+0000 cannot be kept. */
+const isText = (text: string) => text !== "" && text.length <= longest && !text.includes("\0");
 
 /** Joining game servers, and what players look like. */
 export function sessionServer({ api, profiles, addressOf, admit }: Game) {
@@ -38,7 +40,7 @@ export function sessionServer({ api, profiles, addressOf, admit }: Game) {
           const name = searchParams.get("username") ?? "";
           const serverId = searchParams.get("serverId") ?? "";
           const ip = searchParams.get("ip");
-          if (name === "" || serverId === "" || name.length > longest || serverId.length > longest) return undefined;
+          if (!isText(name) || !isText(serverId)) return undefined;
           const taken = await takeJoining(api.db, { name, serverId, address: ip ? toClientAddress(ip) : null });
           const player = taken && (await findPlayer(api, taken.playerId));
           return player && profiles.describe(player, { signed: true });

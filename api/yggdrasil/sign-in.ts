@@ -10,7 +10,9 @@ import { requirePassword } from "../accounts/service.ts";
 import type { Api } from "../api.ts";
 import { verifyAppPassword } from "../app-passwords/service.ts";
 import { isConfigured } from "../oauth/clients.ts";
+import type { Allowance } from "../rate-limits.ts";
 import { type Origin, openSession, revokeSessions } from "../sessions/service.ts";
+import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
 import { forbiddenBecause, illegalArgument, invalidCredentials, invalidToken, readGameId, toGameId } from "./answer.ts";
 import { endGameSessionsIn } from "./end.ts";
 import type { Authenticate, Credentials, Refresh, Validate } from "./model.ts";
@@ -27,6 +29,7 @@ const describeUser = ({ id, locale }: { id: string; locale: string }) => ({
   properties: [{ name: "preferredLanguage", value: locale }],
 });
 
+type Guess = Credentials & { address: string };
 type Known = { user: UserRow; playerId: string | null; appPasswordId: string | null };
 
 /**
@@ -38,12 +41,12 @@ export async function authenticate(
   { username, password, clientToken, requestUser }: Authenticate,
   origin: Origin,
 ): Promise<object> {
-  const { user, playerId, appPasswordId } = await requireUser(api, { username, password });
+  const { user, playerId, appPasswordId } = await requireUser(api, { username, password, address: origin.address });
   const { id: userId, passwordChanges } = user;
   const players = await listPlayers(api.db, userId);
   const player = players.find(({ id }) => id === playerId) ?? (players.length === 1 ? players[0] : undefined);
   const accessToken = makeGameToken();
-  const client = clientToken ?? toGameId(crypto.randomUUID());
+  const client = clientToken || toGameId(crypto.randomUUID());
   const ended = await api.db
     .transaction(async (tx) => {
       await lockUser(tx, userId); // two at once would both see room for one more
@@ -77,7 +80,7 @@ export async function refresh(api: Api, { accessToken, clientToken, requestUser,
   const fresh = makeGameToken();
   return api.db.transaction(async (tx) => {
     const token = await lockGameToken(tx, hashToken(accessToken));
-    if (!token || !isKnown(api.config, token.clientId) || (clientToken != null && clientToken !== token.clientToken))
+    if (!token || !isKnown(api.config, token.clientId) || (clientToken && clientToken !== token.clientToken))
       throw invalidToken();
     const { sessionId, userId, playerId, playerName } = token;
     let player = playerId !== null && playerName !== null ? { id: playerId, name: playerName } : undefined;
@@ -103,7 +106,7 @@ export async function requireGameToken(
   { accessToken, clientToken }: Validate,
 ) {
   const token = await findGameToken(db, hashToken(accessToken));
-  if (!token?.good || !isKnown(config, token.clientId) || (clientToken != null && clientToken !== token.clientToken))
+  if (!token?.good || !isKnown(config, token.clientId) || (clientToken && clientToken !== token.clientToken))
     throw invalidToken();
   return token;
 }
@@ -120,22 +123,31 @@ export async function invalidate(api: Api, { accessToken }: Validate): Promise<v
 }
 
 /** Ends all of somebody's sessions in games. */
-export async function signOut(api: Api, credentials: Credentials): Promise<void> {
-  const { user } = await requireUser(api, credentials);
+export async function signOut(api: Api, guess: Guess): Promise<void> {
+  const { user } = await requireUser(api, guess);
   const end = { userId: user.id, reason: "signed out of all games" };
   const ended = await api.db.transaction((tx) => endGameSessionsIn(tx, end));
   for (const revocation of ended) api.revocations.tell(revocation);
 }
 
-/** Who that is, or 403: of one cost and answer for a wrong password, an unknown name, and where a password alone is not enough. */
-async function requireUser(api: Api, { username, password }: Credentials): Promise<Known> {
-  const { db } = api;
-  const used = await verifyAppPassword(db, { login: username, password });
-  const owner = used && (await findUser(db, used.userId));
-  if (used && owner) return { user: owner, playerId: used.playerId, appPasswordId: used.id };
+/**
+ * Who that is, or 403: of one cost and answer for a wrong password, an unknown name, and where a password alone is not enough.
+ * Who has tried too often is told the same; tries are those of the other sign-in, at the account by whichever of its names.
+ */
+async function requireUser(api: Api, { username, password, address }: Guess): Promise<Known> {
+  const { db, config } = api;
+  const take = (allowances: Allowance[]) =>
+    api.rateLimits.take(allowances).catch((error: unknown) => {
+      throw error instanceof Fault && error.code === "too-many" ? invalidCredentials() : error;
+    });
+  await take([addressAllowance(config, address)]);
   const [player] = await findPlayersByName(db, [username]);
   const named = await findUserByName(db, username.toLowerCase());
   const user = named ?? (player && (await findUser(db, player.userId)));
+  await take(signInAllowances(config, { login: user?.login ?? username, address }));
+  const used = await verifyAppPassword(db, { login: username, password });
+  const owner = used && (await findUser(db, used.userId));
+  if (used && owner) return { user: owner, playerId: used.playerId, appPasswordId: used.id };
   const opened = user?.secondFactor ? undefined : user;
   await requirePassword(api, { user: opened, password }).catch((error: unknown) => {
     throw asCredentials(error);

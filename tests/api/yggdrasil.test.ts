@@ -3,11 +3,15 @@ import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { openPasswords } from "../../api/accounts/passwords.ts";
 import type { Api } from "../../api/api.ts";
 import { toClientAddress } from "../../api/limits.ts";
+import { answerGame } from "../../api/yggdrasil/answer.ts";
+import { openGame } from "../../api/yggdrasil/game.ts";
 import { openProfiles } from "../../api/yggdrasil/profiles.ts";
 import { authenticate } from "../../api/yggdrasil/sign-in.ts";
 import type { PlayerRow } from "../../db/player.ts";
 import { makeGameKey, readGameKey } from "../../game-key.ts";
+import type { Keys } from "../../keys.ts";
 import { openRedactor } from "../../redact.ts";
+import { openCall } from "../harness.ts";
 import { openTestApi, type TestApi, testPassword } from "./open-test-api.ts";
 
 let api: TestApi;
@@ -38,6 +42,19 @@ test("whoever has guessed too often is told the same as before, with the right p
   expect((await api.call("POST", "/v1/auth/login", { body: { login, password: testPassword } })).status).toBe(429);
 });
 
+test("whoever guesses by the names of its players has no more tries at an account", async () => {
+  const { login, token } = await api.signUp("guessed-at-too");
+  for (const name of ["First_name", "Second_name"])
+    await openCall(api.url, token)("POST", "/v1/me/players", { body: { name } });
+  for (const [username, password] of [
+    ["First_name", "one"],
+    ["second_NAME", "two"],
+    [login, "three"],
+    ["First_name", testPassword],
+  ] as const)
+    expect([username, (await authenticateAt(username, password)).status]).toEqual([username, 403]);
+});
+
 test("a refused sign-in costs one hash, whoever it is for", async () => {
   await api.signUp("known");
   await api.signUp("careful");
@@ -62,7 +79,12 @@ test("a refused sign-in costs one hash, whoever it is for", async () => {
     ["nobody", "abcdef-abcdef-abcdef-abcdef"],
   ] as const) {
     hashes = 0;
-    const asked = authenticate({ ...api.deps, passwords } as unknown as Api, { username, password }, origin);
+    const rateLimits = { take: async () => undefined };
+    const asked = authenticate(
+      { ...api.deps, passwords, rateLimits } as unknown as Api,
+      { username, password },
+      origin,
+    );
     await expect(asked).rejects.toThrow("Invalid credentials. Invalid username or password.");
     expect([username, hashes]).toEqual([username, 1]);
   }
@@ -85,6 +107,22 @@ test("a key is PEM or base64 on one line, RSA and long enough; what is wrong wit
     expect(() => readGameKey(bad.toString())).toThrow(
       /^Cannot use YGGDRASIL_KEY: it is no private RSA key of 2048 bits/,
     );
+});
+
+test("a token that cannot be looked up is not told to be a bad one", async () => {
+  const lost = new Error("Connection terminated unexpectedly");
+  const db = { query: () => Promise.reject(lost) };
+  const game = openGame({ ...api.deps, db } as unknown as Api, {} as Keys);
+  const headers = { authorization: "Bearer anything" };
+  await expect(game.requireBearer(new Request("http://localhost", { headers }))).rejects.toBe(lost);
+});
+
+test("who loses his player or session in the middle of a request has an invalid token", async () => {
+  const answer = await answerGame(() => Promise.reject(Object.assign(new Error("gone"), { code: "23503" })));
+  expect([answer.status, await answer.json()]).toEqual([
+    403,
+    { error: "ForbiddenOperationException", errorMessage: "Invalid token." },
+  ]);
 });
 
 test("a player's properties are signed once for each way that he looks", async () => {

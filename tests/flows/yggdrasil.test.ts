@@ -95,6 +95,30 @@ describe("finding the server", () => {
       expect(Object.keys((await answer.json()) as object)).toEqual(["error", "errorMessage"]);
     }
     expect((await send(`{"accessToken":"${"x".repeat(20_000)}"}`)).status).toBe(413);
+    const unkept = "\0";
+    for (const [path, body] of [
+      ["/authserver/authenticate", { username: unkept, password }],
+      ["/authserver/authenticate", { username: one.user.login, password, clientToken: unkept }],
+      ["/api/profiles/minecraft", [unkept]],
+    ] as const) {
+      const { status, headers, json: refused } = await ask("POST", path, body);
+      expect([status, headers.get("content-type"), refused.error]).toEqual([400, json, "IllegalArgumentException"]);
+    }
+  });
+
+  test("tokens of other servers, empty names and an empty clientToken are no broken requests", async () => {
+    const accessToken = "x".repeat(2_000);
+    expect((await ask("POST", "/authserver/validate", { accessToken })).json).toEqual(invalidToken);
+    expect((await ask("POST", "/authserver/invalidate", { accessToken })).status).toBe(204);
+    for (const given of [
+      { username: "", password },
+      { username: one.user.login, password: "" },
+    ])
+      expect((await ask("POST", "/authserver/authenticate", given)).json).toEqual(invalidCredentials);
+    const signedIn = await signIn(one.user.login, { clientToken: "" });
+    expect(signedIn.clientToken).toMatch(/^[0-9a-f]{32}$/);
+    const asked = { accessToken: signedIn.accessToken, clientToken: "" };
+    expect((await ask("POST", "/authserver/validate", asked)).status).toBe(204);
   });
 });
 
@@ -355,7 +379,13 @@ describe("joining a server", () => {
   });
 
   test("half a question is none", async () => {
-    for (const query of ["", "?username=x", "?serverId=x", `?username=${"x".repeat(500)}&serverId=x`])
+    for (const query of [
+      "",
+      "?username=x",
+      "?serverId=x",
+      `?username=${"x".repeat(500)}&serverId=x`,
+      "?username=x&serverId=%00",
+    ])
       expect((await ask("GET", `/sessionserver/session/minecraft/hasJoined${query}`)).status).toBe(204);
   });
 });
