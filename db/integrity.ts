@@ -55,15 +55,15 @@ export function settleBroken(tx: Db, { id, key, flaw }: { id: string; key: strin
   });
 }
 
-/** Published versions that have these bytes among their files. */
+/** Published versions that have these bytes among their files, the newest first. */
 export function listVersionsHolding(
   tx: Db,
   blobId: string,
 ): Promise<{ packId: string; versionId: string; slug: string }[]> {
   return many(tx, {
     name: "integrity_list_versions",
-    text: `select distinct v.pack_id as "packId", v.id as "versionId", p.slug from pack.version_file f join pack.version v on v.id = f.version_id
-      join pack.pack p on p.id = v.pack_id where f.blob_id = $1 and v.state = 'published' and p.deleted_at is null order by v.id`,
+    text: `select distinct v.pack_id as "packId", v.id as "versionId", p.slug, v.number from pack.version_file f join pack.version v on v.id = f.version_id
+      join pack.pack p on p.id = v.pack_id where f.blob_id = $1 and v.state = 'published' and p.deleted_at is null order by v.number desc, v.id`,
     values: [blobId],
   });
 }

@@ -19,7 +19,12 @@ import type { Handle } from "../queues/actor.ts";
 import type { VerifyStorage } from "../queues/verify-storage.ts";
 import { findAbsent } from "./find-absent.ts";
 
-type Verifying = Pick<Deps, "db" | "storage" | "bus"> & { signal: AbortSignal; log: Log };
+type Verifying = Pick<Deps, "db" | "storage" | "bus"> & {
+  signal: AbortSignal;
+  log: Log;
+  /** Ids of packs that this run has told of. */
+  told: Set<string>;
+};
 
 const dayMs = 24 * 60 * 60_000;
 const blobsAtOnce = 100;
@@ -37,7 +42,7 @@ export const handle: Handle<VerifyStorage, "db" | "storage" | "config" | "bus"> 
   progress,
   log,
 }) => {
-  const verifying = { ...deps, signal, log };
+  const verifying = { ...deps, signal, log, told: new Set<string>() };
   const { db, config } = deps;
   const result = { missing: 0, changed: 0, restored: 0, read: 0, readBytes: 0 };
   const settle = async (blob: CheckedBlob) => {
@@ -122,17 +127,25 @@ async function readOnce({ storage, signal }: Verifying, { key, sha256 }: Checked
   }
 }
 
-/** Takes broken bytes out of service, and tells of every published version that has them; once, however often it is found. */
-async function flag({ db, bus, log }: Verifying, { blob, flaw }: { blob: CheckedBlob; flaw: Flaw }): Promise<number> {
+/**
+ * Takes broken bytes out of service, and tells who works on a pack that has them; once, however often it is found. One file is in
+ * many versions, and a disk loses many files: a pack is told of its newest version, once in a run.
+ */
+async function flag(
+  { db, bus, log, told }: Verifying,
+  { blob, flaw }: { blob: CheckedBlob; flaw: Flaw },
+): Promise<number> {
   const versions = await db.transaction(async (tx) => {
     if ((await settleBroken(tx, { ...blob, flaw })) === 0) return undefined;
     await forgetArchives(tx, blob.id);
     const holding = await listVersionsHolding(tx, blob.id);
-    for (const { packId, versionId } of holding)
-      await insertFact(tx, { kind: "version.broken", payload: { packId, versionId } });
+    const newest = new Map(holding.toReversed().map(({ packId, versionId }) => [packId, versionId]));
+    for (const [packId, versionId] of newest)
+      if (!told.has(packId)) await insertFact(tx, { kind: "version.broken", payload: { packId, versionId } });
     return holding;
   });
   if (!versions) return 0;
+  for (const { packId } of versions) told.add(packId);
   log.error({ sha256: blob.sha256, key: blob.key, flaw, versions: versions.length }, "stored bytes are broken");
   for (const slug of new Set(versions.map((version) => version.slug))) bus.publish("pack.changed", slug);
   return 1;

@@ -73,7 +73,7 @@ test("what is missing or changed flags each version that has it, is told once, a
   ]);
   expect(await broken(untouched.versionId)).toEqual([]);
   expect((await facts(one.versionId)).length).toBe(1);
-  expect((await facts(other.versionId)).length).toBe(2); // one for each of its files
+  expect((await facts(other.versionId)).length).toBe(2); // found by two runs
   expect(await facts(untouched.versionId)).toEqual([]);
   expect(await readable(one.userId, sha256(shared))).toBe(false);
   expect(await readable(other.userId, sha256(changed))).toBe(false);
@@ -81,6 +81,29 @@ test("what is missing or changed flags each version that has it, is told once, a
   expect((await listMissing(deps.db, other.versionId)).map(({ paths }) => paths)).toEqual(
     expect.arrayContaining([["c.txt"], ["d.txt"]]),
   );
+});
+
+test("a pack that loses many files of many versions is told of it once, of its newest version", async () => {
+  const lost = ["one", "two", "three"].map((name) => `${name} ${crypto.randomUUID()}`);
+  const files = lost.map((bytes, index) => ({ path: `${index}.txt`, bytes }));
+  const { versionId: older } = await arrangeVersion(deps, { files });
+  const newer = Bun.randomUUIDv7();
+  await run(deps.db, {
+    name: "test_next_version",
+    text: `insert into pack.version select (jsonb_populate_record(v, jsonb_build_object('id', $2::text, 'number', v.number + 1, 'version', '9'))).*
+      from pack.version v where v.id = $1`,
+    values: [older, newer],
+  });
+  await run(deps.db, {
+    name: "test_next_files",
+    text: `insert into pack.version_file select (jsonb_populate_record(f, jsonb_build_object('version_id', $2::text))).*
+      from pack.version_file f where f.version_id = $1`,
+    values: [older, newer],
+  });
+  await deps.storage.remove(await Promise.all(lost.map((bytes) => keyOf(sha256(bytes)))));
+  expect(await verify()).toMatchObject({ missing: 3 });
+  expect([(await broken(older)).length, (await broken(newer)).length]).toEqual([3, 3]);
+  expect([(await facts(older)).length, (await facts(newer)).length]).toEqual([0, 1]);
 });
 
 test("bytes that are sent again take the place of broken ones, under a key of their own", async () => {
