@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { chooseFiles, noChoice } from "../../cli/install/choose.ts";
 import { listWanted, parseManifest } from "../../cli/install/manifest.ts";
+import { packwizPack } from "../../cli/install/packwiz.ts";
 import { type Claim, type Found, planInstall } from "../../cli/install/plan.ts";
 import { type System, startSystem, type TestUser } from "../harness.ts";
 import { type Person, readDigests, seat } from "./sunduk.ts";
@@ -164,6 +165,36 @@ describe.if(there)("a real pack", () => {
       }
     },
   );
+
+  test.each(versions)("version %s, read over HTTP as packwiz packs are, names the same bytes", async (version) => {
+    const { signal } = new AbortController();
+    const read = async (address: string) => {
+      const release = await packwizPack(address).readRelease({ side: "both", known: undefined, signal });
+      const kept = { ...noChoice, allOptional: true };
+      return chooseFiles(parseManifest(release?.body), { side: "both", kept, given: {} }).files;
+    };
+    const host = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: ({ url }) => new Response(Bun.file(join(packs, version, decodeURIComponent(new URL(url).pathname)))),
+    });
+    const link = await user.call("POST", "/v1/packs/fabulously-optimized/links", { body: {} });
+    try {
+      // As its authors serve it, and as this server does beneath a link.
+      for (const address of [`${host.url.origin}/pack.toml`, `${link.json.url}/${version}/pack.toml`]) {
+        const chosen = await read(address);
+        expect(chosen.map(({ path, side }) => [path, side]).sort()).toEqual(
+          [...sourceOf(version)].map(([path, { side }]) => [path, side]).sort(),
+        );
+        for (const { path, digests } of chosen) {
+          const [format = "", digest] = (sourceOf(version).get(path)?.digest ?? "").split(":");
+          expect([path, Object.entries(digests).find(([name]) => name === format)?.[1]]).toEqual([path, digest]);
+        }
+      }
+    } finally {
+      await host.stop(true);
+    }
+  });
 
   test("the files that the server keeps are installed and updated over all versions", async () => {
     const target = join(author.folder, "installed");
