@@ -10,7 +10,7 @@ export function findContradictions(config: Config): string[] {
   }
   for (const name of ["PUBLIC_URL", "PUBLIC_URL_ALIASES", "S3_ENDPOINT", "S3_PUBLIC_ENDPOINT"] as const) {
     for (const value of [config[name] ?? []].flat())
-      if (!/^https?:\/\/[^/?#@\s]+$/.test(value))
+      if (!/^https?:\/\/[^/?#@\s]+$/.test(value) || !URL.canParse(value))
         problems.push(`${name}: must look like https://host or http://host:port, found ${value}`);
   }
   problems.push(...findClientProblems(config.OAUTH_CLIENTS, config.SERVICE_CLIENTS));

@@ -17,3 +17,16 @@ export function parseSetting(schema: TSchema, value: string): unknown {
     return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
   return value;
 }
+
+/**
+ * Writes public addresses as browsers, games and the headers of HTTP do: hosts in lower case and ASCII (RFC 5890, 2.3.2.1),
+ * without the port of the protocol.
+ */
+export function writeOrigins<Given extends { PUBLIC_URL?: string; PUBLIC_URL_ALIASES: string[] }>(given: Given): Given {
+  const { PUBLIC_URL, PUBLIC_URL_ALIASES } = given;
+  return {
+    ...given,
+    ...(PUBLIC_URL !== undefined && { PUBLIC_URL: new URL(PUBLIC_URL).origin }),
+    PUBLIC_URL_ALIASES: PUBLIC_URL_ALIASES.map((url) => new URL(url).origin),
+  };
+}

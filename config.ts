@@ -5,7 +5,7 @@ import { parse as parseToml } from "smol-toml";
 import { hideSecret, OauthClient, ServiceClient } from "./clients.ts";
 import { findContradictions } from "./config-contradictions.ts";
 import { count, limits } from "./config-limits.ts";
-import { isTables, parseSetting } from "./config-values.ts";
+import { isTables, parseSetting, writeOrigins } from "./config-values.ts";
 import { Provider } from "./providers.ts";
 
 const seconds = (fallback: number) => t.Integer({ minimum: 1, default: fallback });
@@ -215,7 +215,8 @@ export function readConfig({ environment, file }: Sources): Config {
   }
   if (problems.length === 0 && Value.Check(Config, completed)) {
     problems.push(...findContradictions(completed));
-    if (problems.length === 0) return { ...completed, SERVICE_CLIENTS: completed.SERVICE_CLIENTS.map(hideSecret) };
+    if (problems.length === 0)
+      return { ...writeOrigins(completed), SERVICE_CLIENTS: completed.SERVICE_CLIENTS.map(hideSecret) };
   }
   throw new ConfigError(`Cannot start: the configuration is wrong\n${problems.map((line) => `  ${line}`).join("\n")}`);
 }

@@ -125,10 +125,17 @@ test.each([
   "https://packs.example/path",
   "https://packs.example?x=1",
   "https://",
+  "http://256.256.256.256",
 ])("PUBLIC_URL=%s is no address", (value) => {
   expect(complaintsOf(() => readConfig({ environment: { PUBLIC_URL: value } }))).toEqual([
     expect.stringMatching(/^PUBLIC_URL: must look like https:\/\/host/),
   ]);
+});
+
+test("public addresses are kept as browsers and games write them", () => {
+  const environment = { PUBLIC_URL: "https://Сундук.рф:443", PUBLIC_URL_ALIASES: "http://Old.Example:8080" };
+  const { PUBLIC_URL, PUBLIC_URL_ALIASES } = readConfig({ environment });
+  expect([PUBLIC_URL, PUBLIC_URL_ALIASES]).toEqual(["https://xn--d1amhpkc.xn--p1ai", ["http://old.example:8080"]]);
 });
 
 test("addresses of the parts are looked at, and passwords in them are not repeated", () => {
