@@ -4,6 +4,8 @@ import type { PackSource } from "../source/index.ts";
 import type { Manifest, ManifestFile } from "./manifest.ts";
 
 const tries = 5;
+/** So long a host that says when to come back is believed: it may be packing an archive. */
+const patienceMs = 120_000;
 
 type Fetching<Result> = {
   /** What is fetched, in messages: an address may hold a secret, so it is never told. */
@@ -20,6 +22,7 @@ type Fetching<Result> = {
 export async function fetchElsewhere<Result>(address: string, fetching: Fetching<Result>): Promise<Result> {
   const { what, headers = {}, limitMs, signal, read } = fetching;
   const { host } = new URL(address);
+  const startedAt = performance.now();
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     let seconds: number | undefined;
@@ -36,8 +39,9 @@ export async function fetchElsewhere<Result>(address: string, fetching: Fetching
       if (cause instanceof Fault) throw cause;
       failure = new Fault("unavailable", `Cannot fetch ${what}: ${host} cannot be reached, or broke off`, { cause });
     }
-    if (!failure.mayRetry || attempt >= tries) throw failure;
-    await waitFor(Math.min(backoffMs(attempt, seconds), 60_000), signal);
+    const asked = seconds !== undefined && performance.now() - startedAt < patienceMs;
+    if (!failure.mayRetry || (attempt >= tries && !asked)) throw failure;
+    await waitFor(Math.min(backoffMs(asked ? 1 : attempt, seconds), 60_000), signal);
   }
 }
 

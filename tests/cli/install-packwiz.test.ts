@@ -91,7 +91,7 @@ describe("a packwiz pack of another host", () => {
   test("waits as long as its host asks for", async () => {
     using folder = makeFolder();
     host.odd.set("pack/index.toml", (times) =>
-      times > 1 ? undefined : new Response("later", { status: 503, headers: { "retry-after": "1" } }),
+      times > 7 ? undefined : new Response("later", { status: 503, headers: { "retry-after": times > 1 ? "0" : "1" } }),
     );
     const address = write("1", [raw("a.txt", "a")]);
     const startedAt = performance.now();
