@@ -35,9 +35,9 @@ export async function setTexture(api: Api, { bytes, model: said, ...place }: Sen
   const { userId, playerId, kind } = place;
   const model = said === undefined ? null : readModel(said);
   await requirePlayer(db, { userId, id: playerId });
-  await api.rateLimits.take([{ name: "textures", perMinute: config.LIMIT_PLAYER_CHANGES_PER_MINUTE, key: userId }]);
   const measured = measureTexture(bytes, kind);
   if ("refused" in measured) throw isRefused(kind, measured.refused);
+  await api.rateLimits.take([{ name: "textures", perMinute: config.LIMIT_PLAYER_CHANGES_PER_MINUTE, key: userId }]);
   const blocked = await findBlocked(db, new Bun.CryptoHasher("sha256").update(bytes).digest("hex"));
   if (blocked)
     throw new Fault("not-allowed", `Cannot take the ${kind}: it is blocked on this server: ${blocked.reason}`);

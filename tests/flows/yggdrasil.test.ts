@@ -424,10 +424,10 @@ describe("players", () => {
     expect((await ask("GET", `${lookup}/name/Nobody_here`)).status).toBe(404);
   });
 
-  const sendSkin = (id: string, headers: Record<string, string>, model = "steve", kind = "skin") => {
+  const sendSkin = (id: string, headers: Record<string, string>, model = "steve", kind = "skin", side = 64) => {
     const form = new FormData();
     form.append("model", model);
-    form.append("file", new File([makePng({ width: 64, height: 64 })], "skin.png", { type: "image/png" }));
+    form.append("file", new File([makePng({ width: side, height: side })], "skin.png", { type: "image/png" }));
     return fetch(`${system.url}/yggdrasil/api/user/profile/${id}/${kind}`, { method: "PUT", body: form, headers });
   };
 
@@ -457,6 +457,14 @@ describe("players", () => {
     expect((await ask("DELETE", path, undefined, bearer(accessToken))).status).toBe(204);
     expect(readTextures((await profile(player.gameId)).json).textures).toEqual({});
     expect((await sendSkin(player.gameId, bearer(accessToken), "steve", "elytra")).status).toBe(403);
+  });
+
+  test("a texture that is refused by its header uses up no change", async () => {
+    const { player, accessToken } = await arrive();
+    const answers = await Promise.all(
+      Array.from({ length: 11 }, () => sendSkin(player.gameId, bearer(accessToken), "slim", "skin", 10)),
+    );
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400]));
   });
 });
 
