@@ -20,7 +20,7 @@ type Settings = { bus: Pick<Bus, "subscribe">; keepMs?: number; most?: number };
  */
 export function openKnownBlobs({ bus, keepMs = 1_000, most = 50_000 }: Settings): KnownBlobs {
   const kept = new Map<string, { location: Location; untilMs: number }>();
-  const asking = new Map<string, Promise<Location>>();
+  const asking = new Map<string, { location: Promise<Location>; untilMs: number }>();
   bus.subscribe("pack.changed", () => {
     kept.clear();
     asking.clear();
@@ -30,10 +30,11 @@ export function openKnownBlobs({ bus, keepMs = 1_000, most = 50_000 }: Settings)
       const known = kept.get(name);
       if (known && performance.now() < known.untilMs) return Promise.resolve(known.location);
       const running = asking.get(name);
-      if (running) return running;
+      // Who asks later than that would be told what was so before.
+      if (running && performance.now() < running.untilMs) return running.location;
       // Not all of a pack's files at the same moment again.
       const untilMs = performance.now() + keepMs * (0.7 + 0.3 * Math.random());
-      const flight = look();
+      const flight = { location: look(), untilMs };
       asking.set(name, flight);
       const settle = (location?: Location) => {
         if (asking.get(name) !== flight) return; // forgotten meanwhile
@@ -45,8 +46,8 @@ export function openKnownBlobs({ bus, keepMs = 1_000, most = 50_000 }: Settings)
           kept.delete(oldest);
         }
       };
-      flight.then(settle, () => settle());
-      return flight;
+      flight.location.then(settle, () => settle());
+      return flight.location;
     },
   };
 }

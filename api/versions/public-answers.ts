@@ -34,7 +34,7 @@ type Settings = { bus: Pick<Bus, "subscribe">; keepMs?: number; maxBytes?: numbe
  */
 export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 ** 2 }: Settings): PublicAnswers {
   const kept = new Map<string, { slug: string; answer: Looked; untilMs: number }>();
-  const asking = new Map<string, { slug: string; answer: Promise<Looked> }>();
+  const asking = new Map<string, { slug: string; answer: Promise<Looked>; untilMs: number }>();
   let keptBytes = 0;
   const keyOf = ({ slug, path, linkId = "" }: Question) => `${slug}/${linkId}/${path}`;
 
@@ -66,10 +66,11 @@ export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 **
     ask: (question, look) => {
       const key = keyOf(question);
       const running = asking.get(key);
-      if (running) return running.answer;
+      // Who asks later than that would be told what was so before.
+      if (running && performance.now() < running.untilMs) return running.answer;
       // Not all that was asked for at one moment is asked for at one moment again.
       const untilMs = performance.now() + keepMs * (0.7 + 0.3 * Math.random());
-      const flight = { slug: question.slug, answer: look() };
+      const flight = { slug: question.slug, answer: look(), untilMs };
       asking.set(key, flight);
       const settle = (answer?: Looked) => {
         if (asking.get(key) !== flight) return; // forgotten meanwhile

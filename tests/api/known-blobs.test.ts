@@ -43,6 +43,18 @@ test("what is changed in a pack is forgotten at once, also what is just being as
   expect(keyOf(await known.ask("b", async () => at("newer")))).toBe("new");
 });
 
+test("who asks later is not told what was asked for long ago and is not answered yet", async () => {
+  const bus = { subscribe: () => () => undefined }; // the tests before this one are still heard on the other
+  const known = openKnownBlobs({ bus, keepMs: 20 });
+  const slow = Promise.withResolvers<Location>();
+  const first = known.ask("a", () => slow.promise);
+  const start = performance.now();
+  await waitFor(() => performance.now() - start > 25);
+  expect(keyOf(await known.ask("a", async () => at("new")))).toBe("new");
+  slow.resolve(at("old"));
+  expect(keyOf(await first)).toBe("old");
+});
+
 test("the oldest go where there are too many", async () => {
   const known = openKnownBlobs({ bus: deps.bus, keepMs: 60_000, most: 2 });
   for (const name of ["a", "b", "c"]) await known.ask(name, async () => at(`old ${name}`));
