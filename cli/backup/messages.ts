@@ -30,7 +30,7 @@ const en = {
   sessionsKept: "Sessions and access tokens are as they were then: one that was revoked since holds again.",
   secretsWritten: (names: string[]) => `Wrote the secrets ${names.join(", ")}.`,
   secretsDiffer: (names: string[]) =>
-    `CAREFUL: these settings are not those of the backup: ${names.join(", ")}. Second factors need the former TOKEN_SECRET, webhooks the former NOTIFICATION_SECRET.`,
+    `CAREFUL: these settings are not those of the backup: ${names.join(", ")}. Second factors need the former TOKEN_SECRET, webhooks the former NOTIFICATION_SECRET, launchers the former MANIFEST_KEY and YGGDRASIL_KEY.`,
   sweepsWait: "Nothing is swept for a day. Start the server when you are ready.",
   scheduled: (hours: number, place: string, keep: number) => `Every ${hours} hours to ${place}; ${keep} are kept.`,
   unscheduled:
@@ -76,7 +76,7 @@ const ru: BackupMessages = {
   sessionsKept: "Сеансы и токены доступа такие же, как тогда: отозванное позже снова действует.",
   secretsWritten: (names) => `Записаны секреты: ${names.join(", ")}.`,
   secretsDiffer: (names) =>
-    `ОСТОРОЖНО: эти настройки не те, что в копии: ${names.join(", ")}. Второму фактору нужен прежний TOKEN_SECRET, вебхукам прежний NOTIFICATION_SECRET.`,
+    `ОСТОРОЖНО: эти настройки не те, что в копии: ${names.join(", ")}. Второму фактору нужен прежний TOKEN_SECRET, вебхукам прежний NOTIFICATION_SECRET, лаунчерам прежние MANIFEST_KEY и YGGDRASIL_KEY.`,
   sweepsWait: "Сутки ничего не убирается. Запустите сервер, когда будете готовы.",
   scheduled: (hours, place, keep) => `Каждые ${hours} ч в ${place}; хранится: ${keep}.`,
   unscheduled:

@@ -67,9 +67,9 @@ const sunduk = (words: string[], env: Record<string, string> = {}) =>
 /** An installation with nothing in it; its secrets are the former one's, where they are not to come with the backup. */
 async function emptyInstallation(): Promise<Record<string, string>> {
   const fresh = await testEnvironment();
-  const { SIGNING_KEY, TOKEN_SECRET, STORAGE_SECRET, NOTIFICATION_SECRET } = system.environment;
+  const { SIGNING_KEY, TOKEN_SECRET, STORAGE_SECRET, NOTIFICATION_SECRET, MANIFEST_KEY } = system.environment;
   return Object.fromEntries(
-    Object.entries({ ...fresh, SIGNING_KEY, TOKEN_SECRET, STORAGE_SECRET, NOTIFICATION_SECRET }).flatMap(
+    Object.entries({ ...fresh, SIGNING_KEY, TOKEN_SECRET, STORAGE_SECRET, NOTIFICATION_SECRET, MANIFEST_KEY }).flatMap(
       ([name, value]) => (value === undefined ? [] : [[name, value]]),
     ),
   );
