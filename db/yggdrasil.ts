@@ -39,11 +39,14 @@ export function findGameToken(db: Db, hash: string): Promise<GameToken | undefin
   });
 }
 
-/** The same, held until the transaction ends: of two who refresh it one finds it. */
+/**
+ * The same, held until the transaction ends: of two who refresh it one finds it. The session first, as whoever ends sessions
+ * and then deletes an app password does: else each would wait for the other.
+ */
 export function lockGameToken(tx: Db, hash: string): Promise<GameToken | undefined> {
   return one<GameToken>(tx, {
     name: "game_token_lock",
-    text: `select ${columns} for update of t`,
+    text: `select ${columns} for no key update of s, t`,
     values: [hash, goodDays, refreshableDays],
   });
 }
@@ -94,8 +97,8 @@ export function replaceGameToken(
 ): Promise<number> {
   return run(tx, {
     name: "game_token_replace",
-    text: `with used as (update account.session set used_at = now() where id = $1)
-      update yggdrasil.token set token_hash = $2, player_id = $3, player_name = $4, issued_at = now() where session_id = $1`,
+    text: `with used as (update account.session set used_at = now() where id = $1 returning id)
+      update yggdrasil.token t set token_hash = $2, player_id = $3, player_name = $4, issued_at = now() from used where t.session_id = used.id`,
     values: [sessionId, hash, player?.id ?? null, player?.name ?? null],
   });
 }

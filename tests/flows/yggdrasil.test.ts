@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createPublicKey, type KeyObject, privateEncrypt, publicDecrypt, verify } from "node:crypto";
 import { YggdrasilThirdPartyClient } from "@xmcl/user";
 import { makeGameKey } from "../../game-key.ts";
-import { type Answer, openCall, type System, sha256, startSystem, type TestUser } from "../harness.ts";
+import { type Answer, openCall, type System, sha256, startSystem, type TestUser, waitFor } from "../harness.ts";
 import { makePng } from "../pictures.ts";
 
 const password = "a long test password";
@@ -173,6 +173,28 @@ describe("signing in", () => {
     expect(holding.filter((one: any) => one.client === "yggdrasil")).toHaveLength(1);
     const again = await ask("POST", "/authserver/authenticate", { username: user.login, password: app.password });
     expect(again.json).toEqual(invalidCredentials);
+  });
+
+  test("whoever refreshes without a pause does not keep an app password from being deleted", async () => {
+    const { user } = await arrive();
+    const app = (await user.call("POST", "/v1/me/app-passwords", { body: { name: "stolen" } })).json;
+    const seen = new Set<number>();
+    const last: string[] = [];
+    const refreshAlways = async () => {
+      let { accessToken } = await signIn(user.login, { password: app.password });
+      for (let status = 200; status === 200; seen.add(status)) {
+        last.push(accessToken);
+        const answer = await ask("POST", "/authserver/refresh", { accessToken });
+        status = answer.status;
+        accessToken = answer.json.accessToken;
+      }
+    };
+    const thieves = Promise.all(Array.from({ length: 6 }, refreshAlways));
+    await waitFor(() => last.length > 50, "tokens to be refreshed");
+    expect((await user.call("DELETE", `/v1/me/app-passwords/${app.id}`)).status).toBe(204);
+    await thieves;
+    expect([...seen].toSorted()).toEqual([200, 403]);
+    expect(await Promise.all(last.slice(-12).map(isGood))).not.toContain(true);
   });
 
   test("of an account the newest ten hold, also when many sign in at once", async () => {
