@@ -19,12 +19,16 @@ export function listBlobsByKey(
   });
 }
 
-/** Of those that are not broken, those that have not been read for longest, last read before a time. */
-export function listUnverified(db: Db, { before, limit }: { before: Date; limit: number }): Promise<CheckedBlob[]> {
+/** Of those that are not broken, those that have not been read for longest, last read before a time; `without` those with these ids. */
+export function listUnverified(
+  db: Db,
+  { before, without, limit }: { before: Date; without: string[]; limit: number },
+): Promise<CheckedBlob[]> {
   return many<CheckedBlob>(db, {
     name: "integrity_list_unverified",
-    text: `select ${columns} from blob.blob b where b.verified_at < $1 and b.broken is null order by b.verified_at limit $2`,
-    values: [before, limit],
+    text: `select ${columns} from blob.blob b where b.verified_at < $1 and b.broken is null and b.id <> all ($3::uuid[])
+      order by b.verified_at limit $2`,
+    values: [before, limit, without],
   });
 }
 

@@ -13,7 +13,7 @@ import {
 import { insertFact } from "../db/outbox.ts";
 import type { Deps } from "../deps.ts";
 import { digestStream } from "../digest.ts";
-import { Fault } from "../fault.ts";
+import { Fault, hasCode } from "../fault.ts";
 import type { Log } from "../log.ts";
 import type { Handle } from "../queues/actor.ts";
 import type { VerifyStorage } from "../queues/verify-storage.ts";
@@ -28,7 +28,7 @@ type Verifying = Pick<Deps, "db" | "storage" | "bus"> & {
 
 const dayMs = 24 * 60 * 60_000;
 const blobsAtOnce = 100;
-/** So many may be missing at once, however few there are. */
+/** So many may be missing at once, however few there are; and so many may be unreadable in one run. */
 const fewest = 20;
 
 /**
@@ -44,9 +44,16 @@ export const handle: Handle<VerifyStorage, "db" | "storage" | "config" | "bus"> 
 }) => {
   const verifying = { ...deps, signal, log, told: new Set<string>() };
   const { db, config } = deps;
-  const result = { missing: 0, changed: 0, restored: 0, read: 0, readBytes: 0 };
+  const result = { missing: 0, changed: 0, restored: 0, unread: 0, read: 0, readBytes: 0 };
+  const unread: string[] = [];
   const settle = async (blob: CheckedBlob) => {
     const flaw = await readTwice(verifying, blob);
+    if (flaw === "unread") {
+      if (unread.push(blob.id) > fewest)
+        throw new Fault("unavailable", `Cannot verify the storage: it gives ${unread.length} objects to nobody`);
+      result.unread += 1;
+      return flaw;
+    }
     if (flaw) result[flaw] += await flag(verifying, { blob, flaw });
     else await settleVerified(db, blob);
     result.read += 1;
@@ -68,7 +75,7 @@ export const handle: Handle<VerifyStorage, "db" | "storage" | "config" | "bus"> 
   const mostBytes = payload.since === undefined ? Math.ceil((2 * bytes) / runs) : Number.POSITIVE_INFINITY;
   let readBytes = 0;
   for (;;) {
-    const due = await listUnverified(db, { before, limit: blobsAtOnce });
+    const due = await listUnverified(db, { before, without: unread, limit: blobsAtOnce });
     for (const blob of due) {
       signal.throwIfAborted();
       if (readBytes > 0 && readBytes + blob.sizeBytes > mostBytes) return report(result, log);
@@ -107,23 +114,30 @@ async function* eachPage(list: (after: string) => Promise<CheckedBlob[]>): Async
 }
 
 function report<Result extends Record<string, number>>(result: Result, log: Log): Result {
-  const level = (result.missing ?? 0) + (result.changed ?? 0) > 0 ? "error" : "info";
+  const level = (result.missing ?? 0) + (result.changed ?? 0) + (result.unread ?? 0) > 0 ? "error" : "info";
   log[level]({ result }, "verified the storage");
   return result;
 }
 
+type Read = Flaw | "unread" | undefined;
+
 /** What is wrong with an object, twice in a row: bytes may also be lost on their way. */
-async function readTwice(verifying: Verifying, blob: CheckedBlob): Promise<Flaw | undefined> {
+async function readTwice(verifying: Verifying, blob: CheckedBlob): Promise<Read> {
   return (await readOnce(verifying, blob)) && (await readOnce(verifying, blob));
 }
 
-async function readOnce({ storage, signal }: Verifying, { key, sha256 }: CheckedBlob): Promise<Flaw | undefined> {
+async function readOnce({ storage, signal, log }: Verifying, { key, sha256 }: CheckedBlob): Promise<Read> {
   try {
     const digests = await digestStream(await storage.read(key, { signal }), { sha256Only: true, signal });
     return digests.sha256 === sha256 ? undefined : "changed";
   } catch (error) {
+    signal.throwIfAborted();
     if (error instanceof Fault && error.code === "not-found") return "missing";
-    throw error;
+    if (hasCode(error, "EIO")) return "changed"; // the disk has lost it
+    // A storage that is away is asked again; one object that it does not give must not keep all others from being read.
+    await storage.check();
+    log.error({ err: error, key }, "stored bytes could not be read");
+    return "unread";
   }
 }
 

@@ -4,6 +4,7 @@ import { type Flaw, findIntegrity } from "../../db/integrity.ts";
 import { many, run } from "../../db/query.ts";
 import { listMissing } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
+import { Fault } from "../../fault.ts";
 import { settleAttempt } from "../../workers/settle-blob.ts";
 import { storeBytes } from "../../workers/store-bytes.ts";
 import { handle } from "../../workers/verify-storage.ts";
@@ -26,6 +27,12 @@ const keyOf = async (digest: string) =>
       values: [digest],
     })
   )[0]?.key ?? "";
+const age = (contents: string[], days: number) =>
+  run(deps.db, {
+    name: "test_age_some",
+    text: `update blob.blob set verified_at = now() - make_interval(days => $2) where sha256 = any ($1)`,
+    values: [contents.map((bytes) => sha256(bytes)), days],
+  });
 const overwrite = async (key: string, bytes: string) => {
   await deps.storage.remove([key]);
   await deps.storage.write(key, new Blob([bytes]).stream(), { signal: AbortSignal.timeout(10_000) });
@@ -161,6 +168,33 @@ test("each run reads a share of what was not read for long, and in the end all o
   expect(await left()).toBeGreaterThan(0);
   await verifyAll();
   expect(await left()).toBe(0);
+});
+
+test("what a disk cannot read any more is damaged; what cannot be read now keeps nobody from reading the rest", async () => {
+  const [lost, late, fine] = ["lost", "late", "fine"].map((name) => `${name} ${crypto.randomUUID()}`) as [
+    string,
+    string,
+    string,
+  ];
+  const files = [lost, late, fine].map((bytes, index) => ({ path: `${index}.txt`, bytes }));
+  const { versionId } = await arrangeVersion(deps, { files });
+  await age([lost, late], 40);
+  await age([fine], 39);
+  const [badKey, lateKey] = [await keyOf(sha256(lost)), await keyOf(sha256(late))];
+  const storage: Deps["storage"] = {
+    ...deps.storage,
+    read: async (key, options) => {
+      if (key === badKey) throw Object.assign(new Error("i/o error"), { code: "EIO" });
+      if (key === lateKey) throw new Fault("unavailable", "slow");
+      return deps.storage.read(key, options);
+    },
+  };
+  const since = new Date(Date.now() - 30 * 24 * 3_600_000).toISOString();
+  expect(await call(handle, { ...deps, storage }, { scope: "all", since })).toMatchObject({ changed: 1, unread: 1 });
+  expect(await broken(versionId)).toEqual([["0.txt", "changed"]]);
+  const away = { ...storage, check: () => Promise.reject(new Fault("unavailable", "away")) };
+  await expect(call(handle, { ...deps, storage: away }, { scope: "all", since })).rejects.toThrow("away");
+  expect(await verify({ since })).toMatchObject({ restored: 1, unread: 0 });
 });
 
 test("a storage that has lost nearly everything is the wrong one: nothing is flagged", async () => {
