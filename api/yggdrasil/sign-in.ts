@@ -75,7 +75,10 @@ export async function authenticate(
   };
 }
 
-/** Another token for one that is at least refreshable; the former is good for nothing afterwards. Chooses a player, once. */
+/**
+ * Another token for one that is at least refreshable; the former is good for nothing afterwards. Chooses a player, once; for
+ * a client of OAuth its user does that.
+ */
 export async function refresh(api: Api, { accessToken, clientToken, requestUser, selectedProfile }: Refresh) {
   const fresh = makeGameToken();
   return api.db.transaction(async (tx) => {
@@ -85,7 +88,7 @@ export async function refresh(api: Api, { accessToken, clientToken, requestUser,
     const { sessionId, userId, playerId, playerName } = token;
     let player = playerId !== null && playerName !== null ? { id: playerId, name: playerName } : undefined;
     if (selectedProfile) {
-      if (player) throw illegalArgument("Access token already has a profile assigned.");
+      if (player || token.clientId !== gameClientId) throw illegalArgument("Access token already has a profile assigned.");
       const wanted = readGameId(selectedProfile.id);
       player = (await listPlayers(tx, userId)).find(({ id }) => id === wanted);
       if (!player) throw forbiddenBecause("This profile is not one of yours.");

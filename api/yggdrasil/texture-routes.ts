@@ -5,6 +5,7 @@ import { readTexture } from "../players/body.ts";
 import { removeTexture, setTexture } from "../players/textures.ts";
 import { answerGame, forbiddenBecause, readGameId } from "./answer.ts";
 import type { Game } from "./game.ts";
+import { gameClientId } from "./sign-in.ts";
 
 const Place = t.Object({ uuid: t.String(), kind: t.String() });
 type Place = typeof Place.static;
@@ -12,9 +13,11 @@ type Place = typeof Place.static;
 /** Skins and capes that launchers send or take off. The address names a player; whose it is, the token says. */
 export function textures({ api, requireBearer, admit }: Game) {
   const requirePlace = async (request: Request, { uuid, kind }: Place) => {
-    const { userId } = await requireBearer(request);
+    const { userId, clientId, playerId: chosen } = await requireBearer(request);
     const playerId = readGameId(uuid);
     if (playerId === undefined || (kind !== "skin" && kind !== "cape")) throw notYours();
+    // Who let a client in has chosen one player for it.
+    if (clientId !== gameClientId && playerId !== chosen) throw notYours();
     return { userId, playerId, kind } as const;
   };
   return new Elysia({ prefix: "/api/user/profile/:uuid/:kind" })

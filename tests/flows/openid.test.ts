@@ -198,6 +198,11 @@ describe("openid-client, which knows nothing of us", () => {
     expect(refreshed.access_token).toBe(lost.access_token);
     expect(await use(tokens.access_token)).toEqual([403, 401, 401]);
     expect(await use(refreshed.access_token)).toEqual([204, 200, 403]);
+    // It is for the player that was chosen, and for none of his others.
+    const { json: second } = await person.call("POST", "/v1/me/players", { body: { name: "Steve_2" } });
+    const takeOff = (id: string) =>
+      openCall(system.url, refreshed.access_token)("DELETE", `/yggdrasil/api/user/profile/${id}/skin`);
+    expect([(await takeOff(second.id)).status, (await takeOff(player.id)).status]).toEqual([403, 204]);
     const selectedProfile = { id: player.id.replaceAll("-", ""), name: "Steve_1" };
     expect(refreshed.claims()).toMatchObject({ selectedProfile });
     expect(await client.fetchUserInfo(game, refreshed.access_token, client.skipSubjectCheck)).toMatchObject({
@@ -208,6 +213,10 @@ describe("openid-client, which knows nothing of us", () => {
     await sql(`update account.session set client_id = 'removed' where client_id = 'game'`);
     expect(await use(refreshed.access_token)).toEqual([403, 401, 401]);
     await sql(`update account.session set client_id = 'game' where client_id = 'removed'`);
+    await person.call("DELETE", `/v1/me/players/${player.id}`);
+    const other = { id: second.id.replaceAll("-", ""), name: "Steve_2" };
+    const body = { accessToken: refreshed.access_token, selectedProfile: other };
+    expect((await system.call("POST", "/yggdrasil/authserver/refresh", { body })).status).toBe(400);
     await client.tokenRevocation(game, refreshed.access_token);
     expect(await use(refreshed.access_token)).toEqual([403, 401, 401]);
   });
