@@ -5,6 +5,7 @@ import type { Identify } from "../caller.ts";
 import { isUnchanged } from "../etag.ts";
 import type { KnownLinks } from "../links/known-links.ts";
 import type { Caller } from "../tokens.ts";
+import { isPackable, openPackedBodies, packedTag } from "./packed-bodies.ts";
 import type { Looked, PublicAnswers } from "./public-answers.ts";
 
 type Asking = Pick<Noticed, "request"> & { server: Noticed["from"] };
@@ -39,19 +40,25 @@ type Parts = {
  * memory for a second; so who calls is found out only when it matters. A link's holder is nobody else: his token is not read.
  */
 export function openGive({ identify, answers, knownLinks, analytics, checkAfterSeconds }: Parts): Give {
+  const packed = openPackedBodies();
   const respond = ({ request, server }: Asking, looked: Looked, caller: Caller | null) => {
-    const { body, etag, isPublic, download } = looked;
-    const cache = isPublic ? "public, no-cache" : "private, no-cache";
+    const { body, isPublic, download } = looked;
+    const packs = isPackable(request, body);
+    const etag = packs ? packedTag(looked.etag) : looked.etag;
     const headers = {
       ...looked.headers,
       etag,
-      "cache-control": cache,
+      vary: "accept-encoding",
+      "cache-control": isPublic ? "public, no-cache" : "private, no-cache",
       "content-type": body.type,
       "sunduk-check-after": String(Math.round(checkAfterSeconds * (0.8 + 0.4 * Math.random()))),
     };
     if (isUnchanged(request, etag)) return new Response(null, { status: 304, headers });
     if (download) analytics.note({ ...download, request, from: server, caller });
-    return new Response(body, { headers });
+    if (!packs) return new Response(body, { headers });
+    const answer = (bytes: Blob) => new Response(bytes, { headers: { ...headers, "content-encoding": "gzip" } });
+    const known = packed.find(looked.etag);
+    return known ? answer(known) : packed.pack(looked.etag, body).then(answer);
   };
   const giveByLink = async (
     asking: Asking,
