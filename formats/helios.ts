@@ -154,7 +154,10 @@ function describeLoader(
   if (!main) return { reason: `it needs the loader as files: there is no jar of ${name} below libraries/` };
   if (versions.length > 1) return { reason: "it takes one version manifest, and there are several below versions/" };
   const [version] = versions;
-  if (!version && (type === "Fabric" || !isOldForge(minecraft)))
+  const mainVersion = main.path.split("/").at(-2) ?? "";
+  if (type === "ForgeHosted" && isOld(minecraft) && !mainVersion.includes("-"))
+    return { reason: `it cannot read the version of Forge from ${main.path}: <minecraft>-<forge> is what it knows` };
+  if (!version && (type === "Fabric" || !holdsManifest(minecraft, mainVersion)))
     return { reason: `it needs the version manifest of ${name}: there is no versions/<id>/<id>.json` };
   const describeLibrary = ({ file, path }: { file: ManifestFile; path: string }) => ({
     id: toCoordinate(path),
@@ -176,8 +179,16 @@ function describeLoader(
   return { module: { ...describeLibrary(main), name, type, subModules } };
 }
 
-/** Up to Minecraft 1.12 Forge's own jar holds its version manifest. */
-const isOldForge = (minecraft: string) => /^1\.([0-9]|1[0-2])(\.|$)/.test(minecraft);
+const isOld = (minecraft: string) => /^1\.([0-9]|1[0-2])(\.|$)/.test(minecraft);
+
+/** The last build of Forge whose own jar holds its version manifest (isForgeGradle3 of helios-core). */
+const lastWhole = [14, 23, 5, 2847];
+
+function holdsManifest(minecraft: string, version: string): boolean {
+  const build = version.split("-")[1]?.split(".").map(Number) ?? [];
+  const step = lastWhole.map((last, index) => (build[index] ?? last) - last).find((difference) => difference !== 0);
+  return isOld(minecraft) && (step ?? 0) <= 0;
+}
 
 /** The Maven coordinate of a path in a repository: `group/artifact/version/artifact-version[-classifier].extension`. */
 function toCoordinate(path: string): string {

@@ -89,7 +89,7 @@ test("what the launcher would fail at is refused, with the reason", () => {
   for (const [manifest, reason] of cases) expect(reasonOf(manifest)).toContain(reason);
 });
 
-test("Forge of 1.12 needs no version manifest, which is in its jar; later ones do", () => {
+test("Forge up to 14.23.5.2847 needs no version manifest, which is in its jar; later ones do", () => {
   const jar = (version: string) =>
     storedFile(`libraries/net/minecraftforge/forge/${version}/forge-${version}-universal.jar`);
   const forge = (minecraft: string) =>
@@ -97,6 +97,11 @@ test("Forge of 1.12 needs no version manifest, which is in its jar; later ones d
   const [module] = describe(forge("1.12.2")).modules;
   expect([module?.id, module?.type]).toEqual(["net.minecraftforge:forge:1.12.2-14:universal@jar", "ForgeHosted"]);
   expect(reasonOf(forge("1.13"))).toContain("version manifest");
+  const of = (version: string) =>
+    reasonOf(makeManifest([jar(version)], { minecraft: "1.12.2", loader: { name: "forge", version } }));
+  expect(of("1.12.2-14.23.5.2847")).toBeUndefined();
+  expect(of("1.12.2-14.23.5.2848")).toContain("version manifest");
+  expect(of("14.23.5.2847")).toContain("cannot read the version of Forge");
 });
 
 test("an address that would spoil the whole distribution is left out", () => {
