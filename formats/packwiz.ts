@@ -20,9 +20,9 @@ type Options = {
 /** A version as packwiz reads it; `metafiles` by their names, `raw` are the paths that the index lists themselves. */
 export type Packwiz = { pack: string; index: string; metafiles: Map<string, string>; raw: Set<string> };
 
-/** Names at the root that mean something else in our addresses, and what clients that join addresses as text get wrong. */
+/** Names at the root that mean something else in our addresses (a version, perhaps), and what clients that join addresses as text get wrong. */
 const clashing =
-  /^(pack\.toml|index(-.*)?\.toml|manifest|files\.json|icon|bundle|[^/]*\.mrpack)$|^(blobs|hmcl|helios|solder|latest|release|beta|alpha)\/|\.pw\.toml$|^ |[#%]/;
+  /^(pack\.toml|index(-.*)?\.toml|manifest|files\.json|icon|bundle|[^/]*\.mrpack)$|^(blobs|hmcl|helios|solder|latest|release|beta|alpha|[vV]?\d[^/]*)\/|\.pw\.toml$|^ |[#%]/;
 
 /**
  * Renders a version in the packwiz format 1.1.0 (packwiz.infra.link, "pack format"). packwiz-installer takes the path of an

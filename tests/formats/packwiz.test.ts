@@ -71,7 +71,17 @@ describe("a version in the packwiz format", () => {
   });
 
   test("knows its own names: files called like these are fetched by digest", () => {
-    for (const path of ["pack.toml", "index.toml", "index-2.toml", "files.json", "a.mrpack", "hmcl/x", "x.pw.toml"]) {
+    for (const path of [
+      "pack.toml",
+      "index.toml",
+      "index-2.toml",
+      "files.json",
+      "a.mrpack",
+      "hmcl/x",
+      "1.0.0/x",
+      "v1/x",
+      "x.pw.toml",
+    ]) {
       const one = renderPackwiz(manifestOf([storedFile(path)]), options);
       expect([...one.raw]).toEqual([]);
       expect(destinations(one)).toEqual([path]);
