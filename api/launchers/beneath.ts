@@ -8,7 +8,7 @@ import { lookFiles, lookHmcl, lookManifest, show, tomlType } from "./documents.t
 import { locateFile, locateReleaseFile } from "./files.ts";
 import { goesInside, locateMrpack, renderMrpack } from "./mrpack.ts";
 import { isHead, openPackwiz } from "./packwiz.ts";
-import type { Asker } from "./releases.ts";
+import { type Asker, getRelease } from "./releases.ts";
 
 type Server = { requestIP: (request: Request) => { address: string } | null } | null;
 
@@ -89,6 +89,16 @@ export function openBeneath(api: Api): (asked: Beneath) => Promise<Response> {
       return locateFile(api, { ...asker, slug, file: found.file });
     });
 
+  /** Of the newest version, whatever somebody may still be installing: HMCL compares with the manifest that it has just read. */
+  const giveHmclFile = (asked: Beneath, path: string) =>
+    redirect(asked, async (asker) => {
+      const { slug } = asked;
+      const { manifest } = await getRelease(api, { ...asker, slug });
+      const file = manifest.files.find((known) => known.path === path);
+      if (!file) throw new Fault("not-found", `There is no file "${path}" in version "${manifest.version}"`);
+      return locateFile(api, { ...asker, slug, file });
+    });
+
   /** A metafile or the bytes of a file, of a head or of a version. */
   const givePath = (asked: Beneath, place: Place) =>
     place.path.endsWith(".pw.toml")
@@ -143,7 +153,7 @@ export function openBeneath(api: Api): (asked: Beneath) => Promise<Response> {
         );
       }
       case "hmcl-file":
-        return giveFile(asked, { path: wanted.path });
+        return giveHmclFile(asked, wanted.path);
       case "path":
         return givePath(asked, { ref, path: wanted.path });
     }

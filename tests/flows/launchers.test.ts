@@ -324,6 +324,19 @@ describe("other formats", () => {
       expect(hash("sha1", await get(`${fileApi}/overrides/${encode(path)}`))).toBe(digest);
   });
 
+  test("HMCL gets what its manifest says as soon as a version is published, other than who is still installing", async () => {
+    await makePack("fresh");
+    for (const version of ["1.0.0", "2.0.0"])
+      await publish("fresh", version, { files: [{ path: "config/a.txt", bytes: `of ${version}` }] });
+    const manifest = `${system.url}/hmcl/fresh/server-manifest.json`;
+    const read = async () => JSON.parse(text(await get(manifest)));
+    const { files: listed, fileApi } = await waitFor(async () => {
+      const found = await read();
+      return found.version === "2.0.0" && found;
+    }, "the head to move on");
+    expect(hash("sha1", await get(`${fileApi}/overrides/config/a.txt`))).toBe(listed[0].hash);
+  });
+
   test("the flat list has SHA-256 and absolute addresses, of a channel or a version, and of one side", async () => {
     const { json, headers } = await system.call("GET", "/v1/packs/open/files.json");
     expect(headers.get("cache-control")).toBe("public, no-cache");
