@@ -39,6 +39,7 @@ export function openIdentify({ tokens, revocations, accessTokens }: Identities):
       throw new Fault(
         "not-signed-in",
         "Cannot accept the token: it is expired, ended, or not one of ours. Sign in again",
+        { extra: { reason: "invalid-token" } },
       );
     }
     requireScope(caller, request);

@@ -25,6 +25,9 @@ export function problems(log: Log, record: Recorder) {
     .as("global");
 }
 
+/** Reasons that are told as RFC 6750, 3.1 calls them, too. */
+const lacks = ["invalid-token", "insufficient-scope"];
+
 /** The problem document of a fault as a response. */
 export function problemResponse(fault: Fault, traceId: string): Response {
   const body = {
@@ -43,7 +46,9 @@ export function problemResponse(fault: Fault, traceId: string): Response {
     "cache-control": "no-store",
     traceparent: writeTraceparent(traceId),
   };
+  const lack = lacks.find((reason) => reason === fault.extra.reason);
   if (fault.status === 401) headers["www-authenticate"] = "Bearer";
+  if (lack) headers["www-authenticate"] = `Bearer error="${lack.replace("-", "_")}"`;
   // Who was turned away at one moment is not to come back at one moment: from 1 to 4 seconds.
   const wait = fault.retryAfterSeconds ?? (fault.status === 503 ? 1 + Math.floor(Math.random() * 4) : undefined);
   if (wait !== undefined) headers["retry-after"] = String(wait);

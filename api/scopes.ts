@@ -80,5 +80,6 @@ export function requireScope({ scopes: given }: Caller, request: Request): void 
   throw new Fault(
     "not-allowed",
     `Not allowed: this token has not got the scope ${area === undefined ? "for this" : wanted.at(0)}`,
+    { extra: { reason: "insufficient-scope" } },
   );
 }

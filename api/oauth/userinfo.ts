@@ -16,17 +16,24 @@ const preflight = {
 
 /** Who a token's user is, for its client (OpenID Connect Core 1.0, 5.3), by GET or POST. Needs the scope openid. */
 export function userinfo(api: Api) {
-  return new Elysia({ tags: ["oauth"] })
-    .use(callers(api))
-    .get("/oauth/userinfo", ({ caller }) => answer(requireCaller(caller)), { detail: UserInfoDocument })
-    .post("/oauth/userinfo", ({ caller }) => answer(requireCaller(caller)), { detail: { hide: true } })
-    .options("/oauth/userinfo", () => new Response(null, { status: 204, headers: preflight }), {
-      detail: { hide: true },
-    });
+  return (
+    new Elysia({ tags: ["oauth"] })
+      // Refusals too.
+      .derive(({ set }) => {
+        Object.assign(set.headers, forPages);
+        return {};
+      })
+      .use(callers(api))
+      .get("/oauth/userinfo", ({ caller }) => answer(requireCaller(caller)), { detail: UserInfoDocument })
+      .post("/oauth/userinfo", ({ caller }) => answer(requireCaller(caller)), { detail: { hide: true } })
+      .options("/oauth/userinfo", () => new Response(null, { status: 204, headers: preflight }), {
+        detail: { hide: true },
+      })
+  );
 
   async function answer({ userId, scopes, sessionId }: Caller): Promise<Response> {
     const session = sessionId === null ? undefined : await findSession(api.db, sessionId);
     const claims = await describePerson(api, { userId, scopes, playerId: session?.playerId ?? null });
-    return Response.json(claims, { headers: { "cache-control": "private, no-store", ...forPages } });
+    return Response.json(claims, { headers: { "cache-control": "private, no-store" } });
   }
 }

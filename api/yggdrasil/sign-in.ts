@@ -88,7 +88,8 @@ export async function refresh(api: Api, { accessToken, clientToken, requestUser,
     const { sessionId, userId, playerId, playerName } = token;
     let player = playerId !== null && playerName !== null ? { id: playerId, name: playerName } : undefined;
     if (selectedProfile) {
-      if (player || token.clientId !== gameClientId) throw illegalArgument("Access token already has a profile assigned.");
+      if (player || token.clientId !== gameClientId)
+        throw illegalArgument("Access token already has a profile assigned.");
       const wanted = readGameId(selectedProfile.id);
       player = (await listPlayers(tx, userId)).find(({ id }) => id === wanted);
       if (!player) throw forbiddenBecause("This profile is not one of yours.");

@@ -483,6 +483,20 @@ test("pages of clients may read what needs no cookie, and nothing else", async (
   for (const path of ["/oauth/authorize", "/oauth/logout", "/v1/me", "/device"]) expect(await mayRead(path)).toBeNull();
 });
 
+test("who may not ask userinfo is told why, in a way that pages of clients can read", async () => {
+  const { json: plain } = await redeem(await codeOf({ client_id: "plain", scope: "packs:read" }), {
+    client_id: "plain",
+  });
+  const ask = async (token?: string) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const { status, headers: told } = await fetch(`${system.url}/oauth/userinfo`, { headers });
+    return [status, told.get("www-authenticate"), told.get("access-control-allow-origin")];
+  };
+  expect(await ask()).toEqual([401, "Bearer", "*"]);
+  expect(await ask("nonsense")).toEqual([401, 'Bearer error="invalid_token"', "*"]);
+  expect(await ask(plain.access_token)).toEqual([403, 'Bearer error="insufficient_scope"', "*"]);
+});
+
 test("who signs out by a link of somebody else's is asked, and sent nowhere that is not registered", async () => {
   const browser = openBrowser();
   await allow(urlOf(), { browser });
