@@ -18,10 +18,10 @@ const root = join(import.meta.dir, "..");
  */
 const alike = new Set(
   [
-    "races: event-changes links-once ownership",
-    "flows: albums analytics audit avatars calendars cli-login deletion-mail device-page drafts event-search events helios",
-    "flows: install-link link-pages mail me members modrinth oauth oauth-presets oidc openid operate operator-links organizations players profile-images publishing real-pack refusals registration reports",
-    "flows: second-factor sign-in-notices sources tokens users yggdrasil",
+    "races: double-publish event-changes links-once ownership seats",
+    "flows: access albums analytics audit avatars calendars cli-login deletion-mail device-page drafts event-search events helios image-access",
+    "flows: install-link link-pages mail me members modrinth notifications oauth oauth-presets oidc openid operate operator-links organizations players profile-images publishing real-pack refusals registration reports",
+    "flows: second-factor sign-in-notices solder sources tokens users yggdrasil",
     "workers: backfill-images build-album-archive build-solder decoder erase-user extend-events make-texture notify quiet-hours render-again roll-up send-mail send-reports start-publishing sweep-accounts sync-feed",
   ].flatMap((line) => {
     const [folder = "", names = ""] = line.split(": ");
