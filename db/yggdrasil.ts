@@ -130,7 +130,10 @@ export function keepJoining(db: Db, { playerId, sessionId, serverId, address }: 
   });
 }
 
-/** Whether that player is on his way to that server, once: his id, or undefined. `address`: of the player, as the server sees it. */
+/**
+ * Whether that player is on his way to that server, once: his id, or undefined. His name to the letter, since servers with an
+ * older authlib call him as they asked. `address`: of the player, as the server sees it.
+ */
 export function takeJoining(
   db: Db,
   { name, serverId, address }: { name: string; serverId: string; address: string | null },
@@ -138,11 +141,11 @@ export function takeJoining(
   return one<{ playerId: string }>(db, {
     name: "joining_take",
     text: `delete from yggdrasil.joining j using player.player p, account.session s, account."user" u
-      where p.name_folded = $1 and j.player_id = p.id and j.server_id = $2 and j.joined_at > now() - make_interval(secs => $4)
+      where p.name_folded = lower($1) and p.name = $1 and j.player_id = p.id and j.server_id = $2 and j.joined_at > now() - make_interval(secs => $4)
         and ($3::text is null or j.address = $3) and s.id = j.session_id and s.ended_at is null and s.expires_at > now()
         and u.id = s.user_id and u.disabled_at is null and u.deleted_at is null
       returning j.player_id as "playerId"`,
-    values: [name.toLowerCase(), serverId, address, joinSeconds],
+    values: [name, serverId, address, joinSeconds],
   });
 }
 

@@ -400,6 +400,13 @@ describe("joining a server", () => {
     expect((await hasJoined(player.name, "x3", "&ip=127.0.0.1")).status).toBe(200);
   });
 
+  test("a name in another case is not his: older servers call a player as he called himself", async () => {
+    const { player, accessToken } = one;
+    await join({ accessToken, selectedProfile: player.gameId, serverId: "x4" });
+    expect((await hasJoined(player.name.toUpperCase(), "x4")).status).toBe(204);
+    expect((await hasJoined(player.name, "x4")).status).toBe(200);
+  });
+
   test("half a question is none", async () => {
     for (const query of [
       "",
