@@ -12,7 +12,13 @@ export const LinksQuery = t.Object(PageQuery, strict);
 
 export const NewLink = t.Object(
   {
-    name: t.Optional(t.String({ maxLength: 200, description: "For whom it is, to tell it from others" })),
+    name: t.Optional(
+      t.String({
+        maxLength: 200,
+        pattern: "^[^\\u0000-\\u001f\\u007f]*$",
+        description: "For whom it is, to tell it from others",
+      }),
+    ),
     channel: t.Optional({ ...Channel, description: "Shows versions of this channel only; all when not given" }),
     expiresAt: t.Optional(Time),
   },

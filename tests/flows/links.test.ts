@@ -148,7 +148,13 @@ describe("a share link", () => {
   test("is refused with a time that is past, for too many, and to those who only publish", async () => {
     const past = await owner.call("POST", linksPath, { body: { expiresAt: "2020-01-01T00:00:00Z" } });
     expect([past.status, past.json.errors]).toEqual([422, [{ pointer: "/expiresAt", detail: "is past" }]]);
-    expect((await owner.call("POST", linksPath, { body: { expires: "x" } })).status).toBe(422);
+    for (const body of [
+      { expires: "x" },
+      { name: "\u001b[2J" },
+      { name: "\u0000" },
+      { expiresAt: "2030-12-31T23:59:60Z" },
+    ])
+      expect((await owner.call("POST", linksPath, { body })).status).toBe(422);
     for (const [method, path] of [
       ["POST", linksPath],
       ["GET", linksPath],
