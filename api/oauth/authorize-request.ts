@@ -71,6 +71,8 @@ export function readAuthorizeRequest(
   const maxAge = given.get("max_age");
   if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge))
     return refuse("invalid_request", "max_age is not a number of seconds");
+  const nonce = given.get("nonce");
+  if (nonce?.includes("\0")) return refuse("invalid_request", "nonce holds U+0000");
   const scopes = findScopes(given.get("scope"), client);
   if (!scopes) return refuse("invalid_scope", `this may be asked for: ${client.scopes.join(" ")}`);
   return {
@@ -80,7 +82,7 @@ export function readAuthorizeRequest(
       redirectUri,
       state,
       scopes,
-      nonce: given.get("nonce"),
+      nonce,
       challenge,
       prompts: asked,
       maxAgeSeconds: maxAge === undefined ? undefined : Number(maxAge),

@@ -109,7 +109,9 @@ function readCredentials(request: Request, form: Form): { id: string; secret?: s
   }
   const [, encoded = ""] = /^Basic ([\w+/=-]+)$/i.exec(header) ?? [];
   const [id = "", ...rest] = Buffer.from(encoded, "base64").toString().split(":");
-  const basic = { id: decode(id), secret: decode(rest.join(":")) };
+  const secret = decode(rest.join(":"));
+  // An empty one is none (RFC 6749, 2.3.1).
+  const basic = { id: decode(id), ...(secret !== "" && { secret }) };
   if (formSecret !== undefined || (formId !== undefined && formId !== basic.id))
     throw refuse("invalid_request", "Cannot tell who asks: the client is named twice");
   return basic;

@@ -1,9 +1,13 @@
+import type { identityScopes, Scope } from "../scopes.ts";
+
 /** What a scope lets a device do, as an end of "It will be able to …". */
-const scopesEn: Record<string, string> = {
+const scopesEn: Record<Scope | (typeof identityScopes)[number], string> & Record<string, string> = {
   "packs:read": "see your packs, private ones too",
   "packs:write": "create, change and publish packs",
   "files:read": "see your files",
   "files:write": "add, change and delete your files",
+  "events:read": "see events and what you have registered for",
+  "events:write": "create and change events, and register you for them",
   "account:read": "see your profile and sessions",
   "account:write": "change your profile",
   admin: "run this server, as far as you may",
@@ -12,7 +16,7 @@ const scopesEn: Record<string, string> = {
   email: "see your e-mail address",
   offline_access: "stay signed in for up to three months",
   "Yggdrasil.PlayerProfiles.Select": "see the player that you choose",
-  "Yggdrasil.Server.Join": "join game servers as this player",
+  "Yggdrasil.Server.Join": "join game servers as this player, and change how it looks",
 };
 
 const en = {
@@ -89,6 +93,8 @@ const ru: DeviceTexts = {
     "packs:write": "создавать, менять и публиковать сборки",
     "files:read": "видеть ваши файлы",
     "files:write": "добавлять, менять и удалять ваши файлы",
+    "events:read": "видеть события и то, на что вы записаны",
+    "events:write": "создавать и менять события и записывать вас на них",
     "account:read": "видеть ваш профиль и сеансы",
     "account:write": "менять ваш профиль",
     admin: "управлять этим сервером, насколько можете вы",
@@ -97,7 +103,7 @@ const ru: DeviceTexts = {
     email: "видеть ваш адрес почты",
     offline_access: "оставаться в вашей учётной записи до трёх месяцев",
     "Yggdrasil.PlayerProfiles.Select": "видеть игрока, которого вы выберете",
-    "Yggdrasil.Server.Join": "заходить на игровые серверы этим игроком",
+    "Yggdrasil.Server.Join": "заходить на игровые серверы этим игроком и менять его скин и плащ",
   },
 };
 
