@@ -19,19 +19,38 @@ export type KnownLinks = {
 type Settings = { db: Db; bus: Pick<Bus, "subscribe">; keepMs?: number; most?: number };
 
 /**
- * Remembers good links for at most `keepMs` from when the database was asked, by the hash of their tokens. `link.ended` on the
- * bus (a link's id) and `pack.changed` (a slug) make it sooner: a lost hint costs no more than `keepMs`.
+ * Remembers good links for at most `keepMs` from when the database was asked, once for all who wait for it, by the hash of their
+ * tokens. `link.ended` on the bus (a link's id) and `pack.changed` (a slug) make it sooner: a lost hint costs no more than `keepMs`.
  */
 export function openKnownLinks({ db, bus, keepMs = 1_000, most = 10_000 }: Settings): KnownLinks {
   const kept = new Map<string, { link: GoodLink; askedAtMs: number }>();
+  const asking = new Map<string, { link: Promise<GoodLink | undefined>; askedAtMs: number }>();
   const forget = (concerned: (link: GoodLink) => boolean) => {
     for (const [hash, { link }] of kept) if (concerned(link)) kept.delete(hash);
+    asking.clear(); // nobody knows yet whose they are
   };
   bus.subscribe("link.ended", (id) => forget((link) => link.id === id));
   bus.subscribe("pack.changed", (slug) => forget((link) => link.slug === slug));
+  const isYoung = ({ askedAtMs }: { askedAtMs: number }) => performance.now() - askedAtMs < keepMs;
   const find = (hash: string) => {
     const entry = kept.get(hash);
-    return entry && performance.now() - entry.askedAtMs < keepMs ? entry.link : undefined;
+    return entry && isYoung(entry) ? entry.link : undefined;
+  };
+  const look = (hash: string) => {
+    const flight = { link: findLink(db, hash), askedAtMs: performance.now() };
+    asking.set(hash, flight);
+    const settle = (link?: GoodLink) => {
+      if (asking.get(hash) !== flight) return; // forgotten meanwhile
+      asking.delete(hash);
+      kept.delete(hash);
+      if (link) kept.set(hash, { link, askedAtMs: flight.askedAtMs });
+      for (const oldest of kept.keys()) {
+        if (kept.size <= most) break;
+        kept.delete(oldest);
+      }
+    };
+    flight.link.then(settle, () => settle());
+    return flight;
   };
   const uses = openUseCounts(db);
   return {
@@ -40,15 +59,9 @@ export function openKnownLinks({ db, bus, keepMs = 1_000, most = 10_000 }: Setti
       const hash = hashToken(token);
       const known = find(hash);
       if (known) return known;
-      const askedAtMs = performance.now();
-      const link = await findLink(db, hash);
-      kept.delete(hash);
+      const running = asking.get(hash);
+      const link = await (running && isYoung(running) ? running : look(hash)).link;
       if (!link) throw new Fault("not-found", "The link is wrong, expired or revoked: ask whoever gave it to you");
-      kept.set(hash, { link, askedAtMs });
-      for (const oldest of kept.keys()) {
-        if (kept.size <= most) break;
-        kept.delete(oldest);
-      }
       return link;
     },
     noteUse: uses.note,
