@@ -13,6 +13,7 @@ export const OauthClient = t.Object(
     redirectUris: t.Optional(Addresses),
     postLogoutRedirectUris: t.Optional(Addresses),
     idTokenAlg: t.Optional(t.Union([t.Literal("RS256"), t.Literal("EdDSA")])),
+    trusted: t.Optional(t.Boolean({ description: "The operator's own site: nobody is asked whether he wants it" })),
     shared: t.Optional(t.Boolean({ description: "The client of launchers that nobody has registered here" })),
   },
   { additionalProperties: false },
@@ -48,12 +49,19 @@ export function findClientProblems(clients: OauthClient[], services: ServiceClie
   const redirects = clients.flatMap(({ id, redirectUris = [], postLogoutRedirectUris = [] }) =>
     [...redirectUris, ...postLogoutRedirectUris].filter((uri) => !isRedirect(uri)).map((uri) => ({ id, uri })),
   );
+  const open = clients.filter(
+    ({ trusted, redirectUris = [] }) => trusted && !redirectUris.every((uri) => uri.startsWith("https://")),
+  );
   return [
     ...twice.map((id) => `OAUTH_CLIENTS, SERVICE_CLIENTS: "${id}" is there twice`),
     ...bare.map(({ id }) => `SERVICE_CLIENTS: "${id}" needs a secret or a secretSha256, one of them`),
     ...redirects.map(
       ({ id, uri }) =>
         `OAUTH_CLIENTS: "${id}" cannot be sent back to ${uri}: it must be https://…, http:// on loopback, or a scheme of the program's own, without a fragment`,
+    ),
+    ...open.map(
+      ({ id }) =>
+        `OAUTH_CLIENTS: "${id}" cannot be trusted: any program may say that it is this one, unless all redirectUris are https://…`,
     ),
     ...(clients.filter(({ shared }) => shared).length > 1
       ? ["OAUTH_CLIENTS: one client at most is the shared one"]

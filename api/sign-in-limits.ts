@@ -29,7 +29,12 @@ export function beginAllowance(config: Config, address: string): Allowance {
   return { name: "devices", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE, key: address };
 }
 
-/** Refreshing guesses nothing, and many launchers may share an address. */
+/** Codes for clients, each of which opens a session, of one who is signed in with his browser. */
+export function codeAllowance(config: Config, userId: string): Allowance {
+  return { name: "codes", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE, key: userId };
+}
+
+/** Refreshing guesses nothing, nor does redeeming a code, and many launchers may share an address. */
 export function refreshAllowance(config: Config, address: string): Allowance {
   return { name: "refresh", perMinute: config.LIMIT_SIGN_INS_PER_MINUTE * everywhere, key: address, alone: true };
 }

@@ -32,6 +32,7 @@ export function signInPage({ language, asked, issuer, login, problem, status = 2
     language,
     status,
     title: text.title,
+    leaves: client.trusted,
     body: `${alertOf(text, problem)}<p>${text.to(escapeHtml(client.name))}</p>
 <form method="post" action="/oauth/authorize/sign-in">
 <input type="hidden" name="query" value="${escapeHtml(query)}">

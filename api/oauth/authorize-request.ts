@@ -14,6 +14,7 @@ export type AuthorizeRequest = {
   prompts: ReadonlySet<string>;
   maxAgeSeconds?: number | undefined;
   loginHint: string;
+  idTokenHint?: string | undefined;
   locales: string;
   /** As it came. */
   query: string;
@@ -87,6 +88,7 @@ export function readAuthorizeRequest(
       prompts: asked,
       maxAgeSeconds: maxAge === undefined ? undefined : Number(maxAge),
       loginHint: (given.get("login_hint") ?? "").slice(0, 254),
+      idTokenHint: given.get("id_token_hint"),
       locales: given.get("ui_locales") ?? "",
       query,
     },

@@ -1,3 +1,5 @@
+import { Type as t } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
 import { Elysia } from "elysia";
 import { listPlayers } from "../../db/player.ts";
 import { Fault } from "../../fault.ts";
@@ -7,7 +9,7 @@ import type { Api } from "../api.ts";
 import { type Language, pickLanguage } from "../html-page.ts";
 import { requireSameOrigin } from "../ops/operators.ts";
 import { originOf } from "../origin.ts";
-import { addressAllowance, signInAllowances } from "../sign-in-limits.ts";
+import { addressAllowance, codeAllowance, signInAllowances } from "../sign-in-limits.ts";
 import { type AuthorizeProblem, consentPage, refusedPage, signInPage } from "./authorize-pages.ts";
 import { type AuthorizeRequest, type ReadRequest, readAuthorizeRequest } from "./authorize-request.ts";
 import { type Browser, findBrowser, isSame, signInBrowser } from "./browser-session.ts";
@@ -25,7 +27,7 @@ type Asking = { request: Request; asked: AuthorizeRequest };
 
 /**
  * The authorization endpoint (RFC 6749, 4.1; OpenID Connect Core 1.0, 3.1.2) and its forms. Somebody is asked every time: a
- * client without a secret may be any program that says its id (RFC 8252, 8.6). What he is asked is bound to his browser's
+ * client without a secret may be any program that says its id (RFC 8252, 8.6); but not for the operator's own sites. What he is asked is bound to his browser's
  * session, and an answer comes from our own page only (CSRF).
  */
 export function authorizePages(api: Api, clients: Clients) {
@@ -58,12 +60,18 @@ export function authorizePages(api: Api, clients: Clients) {
     const wanted = read(new URL(request.url).search.slice(1));
     if (wanted.kind !== "asked") return refuse(request, wanted);
     const { asked } = wanted;
-    const { prompts, maxAgeSeconds } = asked;
     const browser = await findBrowser(api, request);
-    const again = prompts.has("login") || prompts.has("select_account") || maxAgeSeconds === 0;
-    const fresh = browser && (maxAgeSeconds === undefined || browser.ageSeconds <= maxAgeSeconds);
-    if (prompts.has("none")) return sendBack(asked, { error: fresh ? "consent_required" : "login_required" });
-    return fresh && !again ? question({ request, asked }, browser) : signInPage({ ...shown({ request, asked }) });
+    const signedIn = browser && (await holdsFor(browser, asked)) ? browser : undefined;
+    if (signedIn && isTrusted(asked)) return letIn({ request, asked }, { browser: signedIn, playerId: null });
+    if (asked.prompts.has("none")) return sendBack(asked, { error: signedIn ? "consent_required" : "login_required" });
+    return signedIn ? question({ request, asked }, signedIn) : signInPage(shown({ request, asked }));
+  }
+
+  /** Whether a browser is signed in as its client wants it: as whom, how long ago (OpenID Connect Core 1.0, 3.1.2.1). */
+  async function holdsFor({ userId, ageSeconds }: Browser, { prompts, maxAgeSeconds, idTokenHint }: AuthorizeRequest) {
+    if (prompts.has("login") || prompts.has("select_account") || maxAgeSeconds === 0) return false;
+    if (maxAgeSeconds !== undefined && ageSeconds > maxAgeSeconds) return false;
+    return idTokenHint === undefined || Value.Check(hintOf(userId), await api.idTokenKeys.read(idTokenHint));
   }
 
   /** A form of ours says again what was asked: it is read as if it came from outside. */
@@ -86,7 +94,8 @@ export function authorizePages(api: Api, clients: Clients) {
       const user = await checkPassword(api, { login, password: form.get("password") ?? "" });
       await requireSecondFactor(api, { user, code: form.get("code") });
       const before = await findBrowser(api, request);
-      return question(asking, await signInBrowser(api, { user, origin: originOf(request, address), before }));
+      const browser = await signInBrowser(api, { user, origin: originOf(request, address), before });
+      return isTrusted(asking.asked) ? letIn(asking, { browser, playerId: null }) : question(asking, browser);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       return signInPage({ ...shown(asking), login, problem: toProblem(error), status: error.status });
@@ -104,15 +113,30 @@ export function authorizePages(api: Api, clients: Clients) {
     const browser = await findBrowser(api, request);
     const at = form.get("at") ?? "";
     const inTime = /^\d{1,12}$/.test(at) && Date.now() / 1000 - Number(at) < consentSeconds;
-    const gone = () => signInPage({ ...shown({ request, asked }), problem: "gone", status: 403 });
     if (!browser || !inTime || !isSame(form.get("consent") ?? "", consentOf(browser, { at, query: asked.query })))
-      return gone();
+      return gone({ request, asked });
     if (form.get("action") !== "allow")
       return sendBack(asked, { error: "access_denied", error_description: "the person said no" });
     const playerId = asksForPlayer(asked) ? await findPlayer(browser, form) : null;
     if (playerId === undefined) return question({ request, asked }, browser, "no-player");
+    return letIn({ request, asked }, { browser, playerId });
+  }
+
+  /** Sends somebody back with a code. */
+  async function letIn(asking: Asking, { browser, playerId }: { browser: Browser; playerId: string | null }) {
+    const { asked } = asking;
+    try {
+      await api.rateLimits.take([codeAllowance(api.config, browser.userId)]);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return signInPage({ ...shown(asking), problem: toProblem(error), status: error.status });
+    }
     const code = await issueCode(api, { asked, browserSessionId: browser.id, playerId });
-    return code === undefined ? gone() : sendBack(asked, { code });
+    return code === undefined ? gone(asking) : sendBack(asked, { code }, browser.cookies);
+  }
+
+  function gone(asking: Asking): Response {
+    return signInPage({ ...shown(asking), problem: "gone", status: 403 });
   }
 
   /** One of his players: undefined when it is none. */
@@ -125,8 +149,9 @@ export function authorizePages(api: Api, clients: Clients) {
   }
 
   /** The answer to a client says who gives it, so that it is not taken for another server's (RFC 9207). */
-  function sendBack({ redirectUri, state }: AuthorizeRequest, answer: Record<string, string>): Response {
-    return sendTo(writeAnswer(redirectUri, { ...answer, state, iss: api.publicUrl() }));
+  function sendBack(asked: AuthorizeRequest, answer: Record<string, string>, cookies?: string[]): Response {
+    const { redirectUri, state } = asked;
+    return sendTo(writeAnswer(redirectUri, { ...answer, state, iss: api.publicUrl() }), cookies);
   }
 
   function refuse(request: Request, refusal: Exclude<ReadRequest, { kind: "asked" }>): Response {
@@ -142,6 +167,16 @@ export function authorizePages(api: Api, clients: Clients) {
 /** Whether one of somebody's players is to be chosen for a client. */
 export function asksForPlayer({ scopes }: { scopes: readonly string[] }): boolean {
   return scopes.includes("Yggdrasil.PlayerProfiles.Select");
+}
+
+/** Whether nobody is asked: for a client that is the operator's own, where nothing is to be chosen. */
+function isTrusted(asked: AuthorizeRequest): boolean {
+  return asked.client.trusted && !asked.prompts.has("consent") && !asksForPlayer(asked);
+}
+
+/** What an ID token of a user says. */
+function hintOf(userId: string) {
+  return t.Object({ sub: t.Literal(userId) });
 }
 
 /** The first that we speak of those that the client names, else of those that the browser does. */

@@ -20,6 +20,8 @@ export type Client = {
   redirectUris: string[];
   postLogoutRedirectUris: string[];
   idTokenAlg: IdTokenAlg;
+  /** Nobody is asked whether he wants it to know him. */
+  trusted: boolean;
   service?: { roles: string[] };
 };
 /** Every OpenID client knows RS256 (OpenID Connect Core 1.0, 15.1); EdDSA is smaller, for those that know it too. */
@@ -72,10 +74,18 @@ function toClient(given: OauthClient | ServiceClient): { client: Client; secretS
       `Cannot start: the client "${given.id}" has the scope ${wrong.join(", ")}. There are ${possible.join(", ")}`,
     );
   const { id, name = id, scopes: most } = given;
-  const client: Client = { id, name, scopes: most, redirectUris: [], postLogoutRedirectUris: [], idTokenAlg: "RS256" };
+  const client: Client = {
+    id,
+    name,
+    scopes: most,
+    redirectUris: [],
+    postLogoutRedirectUris: [],
+    idTokenAlg: "RS256",
+    trusted: false,
+  };
   if (!("roles" in given)) {
-    const { redirectUris = [], postLogoutRedirectUris = [], idTokenAlg = "RS256" } = given;
-    return { client: { ...client, redirectUris, postLogoutRedirectUris, idTokenAlg } };
+    const { redirectUris = [], postLogoutRedirectUris = [], idTokenAlg = "RS256", trusted = false } = given;
+    return { client: { ...client, redirectUris, postLogoutRedirectUris, idTokenAlg, trusted } };
   }
   return {
     client: { ...client, service: { roles: given.roles } },

@@ -69,7 +69,7 @@ export function oauth(api: Api, keys: Keys) {
         answerOauth(async () => {
           const asked = await read(request, address);
           // Polls have a pace of their own.
-          if (asked.form.get("grant_type") === "refresh_token")
+          if (["refresh_token", "authorization_code"].includes(asked.form.get("grant_type") ?? ""))
             await rateLimits.take([refreshAllowance(config, address)], set.headers);
           const { refreshable, ...granted } = await grantTokens(api, asked);
           const { session } = granted;

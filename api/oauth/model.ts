@@ -108,6 +108,7 @@ export const AuthorizeDocument = {
     parameter("nonce", "Stands in the ID token"),
     parameter("prompt", "none, login, consent, select_account"),
     parameter("max_age", "Seconds since he gave his password"),
+    parameter("id_token_hint", "An ID token of whom the client means"),
     parameter("login_hint", "Stands in the form"),
     parameter("ui_locales", "en, ru"),
   ],

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { openClients } from "../../api/oauth/clients.ts";
 import { makeUserCode, readUserCode, showUserCode } from "../../api/oauth/user-code.ts";
 import { ConfigError, readConfig } from "../../config.ts";
-import { openTestApi } from "./open-test-api.ts";
+import { openTestApi, testPassword } from "./open-test-api.ts";
 
 test("a client with a scope that there is not stops the start, and is named", () => {
   const launcher = { id: "launcher", name: "Launcher", scopes: ["packs:read", "packs:everything"] };
@@ -45,6 +45,48 @@ test.each([
 ])("nobody is sent to %p with a code: it stops the start", (uri) => {
   expect(() => withRedirect(uri)).toThrow(ConfigError);
   expect(() => withRedirect(uri)).toThrow(/OAUTH_CLIENTS: "a" cannot be sent back to/);
+});
+
+test("a client is trusted only where its codes cannot come to another program", () => {
+  const read = (redirectUris: string[]) =>
+    readConfig({
+      environment: {
+        OAUTH_CLIENTS: JSON.stringify([{ id: "a", name: "A", scopes: ["openid"], redirectUris, trusted: true }]),
+      },
+    });
+  expect(read(["https://a.example/cb"]).OAUTH_CLIENTS[0]?.trusted).toBe(true);
+  for (const other of ["http://127.0.0.1/cb", "com.example.app:/cb"])
+    expect(() => read(["https://a.example/cb", other])).toThrow(/OAUTH_CLIENTS: "a" cannot be trusted/);
+});
+
+test("who is signed in gets so many codes a minute, and an address redeems so many", async () => {
+  const redirect_uri = "https://a.example/cb";
+  const clients = [{ id: "a", name: "A", scopes: ["openid"], redirectUris: [redirect_uri], trusted: true }];
+  const api = await openTestApi({ OAUTH_CLIENTS: JSON.stringify(clients), LIMIT_SIGN_INS_PER_MINUTE: "3" });
+  try {
+    await api.signUp("player");
+    const code = { client_id: "a", redirect_uri, response_type: "code", scope: "openid" };
+    const query = `${new URLSearchParams({ ...code, code_challenge: "x".repeat(43), code_challenge_method: "S256" })}`;
+    const signedIn = await fetch(`${api.url}/oauth/authorize/sign-in`, {
+      method: "POST",
+      redirect: "manual",
+      headers: { origin: api.url },
+      body: new URLSearchParams({ query, login: "player", password: testPassword }),
+    });
+    const cookie = signedIn.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+    const statuses = [signedIn.status];
+    for (let asked = 0; asked < 3; asked++)
+      statuses.push(
+        (await fetch(`${api.url}/oauth/authorize?${query}`, { redirect: "manual", headers: { cookie } })).status,
+      );
+    expect(statuses).toEqual([303, 303, 303, 429]);
+    const grant = { grant_type: "authorization_code", client_id: "a", redirect_uri, code: "x", code_verifier: query };
+    const redeem = () => fetch(`${api.url}/oauth/token`, { method: "POST", body: new URLSearchParams(grant) });
+    const redeemed = await Promise.all(Array.from({ length: 40 }, redeem));
+    expect([...new Set(redeemed.map(({ status }) => status))].sort()).toEqual([400, 429]);
+  } finally {
+    await api.close();
+  }
 });
 
 test("services are not told who people are", () => {

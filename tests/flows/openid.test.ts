@@ -29,6 +29,7 @@ beforeAll(async () => {
       postLogoutRedirectUris: ["https://app.example/left"],
     },
     { id: "game", name: "Game", scopes: playing.split(" "), redirectUris, idTokenAlg: "EdDSA", shared: true },
+    { id: "own", name: "Own", scopes: ["openid", "profile"], redirectUris: ["https://own.example/cb"], trusted: true },
     { id: "plain", name: "Plain", scopes: ["packs:read"], redirectUris },
     {
       id: "another-sunduk",
@@ -279,6 +280,37 @@ describe("the page", () => {
       true,
       false,
     ]);
+  });
+
+  test("a client that is the operator's own is let in without a question, by whom it means, also with prompt=none", async () => {
+    const person = await system.signUp();
+    const browser = openBrowser();
+    const own = { client_id: "own", redirect_uri: "https://own.example/cb", scope: "openid" };
+    const ask = async (fields: Fields = {}) => {
+      const page = await browser.fetch(urlOf({ ...own, ...fields }));
+      return { page, sent: Object.fromEntries(new URL(page.headers.get("location") ?? system.url).searchParams) };
+    };
+    expect((await ask({ prompt: "none" })).sent.error).toBe("login_required");
+    const { page } = await ask();
+    const back = new URL((await signIn(browser, page, person.login)).headers.get("location") ?? "");
+    expect([back.origin, [...back.searchParams.keys()]]).toEqual(["https://own.example", ["code", "state", "iss"]]);
+    const redeemed = await redeem(back.searchParams.get("code") ?? "", {
+      client_id: "own",
+      redirect_uri: "https://own.example/cb",
+    });
+    expect((await ask({ prompt: "none", id_token_hint: redeemed.json.id_token })).sent).toMatchObject({
+      code: expect.any(String),
+      state: "the state",
+      iss: system.url,
+    });
+    expect(typeof (await ask()).sent.code).toBe("string");
+    expect(isQuestion((await ask({ prompt: "consent" })).page)).toBe(true);
+    expect(isSignIn((await ask({ prompt: "login" })).page)).toBe(true);
+    const { json: others } = await redeem(await codeOf());
+    for (const fields of [{ id_token_hint: others.id_token }, { id_token_hint: "nonsense" }, { max_age: "0" }])
+      expect((await ask({ prompt: "none", ...fields })).sent.error).toBe("login_required");
+    const someone = new URL((await browser.fetch(urlOf({ prompt: "none" }))).headers.get("location") ?? "");
+    expect(someone.searchParams.get("error")).toBe("consent_required");
   });
 
   test("an account with a second factor is asked for its code too", async () => {
