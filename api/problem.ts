@@ -84,6 +84,12 @@ function toFault(code: unknown, { error, request }: { error: unknown; request: R
   if (code === "PARSE" && error instanceof Error && error.cause instanceof Fault) return error.cause;
   if (code === "PARSE") return new Fault("malformed", "Cannot read the body: it is not valid JSON");
   if (isValidation(code, error)) return readValidation(error, request);
+  return faultOf(error);
+}
+
+/** What an error means to whoever waits for an answer, with itself as the cause. */
+export function faultOf(error: unknown): Fault {
+  if (error instanceof Fault) return error;
   // Bun's body stream says so when the client goes away in the middle: nobody reads this answer, and nothing is broken.
   if (error instanceof Error && error.name === "AbortError")
     return new Fault("malformed", "Cannot read the body: the connection was closed", { cause: error });

@@ -2,6 +2,7 @@ import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { Fault, type FaultCode, hasCode } from "../../fault.ts";
 import { readText, refusePrototype } from "../limits.ts";
+import { faultOf } from "../problem.ts";
 
 /** No request of a game is larger, apart from textures. */
 const maxBodyBytes = 16 * 1024;
@@ -23,25 +24,20 @@ export const illegalArgument = (errorMessage: string) => refuse("malformed", "Il
 /** Where tokens come as `Authorization`. */
 export const unauthorized = () => refuse("not-signed-in", "Unauthorized", "Invalid token.");
 
-/** What `work` answers: JSON, or 204 for nothing. Its faults in the form of games; others as everywhere. */
+/** What `work` answers: JSON, or 204 for nothing. Refusals in the form of games; failures of ours have it besides. */
 export async function answerGame(work: () => Promise<object | undefined>): Promise<Response> {
   try {
     const body = await work();
     if (body === undefined) return new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
     return new Response(JSON.stringify(body), { headers });
   } catch (error) {
-    const fault = readFault(error);
-    if (!fault) throw error;
-    return toResponse(fault);
+    if (hasCode(error, "23503")) return toResponse(invalidToken()); // its session or player was deleted at this moment
+    const fault = faultOf(error);
+    const { code, status, message } = fault;
+    if (status < 500 || (fault === error && code !== "internal")) return toResponse(fault);
+    // To be logged like all others. Games take an answer without `error` for a good one.
+    throw new Fault(code, message, { cause: error, extra: { error: nameOf(status), errorMessage: message } });
   }
-}
-
-/** What a game is told of; undefined for what is nobody's but ours. */
-function readFault(error: unknown): Fault | undefined {
-  if (error instanceof Fault) return error.code === "internal" ? undefined : error;
-  if (hasCode(error, "22021")) return illegalArgument("A text has a character that cannot be kept or looked up.");
-  if (hasCode(error, "23503")) return invalidToken(); // its session or player was deleted at this moment
-  return undefined;
 }
 
 function toResponse({ status, message, extra, retryAfterSeconds }: Fault): Response {

@@ -117,6 +117,16 @@ test("a token that cannot be looked up is not told to be a bad one", async () =>
   await expect(game.requireBearer(new Request("http://localhost", { headers }))).rejects.toBe(lost);
 });
 
+test("a failure of ours is logged as all are, and says in it what games look for", async () => {
+  const lost = new Error("Connection terminated unexpectedly");
+  const errorMessage = "The database does not answer: try again in a moment";
+  await expect(answerGame(() => Promise.reject(lost))).rejects.toMatchObject({
+    code: "unavailable",
+    cause: lost,
+    extra: { error: "ServiceUnavailableException", errorMessage },
+  });
+});
+
 test("who loses his player or session in the middle of a request has an invalid token", async () => {
   const answer = await answerGame(() => Promise.reject(Object.assign(new Error("gone"), { code: "23503" })));
   expect([answer.status, await answer.json()]).toEqual([
