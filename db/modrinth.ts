@@ -34,10 +34,14 @@ export type Hit = FoundVersion & FoundFile & { hash: string };
 const versionColumns = `v.id, v.pack_id as "packId", p.slug, p.name as "packName", p.visibility, v.version, v.channel, v.minecraft,
   v.loader_name as "loaderName", v.changelog, v.published_at as "publishedAt", v.yanked_at is not null as "isYanked"`;
 
-// Packs that are shown to the reader ($1, $2) who names none of them: unlisted ones only to those who work on them.
-const shownPacks = `shown as materialized (
-  select p.id, p.slug, p.name, p.visibility from pack.pack p
-  where p.deleted_at is null and pack.can_read(p, $1, $2) and (p.visibility <> 'unlisted' or pack.role_of(p, $1, $2) is not null))`;
+// Packs of what was found that are shown to the reader ($1, $2) who names none of them: unlisted ones only to those who work on
+// them. Each is looked at by itself (limit): asked of all packs of a server, this would cost more than all the rest.
+const shownPacks = `published as materialized (
+    select f.*, v.pack_id, v.yanked_at, v.published_at from found f join pack.version v on v.id = f.version_id and v.state = 'published'),
+  shown as materialized (
+    select c.pack_id as id from (select distinct pack_id from published) c cross join lateral (
+      select p.deleted_at is null and pack.can_read(p, $1, $2) and (p.visibility <> 'unlisted' or pack.role_of(p, $1, $2) is not null) as is_shown
+      from pack.pack p where p.id = c.pack_id limit 1) s where s.is_shown)`;
 
 const isServed = `b.broken is null and not exists (select from blob.blocked x where x.sha256 = b.sha256)`;
 
@@ -65,8 +69,9 @@ const bySha512 = `found as (
 // file is in many versions.
 const hits = `chosen as materialized (
   select * from (
-    select f.*, row_number() over (partition by f.asked order by v.yanked_at is not null, v.published_at desc, v.id desc, f.path) as place
-    from found f join pack.version v on v.id = f.version_id and v.state = 'published' join shown p on p.id = v.pack_id) as ranked
+    select f.asked, f.version_id, f.path, f.blob_id,
+      row_number() over (partition by f.asked order by f.yanked_at is not null, f.published_at desc, f.version_id desc, f.path) as place
+    from published f join shown p on p.id = f.pack_id) as ranked
   where place <= $4)
   select a.hash, c.path, coalesce(b.sha1, r.digests ->> 'sha1') as sha1, coalesce(b.sha512, r.digests ->> 'sha512') as sha512, b.sha256,
     coalesce(b.size_bytes, r.size_bytes) as "sizeBytes", r.url, ${versionColumns}
@@ -80,10 +85,10 @@ type Asked = { reader: Reader; algorithm: "sha1" | "sha512"; hashes: string[]; m
 export function listHits(db: Db, { reader, algorithm, hashes, most }: Asked): Promise<Hit[]> {
   const values = [reader.userId, reader.roles, hashes, most];
   return algorithm === "sha1"
-    ? many<Hit>(db, { name: "modrinth_list_by_sha1", text: `with ${shownPacks}, ${asked}, ${bySha1}, ${hits}`, values })
+    ? many<Hit>(db, { name: "modrinth_list_by_sha1", text: `with ${asked}, ${bySha1}, ${shownPacks}, ${hits}`, values })
     : many<Hit>(db, {
         name: "modrinth_list_by_sha512",
-        text: `with ${shownPacks}, ${asked}, ${bySha512}, ${hits}`,
+        text: `with ${asked}, ${bySha512}, ${shownPacks}, ${hits}`,
         values,
       });
 }
