@@ -11,7 +11,7 @@ import { listWanted, parseManifest, type Wanted } from "./manifest.ts";
 import type { Origin } from "./origin.ts";
 import { type KeepReason, listParents, planInstall } from "./plan.ts";
 import { scanFolder } from "./scan.ts";
-import { stagePlan } from "./stage.ts";
+import { sha256Of, stagePlan } from "./stage.ts";
 import {
   addClaim,
   commitState,
@@ -113,18 +113,20 @@ async function installInto(root: string, options: Inside): Promise<InstallResult
   for (const { wanted: file } of plan.place) {
     for (const folder of listParents(file.path)) if (found.get(folder)?.kind !== "folder") made.add(folder);
   }
+  const lacking = plan.place.filter(({ from }) => from.kind === "fetch").map(({ wanted: file }) => file);
+  const inside =
+    (lacking.length > 0 ? await origin.unpack?.({ side, signal }) : undefined) ?? new Map<string, string>();
   const toFetch = new Map<Digest, Wanted>();
-  for (const { wanted: file, from } of plan.place) if (from.kind === "fetch") toFetch.set(file.digest, file);
+  for (const file of lacking) if (!inside.has(sha256Of(file))) toFetch.set(file.digest, file);
   const unit = [...toFetch.values()].some(({ sizeBytes }) => sizeBytes === null) ? "files" : "bytes";
   const totalBytes = [...toFetch.values()].reduce((sum, file) => sum + (file.sizeBytes ?? 0), 0);
   const progress =
     toFetch.size === 0 ? undefined : options.progress?.(unit === "bytes" ? totalBytes : toFetch.size, unit);
-  const inside = toFetch.size === 0 ? undefined : await origin.unpack?.({ side, signal });
   const { staged, fetched, fetchedBytes } = await stagePlan(plan, {
     root,
     partial: places.partial,
     origin,
-    inside: inside ?? new Map(),
+    inside,
     connections: options.connections ?? 64,
     signal,
     onBytes: (sizeBytes) => unit === "bytes" && progress?.advance(sizeBytes),
@@ -168,7 +170,7 @@ async function installInto(root: string, options: Inside): Promise<InstallResult
     side,
     fetched,
     fetchedBytes,
-    copied: plan.place.filter(({ from }) => from.kind !== "fetch").length,
+    copied: plan.place.filter(({ from, wanted: file }) => from.kind !== "fetch" || inside.has(sha256Of(file))).length,
     kept,
     removed: applied.removed.length,
     unchanged: plan.unchanged.length,

@@ -152,7 +152,8 @@ export async function stagePlan(plan: Plan, options: StageOptions) {
   return { staged, fetched: fetched.size, fetchedBytes };
 }
 
-const sha256Of = ({ digest }: Wanted) => digest.slice("sha256:".length);
+/** The SHA-256 of a file whose bytes the pack's own server or archive has. */
+export const sha256Of = ({ digest }: Wanted) => digest.slice("sha256:".length);
 
 /** Copies bytes that are on this disk already; undefined when they turn out to be others. */
 async function copyLocally(

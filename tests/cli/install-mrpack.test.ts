@@ -62,7 +62,7 @@ describe("an mrpack of another host", () => {
       "side.txt": "client",
     };
     expect(folder.files()).toEqual(files);
-    expect(first).toMatchObject({ pack: "Crafted", version: "1.2.0" });
+    expect(first).toMatchObject({ pack: "Crafted", version: "1.2.0", fetched: 2, copied: 3 });
     expect(first.optional).toEqual([{ name: "mods/maybe.jar", taken: false }]);
     await installFrom(address, folder.dir, { allOptional: true });
     expect(folder.files()).toEqual({ ...files, "mods/maybe.jar": "maybe" });
