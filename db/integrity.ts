@@ -110,11 +110,11 @@ export async function findIntegrity(
 
 export type IntegritySums = { blobs: number; broken: number; verifiedAt: Date | null; bytes: number };
 
-/** All blobs together: how many are broken, and the time before which none was read last. */
+/** All blobs together: how many are broken, and the time before which none of the others was read last. */
 export async function sumIntegrity(db: Db): Promise<IntegritySums> {
   const sums = await one<IntegritySums>(db, {
     name: "integrity_sum",
-    text: `select count(*) as blobs, count(*) filter (where broken is not null) as broken, min(verified_at) as "verifiedAt",
+    text: `select count(*) as blobs, count(*) filter (where broken is not null) as broken, min(verified_at) filter (where broken is null) as "verifiedAt",
       coalesce(sum(size_bytes), 0)::bigint as bytes from blob.blob`,
   });
   return sums ?? { blobs: 0, broken: 0, verifiedAt: null, bytes: 0 };

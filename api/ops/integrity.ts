@@ -15,7 +15,7 @@ const StorageIntegrity = t.Object({
   bytes: t.Integer(),
   broken: t.Integer(),
   verifiedAt: t.Union([t.String(), t.Null()], {
-    description: "Since then every object was read; null when there is none",
+    description: "Since then every object that is not broken was read and found right; null when there is none",
   }),
   items: t.Array(
     t.Object({

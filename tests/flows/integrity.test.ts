@@ -61,6 +61,10 @@ test("a lost object flags its version, is told to its author, is served to nobod
   await waitFor(async () => (await statuses()).join() === "404,503,404,307", "the file to be served to nobody");
   const { items } = (await operator.call("GET", "/v1/ops/storage/verification")).json;
   expect(items).toMatchObject([{ sha256: digest, reason: "missing", versions: [`${slug} 1.0.0`] }]);
+  const before = new Date();
+  await verify(true);
+  const { verifiedAt } = (await operator.call("GET", "/v1/ops/storage/verification")).json;
+  expect(Date.parse(verifiedAt)).toBeGreaterThan(before.getTime());
   await waitFor(
     async () =>
       (await author.call("GET", "/v1/me/notifications")).json.items.some((item: any) => item.kind === "version.broken"),
