@@ -38,6 +38,7 @@ export function logoutPages(api: Api, clients: Clients) {
     const language = pickLanguage(request);
     if (!leaving) return refusedPage(language, "wrong-hint");
     const browser = await findBrowser(api, request);
+    if (!browser && leaving.sid === undefined && leaving.back !== undefined) return sendTo(leaving.back);
     const client = leaving.sid === undefined ? undefined : leaving.client?.name;
     return leavePage({ language, login: browser?.login, client, query });
   }

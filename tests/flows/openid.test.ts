@@ -552,6 +552,9 @@ test("who signs out by a link of somebody else's is asked, and sent nowhere that
   expect(page.text).toContain("<b>player</b>");
   expect((await submit(browser, page)).text).toContain("You are signed out");
   expect((await leave({})).text).toContain("Nobody is signed in here");
+  // There is nothing to end, and he is not left standing.
+  const back = await leave({ client_id: "app", post_logout_redirect_uri: "https://app.example/left", state: "bye" });
+  expect([back.status, back.headers.get("location")]).toEqual([303, "https://app.example/left?state=bye"]);
 });
 
 test("S12: no code, verifier, token or cookie is in the logs", async () => {
