@@ -129,6 +129,7 @@ export function authorizePages(api: Api, clients: Clients) {
       await api.rateLimits.take([codeAllowance(api.config, browser.userId)]);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
+      if (asked.prompts.has("none")) return sendBack(asked, { error: "temporarily_unavailable" });
       return signInPage({ ...shown(asking), problem: toProblem(error), status: error.status });
     }
     const code = await issueCode(api, { asked, browserSessionId: browser.id, playerId });
@@ -136,6 +137,7 @@ export function authorizePages(api: Api, clients: Clients) {
   }
 
   function gone(asking: Asking): Response {
+    if (asking.asked.prompts.has("none")) return sendBack(asking.asked, { error: "login_required" });
     return signInPage({ ...shown(asking), problem: "gone", status: 403 });
   }
 

@@ -80,6 +80,9 @@ test("who is signed in gets so many codes a minute, and an address redeems so ma
         (await fetch(`${api.url}/oauth/authorize?${query}`, { redirect: "manual", headers: { cookie } })).status,
       );
     expect(statuses).toEqual([303, 303, 303, 429]);
+    const none = `${api.url}/oauth/authorize?${query}&prompt=none`; // of which no page may come
+    const told = (await fetch(none, { redirect: "manual", headers: { cookie } })).headers.get("location") ?? "";
+    expect(new URL(told).searchParams.get("error")).toBe("temporarily_unavailable");
     const grant = { grant_type: "authorization_code", client_id: "a", redirect_uri, code: "x", code_verifier: query };
     const redeem = () => fetch(`${api.url}/oauth/token`, { method: "POST", body: new URLSearchParams(grant) });
     const redeemed = await Promise.all(Array.from({ length: 40 }, redeem));
