@@ -68,14 +68,14 @@ export function writeBody(shown: Shown): string {
   return parts.filter(Boolean).join("\n");
 }
 
-function writeFacts({ language, pack }: Shown, row: VersionRow): string {
+function writeFacts({ language }: Shown, row: VersionRow): string {
   const text = pageTexts[language];
   const facts: [name: string, value: string][] = [
     [text.version, row.version],
     ["Minecraft", row.minecraft],
     [text.loader, describeLoader(row)],
-    ["Java", pack.java ?? ""],
-    [text.server, pack.serverAddress ?? ""],
+    ["Java", row.java ?? ""],
+    [text.server, row.serverAddress ?? ""],
     [text.published, row.publishedAt?.toISOString().slice(0, 10) ?? ""],
   ];
   const items = facts.map(([name, value]) => value && `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`);

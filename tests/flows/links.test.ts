@@ -178,6 +178,16 @@ describe("a share link", () => {
 });
 
 describe("the page", () => {
+  test("tells what the version is started with", async () => {
+    await system.db.query({
+      name: "test_settings",
+      text: `update pack.version set java = '21', server_address = 'play.example.org:25566' where version = '1.0.0'`,
+      values: [],
+    });
+    const { text } = await pageOf((await makeLink()).path);
+    expect(text).toContain("<dt>Java</dt><dd>21</dd><dt>Game server</dt><dd>play.example.org:25566</dd>");
+  });
+
   test("of a link tells each launcher's address in the reader's language, and escapes what authors wrote", async () => {
     const { url, path, token } = await makeLink();
     const { status, headers, text } = await pageOf(path);
