@@ -14,6 +14,8 @@ export type RateLimits = {
    * Throws `Fault("too-many")` with Retry-After at the first that is used up; the ones after it are not touched.
    */
   take: (allowances: Allowance[], headers?: Headers) => Promise<void>;
+  /** Gives back what was taken for a try that was none, such as a right password. Where the store is away, it stays taken there. */
+  giveBack: (allowances: Allowance[]) => Promise<void>;
 };
 type Headers = Record<string, string | number>;
 
@@ -29,7 +31,7 @@ const cleanEveryMs = 60_000;
  * limits, so that nothing is ever unlimited; a key that is used up is refused without asking until its time has come.
  */
 export function openRateLimits({ store, log }: { store: RateStore; log: Log }): RateLimits {
-  const local = openLocalStore();
+  const { take: local, giveBack: giveBackHere } = openLocalStore();
   const refused = new Map<string, number>();
   let awayUntil = Number.NEGATIVE_INFINITY;
 
@@ -45,14 +47,9 @@ export function openRateLimits({ store, log }: { store: RateStore; log: Log }): 
       return here;
     }
   };
-  const takeOne = async ({
-    name,
-    perMinute,
-    key: subject,
-    alone = false,
-  }: Allowance): Promise<Taken & { waitMs: number }> => {
-    const key = `${name}:${new Bun.CryptoHasher("sha256").update(subject).digest("base64url").slice(0, 22)}`;
-    const pace = { intervalMs: minuteMs / perMinute, burst: perMinute };
+  const takeOne = async (allowance: Allowance): Promise<Taken & { waitMs: number }> => {
+    const { key, pace } = measure(allowance);
+    const { alone = false } = allowance;
     const until = refused.get(key);
     const now = performance.now();
     if (until !== undefined && until > now)
@@ -73,6 +70,17 @@ export function openRateLimits({ store, log }: { store: RateStore; log: Log }): 
     store.clean().catch((error) => log.debug({ err: error }, "old rate limits were not cleaned"));
   };
   return {
+    giveBack: async (allowances) => {
+      for (const allowance of allowances) {
+        const { key, pace } = measure(allowance);
+        giveBackHere(key, pace);
+        refused.delete(key);
+        if (allowance.alone || performance.now() < awayUntil) continue;
+        await withPatience(store.giveBack(key, pace)).catch((error) =>
+          log.debug({ err: error }, "a try was not given back"),
+        );
+      }
+    },
     take: async (allowances, headers = {}) => {
       cleanSometimes();
       const policies: string[] = [];
@@ -94,10 +102,16 @@ export function openRateLimits({ store, log }: { store: RateStore; log: Log }): 
   };
 }
 
+/** What an allowance is called in a store, which is not told whose it is, and its pace. */
+function measure({ name, perMinute, key: subject }: Allowance): { key: string; pace: Pace } {
+  const key = `${name}:${new Bun.CryptoHasher("sha256").update(subject).digest("base64url").slice(0, 22)}`;
+  return { key, pace: { intervalMs: minuteMs / perMinute, burst: perMinute } };
+}
+
 /** The same in the memory of this process, bounded: what has been at rest longest goes first. */
-function openLocalStore(): (key: string, pace: Pace) => Taken {
+function openLocalStore() {
   const arrivals = new Map<string, number>();
-  return (key, { intervalMs, burst }) => {
+  const take = (key: string, { intervalMs, burst }: Pace): Taken => {
     const now = performance.now();
     const before = Math.max(arrivals.get(key) ?? now, now);
     const after = before + intervalMs;
@@ -107,6 +121,11 @@ function openLocalStore(): (key: string, pace: Pace) => Taken {
     arrivals.set(key, after);
     return { allowed: true, fullInMs: after - now };
   };
+  const giveBack = (key: string, { intervalMs }: Pace): void => {
+    const arrival = arrivals.get(key);
+    if (arrival !== undefined) arrivals.set(key, arrival - intervalMs);
+  };
+  return { take, giveBack };
 }
 
 async function withPatience<T>(work: Promise<T>): Promise<T> {

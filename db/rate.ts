@@ -12,6 +12,8 @@ export type Taken = { allowed: boolean; fullInMs: number };
 /** What all processes share: the theoretical arrival time of each key (GCRA, ITU-T I.371). Throws when it is away. */
 export type RateStore = {
   take: (key: string, pace: Pace) => Promise<Taken>;
+  /** Gives one call back. */
+  giveBack: (key: string, pace: Pace) => Promise<void>;
   /** Forgets keys that are at rest. */
   clean: () => Promise<void>;
   close: () => Promise<void>;
@@ -34,6 +36,10 @@ local after = before + interval
 if after - now > interval * burst then return {0, math.ceil(before - now)} end
 redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil(after - now))
 return {1, math.ceil(after - now)}`;
+/** The arrival time one interval earlier. A key that has expired is at rest. */
+const giveBackScript = `
+local arrival = redis.call('GET', KEYS[1])
+if arrival then redis.call('SET', KEYS[1], string.format('%.0f', tonumber(arrival) - tonumber(ARGV[1])), 'KEEPTTL') end`;
 const takeScriptId = createHash("sha1").update(takeScript).digest("hex");
 const commandTimeoutMs = 500;
 
@@ -60,6 +66,8 @@ function openRedisStore(url: string, log: Log): RateStore {
       if (!Array.isArray(answer)) throw new Error("Redis answered something else than two numbers");
       return { allowed: Number(answer[0]) === 1, fullInMs: Number(answer[1]) };
     },
+    giveBack: async (key, { intervalMs }) =>
+      void (await redis.eval(giveBackScript, 1, `sunduk:rate:${key}`, Math.max(1, Math.round(intervalMs)))),
     clean: async () => undefined, // they expire
     close: async () => redis.disconnect(),
   };
@@ -84,6 +92,12 @@ function openPostgresStore(db: Db): RateStore {
       // Refused, and made in this very moment by somebody whom the statement does not see yet.
       return taken ?? { allowed: false, fullInMs: intervalMs * burst };
     },
+    giveBack: async (key, { intervalMs }) =>
+      void (await run(db, {
+        name: "rate_give_back",
+        text: `update api.rate set arrival_at = arrival_at - $2::float8 * interval '1 ms' where key = $1`,
+        values: [key, intervalMs],
+      })),
     clean: async () =>
       void (await run(db, {
         name: "rate_delete_old",

@@ -62,8 +62,10 @@ function signIns(api: Api, keys: Keys) {
     )
     .post(
       "/login",
-      async ({ body, answer, count, origin }) => {
+      async ({ body, answer, count, origin, address }) => {
         const session = await signIn(api, body, origin);
+        // A right password is no guess.
+        await rateLimits.giveBack(signInAllowances(config, { login: body.login, address }));
         await count("sign-in");
         return answer(session);
       },

@@ -148,15 +148,22 @@ async function requireUser(api: Api, { username, password, address }: Guess): Pr
   const [player] = await findPlayersByName(db, [username]);
   const named = await findUserByName(db, username.toLowerCase());
   const user = named ?? (player && (await findUser(db, player.userId)));
-  await take(signInAllowances(config, { login: user?.login ?? username, address }));
+  const tries = signInAllowances(config, { login: user?.login ?? username, address });
+  await take(tries);
   const used = await verifyAppPassword(db, { login: username, password });
   const owner = used && (await findUser(db, used.userId));
-  if (used && owner) return { user: owner, playerId: used.playerId, appPasswordId: used.id };
+  // Launchers sign in again and again: a right password is no guess.
+  const giveBack = () => api.rateLimits.giveBack(tries);
+  if (used && owner) {
+    await giveBack();
+    return { user: owner, playerId: used.playerId, appPasswordId: used.id };
+  }
   const opened = user?.secondFactor ? undefined : user;
   await requirePassword(api, { user: opened, password }).catch((error: unknown) => {
     throw asCredentials(error);
   });
   if (!user) throw invalidCredentials();
+  await giveBack();
   return { user, playerId: player && player.userId === user.id ? player.id : null, appPasswordId: null };
 }
 

@@ -79,7 +79,7 @@ test("a refused sign-in costs one hash, whoever it is for", async () => {
     ["nobody", "abcdef-abcdef-abcdef-abcdef"],
   ] as const) {
     hashes = 0;
-    const rateLimits = { take: async () => undefined };
+    const rateLimits = { take: async () => undefined, giveBack: async () => undefined };
     const asked = authenticate(
       { ...api.deps, passwords, rateLimits } as unknown as Api,
       { username, password },
