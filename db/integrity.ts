@@ -88,24 +88,26 @@ export async function forgetArchives(tx: Db, blobId: string): Promise<void> {
 
 export type BrokenFile = { path: string; sha256: string; flaw: Flaw; foundAt: Date };
 
-/** How the stored files of a version are: which are broken, and since when all of the others are known to be right. */
+type VersionSums = { stored: number; references: number; verifiedAt: Date | null };
+
+/** How the stored files of a version are: which are broken (the first `most`), and since when all of the others are known to be right. */
 export async function findIntegrity(
   db: Db,
-  versionId: string,
-): Promise<{ stored: number; verifiedAt: Date | null; broken: BrokenFile[] }> {
+  { versionId, most }: { versionId: string; most: number },
+): Promise<VersionSums & { broken: BrokenFile[] }> {
   const broken = await many<BrokenFile>(db, {
     name: "integrity_list_broken_files",
     text: `select f.path, b.sha256, b.broken as flaw, b.broken_at as "foundAt" from pack.version_file f join blob.blob b on b.id = f.blob_id
-      where f.version_id = $1 and b.broken is not null order by f.path collate "C"`,
-    values: [versionId],
+      where f.version_id = $1 and b.broken is not null order by f.path collate "C" limit $2`,
+    values: [versionId, most],
   });
-  const sums = await one<{ stored: number; verifiedAt: Date | null }>(db, {
+  const sums = await one<VersionSums>(db, {
     name: "integrity_sum_version",
-    text: `select count(*) as stored, min(b.verified_at) filter (where b.broken is null) as "verifiedAt"
-      from pack.version_file f join blob.blob b on b.id = f.blob_id where f.version_id = $1`,
+    text: `select count(b.id) as stored, count(*) - count(b.id) as references, min(b.verified_at) filter (where b.broken is null) as "verifiedAt"
+      from pack.version_file f left join blob.blob b on b.id = f.blob_id where f.version_id = $1`,
     values: [versionId],
   });
-  return { stored: sums?.stored ?? 0, verifiedAt: sums?.verifiedAt ?? null, broken };
+  return { ...(sums ?? { stored: 0, references: 0, verifiedAt: null }), broken };
 }
 
 export type IntegritySums = { blobs: number; broken: number; verifiedAt: Date | null; bytes: number };

@@ -36,7 +36,12 @@ test("a lost object flags its version, is told to its author, is served to nobod
   const path = `/v1/packs/${slug}/versions/1.0.0`;
   const digest = sha256(files["mods/a.jar"]);
   expect((await verify(true)).result).toMatchObject({ missing: 0, changed: 0 });
-  expect((await system.call("GET", `${path}/verify`)).json).toMatchObject({ state: "intact", stored: 2, broken: [] });
+  expect((await system.call("GET", `${path}/verify`)).json).toMatchObject({
+    state: "intact",
+    stored: 2,
+    references: 0,
+    broken: [],
+  });
 
   const { rows } = await system.db.query({
     name: "test_key_of",

@@ -46,7 +46,7 @@ const facts = (versionId: string) =>
 const readable = async (userId: string, digest: string) =>
   (await listReadableBlobs(deps.db, { sha256: [digest], reader: { userId, roles: [] } })).length > 0;
 const broken = async (versionId: string): Promise<[string, Flaw][]> =>
-  (await findIntegrity(deps.db, versionId)).broken.map(({ path, flaw }) => [path, flaw]);
+  (await findIntegrity(deps.db, { versionId, most: 100 })).broken.map(({ path, flaw }) => [path, flaw]);
 
 test("what is missing or changed flags each version that has it, is told once, and is served to nobody", async () => {
   const shared = `shared ${crypto.randomUUID()}`;
