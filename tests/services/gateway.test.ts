@@ -212,7 +212,12 @@ describe.if(found.missing.length === 0)("the gateway", () => {
     const refused = answers.filter(({ status }) => status === 429);
     expect(refused.length).toBe(60 - 41);
     expect(await refused[0]?.json()).toMatchObject({ code: "too-many" });
-    expect((await fetch(`${strict.url}/v1/me`)).status).toBe(200);
+    // The API answers with a slash at the end too.
+    for (const path of ["/device", "/oauth/authorize/sign-in", "/yggdrasil/authserver/authenticate"])
+      for (const end of ["", "/"])
+        expect([path + end, (await fetch(`${strict.url}${path}${end}`)).status]).toEqual([path + end, 429]);
+    for (const path of ["/v1/me", "/oauth/authorize", "/oauth/token"])
+      expect([path, (await fetch(`${strict.url}${path}`)).status]).toEqual([path, 200]);
     await strict.stop();
   });
 
