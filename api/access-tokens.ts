@@ -2,7 +2,7 @@ import { useAccessToken } from "../db/access-token.ts";
 import { findGameCaller } from "../db/yggdrasil.ts";
 import type { Deps } from "../deps.ts";
 import { hashToken } from "../digest.ts";
-import { isConfigured } from "./oauth/clients.ts";
+import { scopesOf } from "./oauth/clients.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Caller } from "./tokens.ts";
 
@@ -52,7 +52,8 @@ export function openAccessTokens({
 /** Its session decides, each time anew. One that a password has opened is for games alone: it has no scopes. */
 async function readGameToken({ db, config }: Pick<Deps, "db" | "config">, token: string): Promise<Caller | undefined> {
   const row = await findGameCaller(db, hashToken(token));
-  if (!row || !isConfigured(config, row.clientId)) return undefined;
+  const allowed = row && scopesOf(config, row.clientId);
+  if (!allowed) return undefined;
   const { clientId: _, ...caller } = row;
-  return { ...caller, tokenId: null };
+  return { ...caller, scopes: row.scopes.filter((scope) => allowed.includes(scope)), tokenId: null };
 }

@@ -41,10 +41,7 @@ export type Clients = {
 };
 
 /** Knows the clients of the configuration. Throws when one of them has a scope that there is not. */
-export function openClients({
-  OAUTH_CLIENTS,
-  SERVICE_CLIENTS,
-}: Pick<Config, "OAUTH_CLIENTS" | "SERVICE_CLIENTS">): Clients {
+export function openClients({ OAUTH_CLIENTS, SERVICE_CLIENTS }: Lists): Clients {
   const known = new Map<string, { client: Client; secretSha256?: string }>();
   for (const given of [commandLine, ...OAUTH_CLIENTS, ...SERVICE_CLIENTS]) known.set(given.id, toClient(given));
   return {
@@ -93,12 +90,16 @@ function toClient(given: OauthClient | ServiceClient): { client: Client; secretS
   };
 }
 
-/** Whether a session's client is still there: one that the operator has removed ends its sessions. */
-export function isConfigured(
-  { OAUTH_CLIENTS, SERVICE_CLIENTS }: Pick<Config, "OAUTH_CLIENTS" | "SERVICE_CLIENTS">,
-  id: string,
-): boolean {
-  return [commandLine, ...OAUTH_CLIENTS, ...SERVICE_CLIENTS].some((client) => client.id === id);
+type Lists = Pick<Config, "OAUTH_CLIENTS" | "SERVICE_CLIENTS">;
+
+/** The most that a session's client may have today; undefined for one that the operator has removed, which ends its sessions. */
+export function scopesOf({ OAUTH_CLIENTS, SERVICE_CLIENTS }: Lists, id: string): readonly string[] | undefined {
+  return [commandLine, ...OAUTH_CLIENTS, ...SERVICE_CLIENTS].findLast((client) => client.id === id)?.scopes;
+}
+
+/** Whether a session's client is still there. */
+export function isConfigured(lists: Lists, id: string): boolean {
+  return scopesOf(lists, id) !== undefined;
 }
 
 /** The scopes that a client asks for, or all that it may be given; `invalid_scope` for any other (RFC 6749, 3.3). */

@@ -48,7 +48,9 @@ async function refreshGrant(api: Api, { client, form }: Asked): Promise<Redeemed
   const scopes = pickScopes(form.get("scope"), before.scopes ?? []);
   try {
     const { authenticatedAt, playerId } = before;
-    return { session: { ...(await refreshSession(api, token)), scopes }, nonce: null, authenticatedAt, playerId };
+    const session = await refreshSession(api, token);
+    const left = scopes.filter((scope) => session.scopes?.includes(scope));
+    return { session: { ...session, scopes: left }, nonce: null, authenticatedAt, playerId };
   } catch (error) {
     if (error instanceof Fault && error.code === "not-signed-in") throw refuse("invalid_grant", error.message);
     throw error;

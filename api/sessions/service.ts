@@ -17,7 +17,7 @@ import {
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
 import { makeSecret } from "../../keys.ts";
-import { isConfigured } from "../oauth/clients.ts";
+import { scopesOf } from "../oauth/clients.ts";
 import type { Revocations } from "../revocations.ts";
 import { accessLifetimeSeconds, type Caller, type Tokens } from "../tokens.ts";
 
@@ -102,7 +102,8 @@ export async function openSession(
 
 /**
  * Exchanges a refresh token for its successor. Of concurrent callers one advances the session and all get the same
- * successor; a genuine token older than that was stolen or leaked, and ends the session (RFC 9700, 4.14.2).
+ * successor; a genuine token older than that was stolen or leaked, and ends the session (RFC 9700, 4.14.2). What the operator
+ * has taken from its client since is not granted again.
  */
 export async function refreshSession(sessions: Sessions, refreshToken: string): Promise<OpenSession> {
   const { db, tokens } = sessions;
@@ -110,7 +111,8 @@ export async function refreshSession(sessions: Sessions, refreshToken: string): 
   const parsed = tokens.parseRefresh(refreshToken);
   const session = parsed && (await findSession(db, parsed.sessionId));
   if (!parsed || !session || !tokens.isRefreshGenuine(parsed, session.salt)) throw refused();
-  if (session.clientId !== null && !isConfigured(sessions.config, session.clientId)) {
+  const allowed = session.clientId === null ? null : scopesOf(sessions.config, session.clientId);
+  if (!allowed && session.clientId !== null) {
     await revokeSessions(sessions, { userId: session.userId, reason: "its client was removed", only: session.id });
     throw refused();
   }
@@ -120,7 +122,7 @@ export async function refreshSession(sessions: Sessions, refreshToken: string): 
     login,
     roles,
     ver,
-    scopes,
+    scopes: allowed ? (scopes?.filter((scope) => allowed.includes(scope)) ?? null) : scopes,
     sessionId: session.id,
     refreshToken: tokens.makeRefresh({ id: session.id, salt: session.salt, counter: counter + 1 }),
   });

@@ -492,9 +492,21 @@ describe("a code", () => {
     expect([plain.id_token, typeof plain.refresh_token]).toEqual([undefined, "string"]);
     expect((await openCall(system.url, plain.access_token)("GET", "/oauth/userinfo")).status).toBe(403);
 
+    // Of what the operator has taken from a client since, no refresh gives it anything again.
+    await sql(`update account.session set scopes = '{packs:read,packs:write}' where client_id = 'plain'`);
+    const refresh = { grant_type: "refresh_token", client_id: "plain", refresh_token: plain.refresh_token };
+    const { json: less } = await postForm(`${system.url}/oauth/token`, refresh);
+    expect(less.scope).toBe("packs:read");
+    const publish = { body: { slug: "mine", name: "Mine" } };
+    const { json: least } = await system.call("POST", "/v1/auth/refresh", {
+      body: { refreshToken: less.refresh_token },
+    });
+    for (const token of [less.access_token, least.accessToken])
+      expect((await openCall(system.url, token)("POST", "/v1/packs", publish)).status).toBe(403);
+
     // A client that the operator has removed ends its sessions.
     await sql(`update account.session set client_id = 'removed' where client_id = 'plain'`);
-    const gone = await system.call("POST", "/v1/auth/refresh", { body: { refreshToken: plain.refresh_token } });
+    const gone = await system.call("POST", "/v1/auth/refresh", { body: { refreshToken: least.refreshToken } });
     expect(gone.status).toBe(401);
     const { rows } = await sql(`select ended_reason as reason from account.session where client_id = 'removed'`);
     expect(rows).toEqual([{ reason: "its client was removed" }]);
