@@ -88,26 +88,30 @@ export async function forgetArchives(tx: Db, blobId: string): Promise<void> {
 
 export type BrokenFile = { path: string; sha256: string; flaw: Flaw; foundAt: Date };
 
-type VersionSums = { stored: number; references: number; verifiedAt: Date | null };
-
-/** How the stored files of a version are: which are broken (the first `most`), and since when all of the others are known to be right. */
-export async function findIntegrity(
+/** Stored files of a version that are broken, the first `most` by their paths. */
+export function listBrokenFiles(
   db: Db,
   { versionId, most }: { versionId: string; most: number },
-): Promise<VersionSums & { broken: BrokenFile[] }> {
-  const broken = await many<BrokenFile>(db, {
+): Promise<BrokenFile[]> {
+  return many<BrokenFile>(db, {
     name: "integrity_list_broken_files",
     text: `select f.path, b.sha256, b.broken as flaw, b.broken_at as "foundAt" from pack.version_file f join blob.blob b on b.id = f.blob_id
       where f.version_id = $1 and b.broken is not null order by f.path collate "C" limit $2`,
     values: [versionId, most],
   });
+}
+
+type VersionSums = { stored: number; references: number; verifiedAt: Date | null };
+
+/** How many files of a version are stored here, and since when all of those that are not broken are known to be right. */
+export async function sumVersionIntegrity(db: Db, versionId: string): Promise<VersionSums> {
   const sums = await one<VersionSums>(db, {
     name: "integrity_sum_version",
     text: `select count(b.id) as stored, count(*) - count(b.id) as references, min(b.verified_at) filter (where b.broken is null) as "verifiedAt"
       from pack.version_file f left join blob.blob b on b.id = f.blob_id where f.version_id = $1`,
     values: [versionId],
   });
-  return { ...(sums ?? { stored: 0, references: 0, verifiedAt: null }), broken };
+  return sums ?? { stored: 0, references: 0, verifiedAt: null };
 }
 
 export type IntegritySums = { blobs: number; broken: number; verifiedAt: Date | null; bytes: number };

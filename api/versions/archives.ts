@@ -1,4 +1,5 @@
 import { findArchive } from "../../db/archive.ts";
+import { listBrokenFiles } from "../../db/integrity.ts";
 import { findJobBySubject, type JobRow } from "../../db/job.ts";
 import type { PackRow } from "../../db/pack.ts";
 import type { VersionRow } from "../../db/version.ts";
@@ -14,6 +15,8 @@ import { type Asked, getPublished } from "./service.ts";
 
 /** So long a build that failed for good is the answer. */
 const failedAnswerMs = 60_000;
+/** So many damaged files are looked through for one that would be packed. */
+const mostBroken = 1_000;
 type Versions = Pick<Deps, "db" | "mailbox" | "storage" | "publicUrl">;
 
 /** What analytics are told of a download. */
@@ -65,7 +68,7 @@ export async function findOrBuild(
     const url = await signBlob({ storage, blob: { key: archive.key, access }, method, fileName });
     return { url, download: describeDownload({ pack, row }, format) };
   }
-  await requirePackable(versions, { row, format, side });
+  await requirePackable(versions, { row, format, side, base });
   const running = await findJobBySubject(db, { actor: buildArchive.name, subject: buildArchive.subject(payload) });
   if (running && isAnswer(running)) return { jobId: running.id };
   const message = await want(db, buildArchive, { payload, ownerId });
@@ -80,12 +83,23 @@ export function isAnswer({ done, wanted, state, updatedAt }: JobRow): boolean {
 
 async function requirePackable(
   { db }: Pick<Versions, "db">,
-  { row, format, side }: { row: VersionRow; format: "mrpack" | "zip"; side: Side },
+  { row, format, side, base }: { row: VersionRow; format: "mrpack" | "zip"; side: Side; base: string },
 ): Promise<void> {
   const isTaken = openDefault(row.groups ?? [], side);
   const files = (await listFiles(db, row.id)).filter((file) =>
     format === "zip" ? isTaken({ ...file, group: file.groupId }) : isForSide(file, side),
   );
+  if (row.brokenCount > 0 && base === "") {
+    const broken = new Set(
+      (await listBrokenFiles(db, { versionId: row.id, most: mostBroken })).map(({ path }) => path),
+    );
+    if (files.some((file) => broken.has(file.path) && isTaken({ ...file, group: file.groupId })))
+      throw new Fault(
+        "unavailable",
+        `Cannot pack version "${row.version}": files of it are damaged on this server, and who works on the pack was told`,
+        { retryAfterSeconds: 3_600 },
+      );
+  }
   const unfit = files.filter(
     ({ blobId, digests, sizeBytes }) =>
       blobId === null && !(format === "mrpack" && digests?.sha1 && digests.sha512 && sizeBytes !== null),

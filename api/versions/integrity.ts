@@ -1,5 +1,5 @@
 import { Elysia, t } from "elysia";
-import { findIntegrity } from "../../db/integrity.ts";
+import { listBrokenFiles, sumVersionIntegrity } from "../../db/integrity.ts";
 import type { Api } from "../api.ts";
 import { callers } from "../caller.ts";
 import { VersionParams } from "./model.ts";
@@ -27,7 +27,10 @@ export function integrity({ db, identify }: Pick<Api, "db" | "identify">) {
     "/versions/:version/verify",
     async ({ params, caller }) => {
       const { row } = await getPublished({ db }, { caller, ...params });
-      const { verifiedAt, broken, ...counts } = await findIntegrity(db, { versionId: row.id, most: shown });
+      const [{ verifiedAt, ...counts }, broken] = await Promise.all([
+        sumVersionIntegrity(db, row.id),
+        listBrokenFiles(db, { versionId: row.id, most: shown }),
+      ]);
       return {
         version: row.version,
         state: broken.length > 0 ? ("broken" as const) : ("intact" as const),

@@ -66,6 +66,10 @@ test("a lost object flags its version, is told to its author, is served to nobod
   await waitFor(async () => (await statuses()).join() === "404,503,404,307", "the file to be served to nobody");
   const { items } = (await operator.call("GET", "/v1/ops/storage/verification")).json;
   expect(items).toMatchObject([{ sha256: digest, reason: "missing", versions: [`${slug} 1.0.0`] }]);
+  for (const archive of [`/p/${slug}/1.0.0.mrpack`, `${path}/archive?format=zip`]) {
+    const { status, headers } = await system.call("GET", archive);
+    expect([archive, status, headers.get("retry-after")]).toEqual([archive, 503, "3600"]);
+  }
   const before = new Date();
   await verify(true);
   const { verifiedAt } = (await operator.call("GET", "/v1/ops/storage/verification")).json;

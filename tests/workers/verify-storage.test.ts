@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { listReadableBlobs } from "../../db/blob.ts";
-import { type Flaw, findIntegrity } from "../../db/integrity.ts";
+import { type Flaw, listBrokenFiles } from "../../db/integrity.ts";
 import { many, run } from "../../db/query.ts";
 import { listMissing } from "../../db/version-file.ts";
 import type { Deps } from "../../deps.ts";
@@ -46,7 +46,7 @@ const facts = (versionId: string) =>
 const readable = async (userId: string, digest: string) =>
   (await listReadableBlobs(deps.db, { sha256: [digest], reader: { userId, roles: [] } })).length > 0;
 const broken = async (versionId: string): Promise<[string, Flaw][]> =>
-  (await findIntegrity(deps.db, { versionId, most: 100 })).broken.map(({ path, flaw }) => [path, flaw]);
+  (await listBrokenFiles(deps.db, { versionId, most: 100 })).map(({ path, flaw }) => [path, flaw]);
 
 test("what is missing or changed flags each version that has it, is told once, and is served to nobody", async () => {
   const shared = `shared ${crypto.randomUUID()}`;
