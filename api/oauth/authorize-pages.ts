@@ -50,8 +50,10 @@ const backSeconds = 300;
 /** Whoever comes back from a provider has just signed in: he is not asked once more, if it was not long ago. */
 function afterProvider(query: string): string {
   const parameters = new URLSearchParams(query);
-  const again = /\b(login|select_account)\b/.test(parameters.get("prompt") ?? "");
-  if (again) parameters.delete("prompt");
+  const asked = (parameters.get("prompt") ?? "").split(" ");
+  const left = asked.filter((prompt) => prompt !== "login" && prompt !== "select_account");
+  const again = left.length < asked.length;
+  if (again) parameters.set("prompt", left.join(" "));
   if (again || Number(parameters.get("max_age") || backSeconds) < backSeconds)
     parameters.set("max_age", String(backSeconds));
   return parameters.toString();
@@ -73,7 +75,7 @@ export function consentPage({ language, asked, browser, players, consent, proble
   const { client, redirectUri, scopes, query } = asked;
   const words = scopes.map((scope) => `<li>${escapeHtml(deviceTexts[language].scopes[scope] ?? scope)}</li>`);
   const another = new URLSearchParams(query);
-  another.set("prompt", "login");
+  another.set("prompt", "login consent");
   const mayAllow = players?.length !== 0;
   const response = htmlPage({
     language,

@@ -232,13 +232,14 @@ describe("openid-client, which knows nothing of us", () => {
     });
     try {
       const browser = openBrowser();
-      const url = urlOf({ scope: "openid", prompt: "login" }).replace(system.url, second.url);
+      const url = urlOf({ scope: "openid", prompt: "login consent" }).replace(system.url, second.url);
       const [, start = ""] = /href="(\/v1\/auth\/oidc\/first\/start[^"]+)"/.exec((await browser.fetch(url)).text) ?? [];
       const begun = await browser.fetch(`${second.url}${start}`);
       const back = await allow(begun.headers.get("location") ?? "", { browser });
       expect(back.href).toStartWith(publicUrl);
       const arrived = await browser.fetch(back.href.replace(publicUrl, second.url));
       const [, next = ""] = /href="(\/oauth\/authorize[^"]+)"/.exec(arrived.text) ?? [];
+      expect(new URLSearchParams(next.replaceAll("&#38;", "&")).get("prompt")).toBe("consent");
       const asked = await browser.fetch(`${second.url}${next.replaceAll("&#38;", "&")}`);
       expect([isQuestion(asked), asked.text.includes("<b>player</b>")]).toEqual([true, true]);
       const sent = await submit(browser, asked, { action: "allow" }, { origin: second.url });
@@ -304,7 +305,8 @@ describe("the page", () => {
       iss: system.url,
     });
     expect(typeof (await ask()).sent.code).toBe("string");
-    expect(isQuestion((await ask({ prompt: "consent" })).page)).toBe(true);
+    const asked = (await ask({ prompt: "consent" })).page;
+    expect([isQuestion(asked), asked.text.includes("prompt=login+consent")]).toEqual([true, true]);
     expect(isSignIn((await ask({ prompt: "login" })).page)).toBe(true);
     const { json: others } = await redeem(await codeOf());
     for (const fields of [{ id_token_hint: others.id_token }, { id_token_hint: "nonsense" }, { max_age: "0" }])
