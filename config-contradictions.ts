@@ -13,6 +13,12 @@ export function findContradictions(config: Config): string[] {
       if (!/^https?:\/\/[^/?#@\s]+$/.test(value) || !URL.canParse(value))
         problems.push(`${name}: must look like https://host or http://host:port, found ${value}`);
   }
+  for (const name of ["FABRIC_META_URL", "QUILT_META_URL"] as const)
+    if (
+      config[name] !== "off" &&
+      !(/^https?:\/\/[^/?#@\s]+[^?#@\s]*$/.test(config[name]) && URL.canParse(config[name]))
+    )
+      problems.push(`${name}: must look like https://host, or be off, found ${config[name]}`);
   problems.push(...findClientProblems(config.OAUTH_CLIENTS, config.SERVICE_CLIENTS));
   problems.push(...findProviderProblems(config.OIDC_PROVIDERS));
   // These hold passwords: what was found is not repeated.

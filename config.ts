@@ -103,6 +103,8 @@ export const Config = t.Object({
     description: "Private addresses that may be fetched from: CIDR or host[:port], comma separated",
   }),
   MIRROR_HOSTS: list(),
+  FABRIC_META_URL: t.String({ default: "https://meta.fabricmc.net", description: "Who tells of Fabric; off: nobody" }),
+  QUILT_META_URL: t.String({ default: "https://meta.quiltmc.org", description: "Who tells of Quilt; off: nobody" }),
   ...limits,
   IMAGE_MAX_PIXELS: t.Integer({
     default: 50_000_000,

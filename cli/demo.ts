@@ -48,7 +48,7 @@ export const command = defineCommand({
       await chmod(folder, 0o711); // started by root, the database runs as somebody else
       const server = await startServer(
         { port: "0", data: join(folder, "data") },
-        { output, environment: { ...listForeign(process.env), LOG_LEVEL: "warn" } },
+        { output, environment: { ...listForeign(process.env), LOG_LEVEL: "warn", FABRIC_META_URL: "off" } },
       );
       try {
         const shown = await showDemo({ url: server.url, output, folder, signal });

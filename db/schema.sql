@@ -1295,6 +1295,22 @@ create table pack.link (
 CREATE INDEX link_created_by ON pack.link USING btree (created_by);
 CREATE INDEX link_pack_id ON pack.link USING btree (pack_id, id DESC);
 
+create table pack.loader (
+  name text not null,
+  version text not null,
+  minecraft text not null,
+  state text not null default 'wanted'::text,
+  profile bytea,
+  md5 text,
+  failures integer not null default 0,
+  next_at timestamp with time zone not null,
+  constraint loader_pkey PRIMARY KEY (name, version, minecraft),
+  constraint loader_check CHECK (((state = 'known'::text) = (profile IS NOT NULL))),
+  constraint loader_check1 CHECK (((profile IS NULL) = (md5 IS NULL))),
+  constraint loader_name_check CHECK ((name = ANY (ARRAY['fabric'::text, 'quilt'::text]))),
+  constraint loader_state_check CHECK ((state = ANY (ARRAY['wanted'::text, 'known'::text, 'missing'::text])))
+);
+
 create table pack.member (
   pack_id uuid not null,
   user_id uuid not null,

@@ -11,6 +11,7 @@ import { deliverTelegram } from "./deliver-telegram.ts";
 import { deliverWebhook } from "./deliver-webhook.ts";
 import { eraseUser } from "./erase-user.ts";
 import { extendEvents } from "./extend-events.ts";
+import { fetchLoader } from "./fetch-loader.ts";
 import { leaveEvents } from "./leave-events.ts";
 import { makeTexture } from "./make-texture.ts";
 import { mirrorReference } from "./mirror-reference.ts";
@@ -39,6 +40,7 @@ export const actors: readonly Actor[] = [
   buildArchive,
   buildAlbumArchive,
   buildSolder,
+  fetchLoader,
   renderImage,
   makeTexture,
   backfillImages,

@@ -11,6 +11,6 @@ export const publishVersion = actor({
   retry: { attempts: 5, backoffMs: 500 },
   concurrency: 2,
   timeoutMs: 120_000,
-  needs: ["db", "bus", "mailbox"],
+  needs: ["db", "bus", "mailbox", "config"],
   handler: () => import("../workers/publish-version.ts"),
 });

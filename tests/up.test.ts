@@ -51,7 +51,15 @@ async function listPods(): Promise<number[]> {
 /** Runs `./sunduk` with everything it says collected, in a process group of its own. */
 function spawnSunduk(words: string[], { env = {}, as, home = folder }: StartOptions = {}) {
   const child = Bun.spawn([program, ...words], {
-    env: { PATH: process.env.PATH ?? "", HOME: home, TMPDIR: tmpdir(), LANG: "C", LOG_LEVEL: "info", ...env },
+    env: {
+      PATH: process.env.PATH ?? "",
+      HOME: home,
+      TMPDIR: tmpdir(),
+      LANG: "C",
+      LOG_LEVEL: "info",
+      FABRIC_META_URL: "off", // no test asks anybody outside
+      ...env,
+    },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

@@ -1,14 +1,19 @@
 import { insertActivity } from "../db/activity.ts";
 import { lockBlobs } from "../db/blob.ts";
+import { claimLoaders } from "../db/loader.ts";
 import { insertFact } from "../db/outbox.ts";
 import { type LockedPack, lockPack, notePublished } from "../db/pack.ts";
 import type { Db } from "../db/query.ts";
 import { isSolderPack } from "../db/solder.ts";
 import { findVersionById, settlePublished, stopPublishing, type VersionRow } from "../db/version.ts";
 import { listFiles, listMissing, listPreviousDigests } from "../db/version-file.ts";
+import type { Deps } from "../deps.ts";
 import { Fault } from "../fault.ts";
+import { findLoaderKey } from "../formats/loaders.ts";
+import { findMeta } from "../loader-profile.ts";
 import type { Handle } from "../queues/actor.ts";
 import { buildSolder } from "../queues/build-solder.ts";
+import { fetchLoader } from "../queues/fetch-loader.ts";
 import { want } from "../queues/mailbox.ts";
 import type { PublishVersion } from "../queues/publish-version.ts";
 import { renderManifest } from "./render-manifest.ts";
@@ -17,8 +22,8 @@ import { renderManifest } from "./render-manifest.ts";
  * Freezes a version in one transaction: locks its pack (versions are numbered one after the other) and its blobs (the
  * collector waits), renders the manifest, and makes the version visible.
  */
-export const handle: Handle<PublishVersion, "db" | "bus" | "mailbox"> = async ({ payload, deps }) => {
-  const { db, bus, mailbox } = deps;
+export const handle: Handle<PublishVersion, "db" | "bus" | "mailbox" | "config"> = async ({ payload, deps }) => {
+  const { db, bus, mailbox, config } = deps;
   const version = await findVersionById(db, payload.versionId);
   if (version?.state !== "publishing") return { state: version?.state ?? "gone" };
   const done = await db.transaction(async (tx) => {
@@ -28,7 +33,7 @@ export const handle: Handle<PublishVersion, "db" | "bus" | "mailbox"> = async ({
     if (await freeze(tx, { version: now, pack })) {
       const solder = await isSolderPack(tx, version.packId);
       const packing = solder ? await want(tx, buildSolder, { payload: { versionId: version.id } }) : undefined;
-      return { slug: pack.slug, packing };
+      return { slug: pack.slug, packing, fetching: await wantLoader(tx, { version: now, config }) };
     }
     await stopPublishing(tx, version.id);
     const payload = { packId: version.packId, versionId: version.id };
@@ -42,15 +47,25 @@ export const handle: Handle<PublishVersion, "db" | "bus" | "mailbox"> = async ({
     );
   }
   if (done === undefined) return { state: "gone" };
-  const { slug, packing } = done;
+  const { slug, packing, fetching } = done;
   bus.publish("pack.changed", slug);
   if (packing) await mailbox.send(buildSolder.name, packing);
+  if (fetching) await mailbox.send(fetchLoader.name, fetching);
   return {
     state: "published",
     version: version.version,
     manifest: `/v1/packs/${slug}/versions/${version.version}/manifest`,
   };
 };
+
+/** Launchers that take loaders as files only need its profile. */
+async function wantLoader(tx: Db, { version, config }: { version: VersionRow } & Pick<Deps, "config">) {
+  const { minecraft, loaderName: name, loaderVersion } = version;
+  const key = findLoaderKey({ minecraft, loader: name === null ? null : { name, version: loaderVersion ?? "" } });
+  if (!key || findMeta(config, key.name) === undefined) return undefined;
+  const [payload] = await claimLoaders(tx, [key]);
+  return payload && (await want(tx, fetchLoader, { payload }));
+}
 
 type Freeze = { version: VersionRow; pack: LockedPack };
 

@@ -1,14 +1,19 @@
 import { Elysia } from "elysia";
+import { findProfile } from "../../db/loader.ts";
 import { listPacks, type PackRow } from "../../db/pack.ts";
 import { listReleases } from "../../db/release.ts";
 import { Fault } from "../../fault.ts";
 import { describeServer, renderDistribution } from "../../formats/helios.ts";
+import type { KnownLoader } from "../../formats/helios-loader.ts";
+import { findLoaderKey } from "../../formats/loaders.ts";
 import type { Manifest } from "../../formats/manifest.ts";
+import { isLoaderKey } from "../../loader-profile.ts";
 import type { Api } from "../api.ts";
 import { type Asker, getRelease, isForAll } from "../launchers/releases.ts";
 import { describeDownload } from "../versions/archives.ts";
 import { makeBody } from "../versions/give.ts";
 import type { Looked } from "../versions/public-answers.ts";
+import { findLoaders } from "./loaders.ts";
 
 const mostPacks = 100;
 const everybody = { userId: null, roles: [] };
@@ -37,6 +42,14 @@ export function helios(api: Api) {
           getServer(api, { ...asker, slug, token }),
         ),
       { detail },
+    )
+    .get(
+      "/helios/loaders/:name/:minecraft/:file",
+      ({ params: { name, minecraft, file }, request, server }) =>
+        api.give({ request, server }, { slug: "*", path: `helios/loaders/${name}/${minecraft}/${file}` }, () =>
+          getProfile(api, { name, minecraft, version: file.replace(/\.json$/, "") }),
+        ),
+      { detail },
     );
 }
 
@@ -46,7 +59,9 @@ type Asked = Asker & { slug: string; token?: string };
 async function getServer(api: Api, { token, ...asked }: Asked): Promise<Looked> {
   const release = await getRelease(api, asked);
   const { pack, row, manifest } = release;
-  const described = describe(api, { pack, manifest, token });
+  const key = findLoaderKey(manifest);
+  const loaders = await findLoaders(api, key ? [key] : []);
+  const described = describe(api, { pack, manifest, token, loader: await loaders.read(key) });
   if ("reason" in described)
     throw new Fault(
       "conflict",
@@ -57,6 +72,13 @@ async function getServer(api: Api, { token, ...asked }: Asked): Promise<Looked> 
     isPublic: isForAll({ pack, link: asked.link }),
     download: describeDownload(release, "helios"),
   };
+}
+
+/** What a loader is started by, as its makers told it. */
+async function getProfile({ db }: Api, key: Record<"name" | "minecraft" | "version", string>): Promise<Looked> {
+  const profile = isLoaderKey(key) ? await findProfile(db, key) : undefined;
+  if (!profile) throw new Fault("not-found", `The profile of ${key.name} ${key.version} is not here`);
+  return { ...makeBody(profile, "application/json"), isPublic: true };
 }
 
 /** By pack: what it was made of, and the server as JSON; null where the launcher could not install it. */
@@ -74,16 +96,22 @@ async function listServers(api: Api, described: Described): Promise<Looked> {
     packs.map(({ id }) => id),
   );
   const byPack = new Map(releases.map((release) => [release.packId, release]));
+  const loaders = await findLoaders(
+    api,
+    releases.flatMap((release) => findLoaderKey(release) ?? []),
+  );
   const now: Described = new Map();
   for (const pack of packs.sort((a, b) => (a.slug < b.slug ? -1 : 1))) {
     const release = byPack.get(pack.id);
     if (!release) continue;
-    const of = JSON.stringify([release.id, pack.name, pack.summary, pack.iconSha256, pack.logoSha256, api.publicUrl()]);
+    const key = findLoaderKey(release);
+    const page = [pack.name, pack.summary, pack.iconSha256, pack.logoSha256, api.publicUrl()];
+    const of = JSON.stringify([release.id, ...page, loaders.tagOf(key)]);
     const known = described.get(pack.id);
     if (known?.of === of) now.set(pack.id, known);
     else {
       const manifest = await readManifest(api, release);
-      const fresh = manifest && describe(api, { pack, manifest });
+      const fresh = manifest && describe(api, { pack, manifest, loader: await loaders.read(key) });
       now.set(pack.id, { of, server: fresh && "server" in fresh ? JSON.stringify(fresh.server) : null });
     }
   }
@@ -103,15 +131,19 @@ async function readManifest(api: Api, release: { id: string; version: string }):
   }
 }
 
-type Describing = { pack: PackRow; manifest: Manifest; token?: string | undefined };
+type Describing = { pack: PackRow; manifest: Manifest; token?: string | undefined; loader: KnownLoader | undefined };
 
-function describe({ publicUrl }: Api, { pack, manifest, token }: Describing): ReturnType<typeof describeServer> {
+function describe(
+  { publicUrl }: Api,
+  { pack, manifest, token, loader }: Describing,
+): ReturnType<typeof describeServer> {
   const base = token === undefined ? `${publicUrl()}/p/${pack.slug}` : `${publicUrl()}/p/t/${token}/${pack.slug}`;
   const hasIcon = pack.iconSha256 !== null || pack.logoSha256 !== null;
   return describeServer(manifest, {
     name: pack.name,
     summary: pack.summary,
     icon: hasIcon ? `${base}/icon` : "",
+    loader,
     blobs: token === undefined ? `${publicUrl()}/v1/blobs` : `${base}/blobs`,
   });
 }

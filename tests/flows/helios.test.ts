@@ -4,10 +4,14 @@ import { join } from "node:path";
 import { DistributionAPI, type HeliosDistribution } from "helios-core/common";
 import { DistributionIndexProcessor, downloadQueue } from "helios-core/dl";
 import { createTestFolder, publishPack, type System, sha256, startSystem, type TestUser, waitFor } from "../harness.ts";
+import { makeProfile } from "../loader-profiles.ts";
 import { readDigests } from "./sunduk.ts";
 
 let system: System;
 let author: TestUser;
+/** Stands in for those who tell about loaders, and for their repository; away at first. */
+let outside: Bun.Server<undefined>;
+let isAway = true;
 const loader = {
   "libraries/net/fabricmc/fabric-loader/0.16.0/fabric-loader-0.16.0.jar": "the loader",
   "libraries/org/ow2/asm/asm/9.6/asm-9.6.jar": "a library",
@@ -16,13 +20,30 @@ const loader = {
 const files = { ...loader, "config/deep/a.json": "{}", "mods/sodium-0.5.jar": "sodium", "mods/lithium.jar": "lithium" };
 
 beforeAll(async () => {
-  system = await startSystem({ apis: 1 });
+  outside = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: ({ url }) => {
+      const { origin, pathname } = new URL(url);
+      if (pathname.endsWith(".jar")) return new Response(pathname.slice(pathname.lastIndexOf("/") + 1));
+      const [, minecraft = "", version = ""] =
+        /^\/v2\/versions\/loader\/([^/]+)\/([^/]+)\/profile\/json$/.exec(pathname) ?? [];
+      if (isAway) return new Response(null, { status: 503 });
+      if (version === "9.9.9") return new Response("no such loader", { status: 400 });
+      return Response.json(makeProfile({ name: "fabric", version, minecraft }, `${origin}/maven/`));
+    },
+  });
+  const { host, origin } = outside.url;
+  system = await startSystem({ apis: 1, environment: { FABRIC_META_URL: origin, OUTBOUND_ALLOW: host } });
   author = await system.signUp("author");
   await publishPack(author, { slug: "open", version: "1.0.0", files });
-  await publishPack(author, { slug: "bare", version: "1.0.0", files: { "mods/a.jar": "a" } });
+  await publishPack(author, { slug: "bare", version: "1.0.0", files: { "mods/a.jar": "a" }, loader: null });
   await publishPack(author, { slug: "hidden", version: "1.0.0", files, visibility: "private" });
 });
-afterAll(() => system?.stop());
+afterAll(async () => {
+  await system?.stop();
+  await outside?.stop(true);
+});
 
 type Launcher = { root: string; distribution: HeliosDistribution };
 
@@ -99,7 +120,7 @@ test("a private pack is installed from beneath a share link, and is in no other 
 test("a pack that the launcher could not install says why at its own address", async () => {
   const refused = await system.call("GET", "/helios/bare/distribution.json");
   expect([refused.status, refused.json.code]).toEqual([409, "conflict"]);
-  expect(refused.json.detail).toContain("there is no jar of fabric 0.16.0 below libraries/");
+  expect(refused.json.detail).toContain("it knows the loaders fabric, quilt and forge, not none");
   expect((await system.call("GET", "/helios/none/distribution.json")).status).toBe(404);
 });
 
@@ -108,4 +129,70 @@ test("a distribution is told again only when it has changed", async () => {
   expect(first.headers.get("cache-control")).toBe("public, no-cache");
   const headers = { "if-none-match": first.headers.get("etag") ?? "" };
   expect((await system.call("GET", "/helios/open/distribution.json", { headers })).status).toBe(304);
+});
+
+const plain = { "config/a.json": "{}", "mods/sodium-0.5.jar": "sodium" };
+const findServer = (id: string) => system.call("GET", `/helios/${id}/distribution.json`);
+/** As if the time had come to ask for loaders again. */
+const hurryLoaders = () =>
+  system.db.query({
+    name: "test_hurry_loaders",
+    text: "update pack.loader set next_at = now() where state <> 'known'",
+    values: [],
+  });
+
+test("an ordinary Fabric pack is listed at once, and complete as soon as the loader's makers have told", async () => {
+  await publishPack(author, { slug: "plain", version: "1.0.0", files: plain });
+  const first = await findServer("plain");
+  const [loaderModule] = first.json.servers[0].modules;
+  expect([loaderModule.id, loaderModule.subModules.length]).toEqual(["net.fabricmc:fabric-loader:0.16.0", 1]);
+  expect((await openLauncher(`${system.url}/helios/plain/distribution.json`)).distribution.servers).toHaveLength(1);
+  isAway = false;
+  const address = `${system.url}/helios/plain/distribution.json`;
+  const launcher = await waitFor(async () => {
+    await hurryLoaders();
+    const opened = await openLauncher(address);
+    return (opened.distribution.servers[0]?.modules[0]?.subModules.length ?? 0) > 1 && opened;
+  }, "the profile");
+  expect((await findServer("plain")).headers.get("etag")).not.toBe(first.headers.get("etag"));
+  expect(await install(launcher, "plain")).toBe(7);
+  const found = await readDigests(launcher.root);
+  const jar = "fabric-loader-0.16.0.jar";
+  expect(found[`common/libraries/net/fabricmc/fabric-loader/0.16.0/${jar}`]).toBe(sha256(jar));
+  expect(found["common/libraries/org/ow2/asm/asm/9.6/asm-9.6.jar"]).toBe(sha256("asm-9.6.jar"));
+  expect(await install(launcher, "plain")).toBe(0);
+  const [again, once] = [await findServer("plain"), await findServer("plain")];
+  expect(again.text).toBe(once.text);
+  const listed = await waitFor(async () => {
+    const { servers } = (await system.call("GET", "/helios/distribution.json")).json;
+    return servers.find(({ id }: { id: string }) => id === "plain");
+  }, "the list of all to have it too");
+  expect(listed.modules).toEqual(again.json.servers[0].modules);
+});
+
+test("a profile is given as it came, and none that is not here", async () => {
+  const { json } = await findServer("plain");
+  const { artifact } = json.servers[0].modules[0].subModules[0];
+  const profile = await fetch(artifact.url);
+  const bytes = await profile.bytes();
+  expect([profile.status, bytes.byteLength]).toEqual([200, artifact.size]);
+  expect(new Bun.CryptoHasher("md5").update(bytes).digest("hex")).toBe(artifact.MD5);
+  for (const path of ["fabric/1.21.1/0.1.json", "forge/1.21.1/0.16.0.json", "fabric/1.21.1/%2e%2e%2f.json"])
+    expect([path, (await system.call("GET", `/helios/loaders/${path}`)).status]).toEqual([path, 404]);
+});
+
+test("a pack of a loader that there is not is left out, and says so at its own address", async () => {
+  await publishPack(author, {
+    slug: "odd",
+    version: "1.0.0",
+    files: plain,
+    loader: { name: "fabric", version: "9.9.9" },
+  });
+  const refused = await waitFor(async () => {
+    const answer = await findServer("odd");
+    return answer.status === 409 && answer.json.detail;
+  }, "the makers to have answered");
+  expect(refused).toContain("fabric 9.9.9 for Minecraft 1.21.1 is unknown to its makers");
+  const listsIt = async () => (await system.call("GET", "/helios/distribution.json")).text.includes('"odd"');
+  await waitFor(async () => !(await listsIt()), "the list of all to leave it out");
 });

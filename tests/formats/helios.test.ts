@@ -77,11 +77,10 @@ test("what the launcher would fail at is refused, with the reason", () => {
   const files = [...loaderFiles, versionFile];
   const cases: [Manifest, string][] = [
     [makeManifest(files, { loader: null }), "not none"],
-    [makeManifest(files, { loader: { name: "quilt", version: "1" } }), "not quilt"],
+    [makeManifest(files, { loader: { name: "neoforge", version: "1" } }), "not neoforge"],
     [makeManifest(files, { loader: { name: "constructor", version: "1" } }), "not constructor"],
     [makeManifest(files, { loader: { name: "forge", version: "47.2.0" } }), "no jar of forge 47.2.0"],
     [makeManifest(files, { minecraft: "24w14a" }), "24w14a"],
-    [makeManifest([versionFile]), "no jar of fabric 0.15.0"],
     [makeManifest(loaderFiles), "no versions/<id>/<id>.json"],
     [makeManifest([...files, storedFile("versions/b/b.json")]), "several"],
     [makeManifest([...loaderFiles, { ...versionFile, side: "server" }]), "no versions/<id>/<id>.json"],
