@@ -41,8 +41,8 @@ export function openKnownBlobs({ bus, keepMs = 1_000, most = 50_000 }: Settings)
         asking.delete(name);
         kept.delete(name);
         if (location) kept.set(name, { location, untilMs });
-        for (const oldest of kept.keys()) {
-          if (kept.size <= most) break;
+        for (const [oldest, entry] of kept) {
+          if (kept.size <= most && performance.now() < entry.untilMs) break;
           kept.delete(oldest);
         }
       };

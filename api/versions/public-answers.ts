@@ -45,9 +45,9 @@ export function openPublicAnswers({ bus, keepMs = 1_000, maxBytes = 64 * 1024 **
   const keep = (key: string, entry: { slug: string; answer: Looked; untilMs: number }) => {
     kept.set(key, entry);
     keptBytes += entry.answer.body.size;
-    // A Map keeps the order in which its keys came.
-    for (const oldest of kept.keys()) {
-      if (keptBytes <= maxBytes) break;
+    // A Map keeps the order in which its keys came. An answer weighs more than its body, so what is given to nobody goes too.
+    for (const [oldest, { untilMs }] of kept) {
+      if (keptBytes <= maxBytes && performance.now() < untilMs) break;
       drop(oldest);
     }
   };

@@ -38,6 +38,21 @@ describe("openPublicAnswers()", () => {
     expect(answers.find(question)?.etag).not.toBe('"late"');
   });
 
+  test("holds nothing that it would not give any more, once something else comes", async () => {
+    const answers = openPublicAnswers({ bus: deps.bus, keepMs: 20 });
+    const ask = async (path: string) =>
+      new WeakRef((await answers.ask({ slug: "a", path }, async () => answer(path))).body);
+    const before = await Promise.all(Array.from({ length: 20 }, (_, index) => ask(`old ${index}`)));
+    await waitFor(() => answers.find({ slug: "a", path: "old 19" }) === undefined, "the time to be over", 1_000);
+    const start = performance.now();
+    await waitFor(() => performance.now() - start > 20);
+    await ask("new");
+    await waitFor(() => {
+      Bun.gc(true);
+      return before.filter((body) => body.deref() !== undefined).length <= 1; // a last one may still lie on the stack
+    }, "the old ones to be let go");
+  });
+
   test("forgets a changed pack at once, also what is being asked, and no other pack", async () => {
     const answers = openPublicAnswers({ bus: deps.bus, keepMs: 60_000 });
     const other = { slug: "b", path: "latest/release" };
