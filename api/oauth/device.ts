@@ -21,6 +21,8 @@ type Asked = { client: Client; form: Form; origin: Origin };
 export async function beginDeviceGrant(api: Api, { client, form, origin }: Asked) {
   const lifetimeSeconds = api.config.DEVICE_EXPIRES_SECONDS;
   if (client.service) throw refuse("unauthorized_client", "Cannot sign people in: this client is a service");
+  // Any program may say its id, and people would read the name that they trust.
+  if (client.trusted) throw refuse("unauthorized_client", "Cannot let a device in: this client is a site");
   const scopes = pickScopes(form.get("scope"), client.scopes);
   const named = (form.get("device_name") ?? "").replace(/[\p{C}]/gu, "").slice(0, maxNameLength);
   const deviceCode = makeSecret();

@@ -59,7 +59,7 @@ test("a client is trusted only where its codes cannot come to another program", 
     expect(() => read(["https://a.example/cb", other])).toThrow(/OAUTH_CLIENTS: "a" cannot be trusted/);
 });
 
-test("who is signed in gets so many codes a minute, and an address redeems so many", async () => {
+test("who is signed in gets so many codes a minute, an address redeems so many, and no device says that it is a trusted site", async () => {
   const redirect_uri = "https://a.example/cb";
   const clients = [{ id: "a", name: "A", scopes: ["openid"], redirectUris: [redirect_uri], trusted: true }];
   const api = await openTestApi({ OAUTH_CLIENTS: JSON.stringify(clients), LIMIT_SIGN_INS_PER_MINUTE: "3" });
@@ -80,6 +80,11 @@ test("who is signed in gets so many codes a minute, and an address redeems so ma
         (await fetch(`${api.url}/oauth/authorize?${query}`, { redirect: "manual", headers: { cookie } })).status,
       );
     expect(statuses).toEqual([303, 303, 303, 429]);
+    const device = await fetch(`${api.url}/oauth/device_authorization`, {
+      method: "POST",
+      body: new URLSearchParams({ client_id: "a" }),
+    });
+    expect(await device.json()).toMatchObject({ error: "unauthorized_client" }); // by device anybody could be this client
     const none = `${api.url}/oauth/authorize?${query}&prompt=none`; // of which no page may come
     const told = (await fetch(none, { redirect: "manual", headers: { cookie } })).headers.get("location") ?? "";
     expect(new URL(told).searchParams.get("error")).toBe("temporarily_unavailable");
