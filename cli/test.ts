@@ -22,7 +22,7 @@ const alike = new Set(
     "flows: access albums analytics audit avatars calendars cli-login deletion-mail device-page drafts event-search events helios image-access",
     "flows: install-link link-pages mail me members modrinth notifications oauth oauth-presets oidc openid operate operator-links organizations players profile-images publishing real-pack refusals registration reports",
     "flows: second-factor sign-in-notices solder sources tokens users yggdrasil",
-    "workers: backfill-images build-album-archive build-solder decoder erase-user extend-events make-texture notify quiet-hours render-again roll-up send-mail send-reports start-publishing sweep-accounts sync-feed",
+    "workers: backfill-images build-album-archive build-solder decoder erase-user extend-events fetch-loader make-texture notify quiet-hours render-again roll-up send-mail send-reports start-publishing sweep-accounts sync-feed",
   ].flatMap((line) => {
     const [folder = "", names = ""] = line.split(": ");
     return names.split(" ").map((name) => `tests/${folder}/${name}.test.ts`);

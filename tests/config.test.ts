@@ -132,6 +132,14 @@ test.each([
   ]);
 });
 
+test("who tells about loaders is an address, of a mirror too, or nobody", () => {
+  const complaints = (url: string) => complaintsOf(() => readConfig({ environment: { FABRIC_META_URL: url } }));
+  for (const url of ["no", "ftp://meta.example", "https://", "https://a@meta.example", "https://meta.example?x=1"])
+    expect(complaints(url)).toEqual([`FABRIC_META_URL: must look like https://host, or be off, found ${url}`]);
+  for (const url of ["off", "https://mirror.example/fabric-meta", "http://10.0.0.1:8080"])
+    expect(readConfig({ environment: { FABRIC_META_URL: url } }).FABRIC_META_URL).toBe(url);
+});
+
 test("public addresses are kept as browsers and games write them", () => {
   const environment = { PUBLIC_URL: "https://Сундук.рф:443", PUBLIC_URL_ALIASES: "http://Old.Example:8080" };
   const { PUBLIC_URL, PUBLIC_URL_ALIASES } = readConfig({ environment });
