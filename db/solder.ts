@@ -88,6 +88,7 @@ export function findGrantedZip(
     text: `select b.key, 'private' as access
       from pack.solder_mod m join pack.version v on v.id = m.version_id join pack.pack p on p.id = v.pack_id join blob.blob b on b.id = m.blob_id
       where m.name = $1 and m.mod_version = $2 and v.state = 'published' and b.broken is null and p.deleted_at is null
+        and (p.organization_id is not null or not exists (select from account."user" u where u.id = p.owner_id and u.deleted_at is not null))
         and (v.id = $3 or (p.id = $4 and ($5::text is null or v.channel = $5))) limit 1`,
     values: [name, version, granted.versionId ?? null, granted.packId ?? null, granted.channel ?? null],
   });

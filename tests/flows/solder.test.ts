@@ -246,12 +246,16 @@ describe("a private pack", () => {
     });
   });
 
-  test("keys of a deleted account are gone, also when it is brought back", async () => {
+  test("packs of a deleted account are gone at once, and its keys for good, also when it is brought back", async () => {
     const user = await system.signUp("leaver");
     const password = "a long test password";
     const { key } = (await user.call("POST", "/v1/me/solder-keys", { body: { name: "Mine" } })).json;
     expect((await get(`/solder/api/verify/${key}`)).json.name).toBe("Mine");
+    await publishPack(user, { slug: "his", version: "1.0.0", files: { "mods/his.jar": "his" }, visibility: "private" });
+    const zip: string = (await get(`/solder/api/modpack/his/1.0.0?k=${key}`)).json.mods[0].url;
+    expect((await get(zip)).status).toBe(307);
     expect((await user.call("DELETE", "/v1/me", { body: { password } })).status).toBe(200);
+    expect((await get(zip)).status).toBe(404);
     const back = await system.call("POST", "/v1/auth/undelete", { body: { login: "leaver", password } });
     const again = openCall(system.url, back.json.accessToken);
     expect((await again("GET", "/v1/me/solder-keys")).json).toEqual({ items: [] });
