@@ -13,7 +13,9 @@ export type Asker = { caller: Caller | null; link: GoodLink | null };
 /** A published version as the formats see it; `sha256` is of the manifest's bytes. */
 export type Release = { pack: PackRow; row: VersionRow; manifest: Manifest; sha256: string };
 
-export type Manifests = { get: (row: Pick<VersionRow, "id" | "version">) => Promise<{ manifest: Manifest; sha256: string }> };
+export type Manifests = {
+  get: (row: Pick<VersionRow, "id" | "version">) => Promise<{ manifest: Manifest; sha256: string }>;
+};
 
 const channels: readonly string[] = ["release", "beta", "alpha"];
 
