@@ -135,7 +135,9 @@ export function openDiskStorage({ folder, signer }: { folder: string; signer: Di
       await syncFolder(dirname(target));
     },
     stat: async (key) => {
-      const found = await stat(pathOf(key)).catch(() => undefined);
+      const found = await stat(pathOf(key)).catch((error) => {
+        if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error; // a disk that fails says nothing about the object
+      });
       return found?.isFile() ? { key, sizeBytes: found.size, modifiedAt: found.mtime } : undefined;
     },
     read: async (key, { signal }) => {

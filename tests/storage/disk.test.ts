@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DiskStorage, openDiskStorage } from "../../storage/disk.ts";
@@ -59,4 +59,13 @@ test("parts are joined once and whole, whoever else joins them at the same time"
     await storage.completeParts(key, partsId); // once more changes nothing
     expect(sha256(await readText(key))).toBe(sha256(parts.join("")));
   }
+});
+
+test("what a disk does not tell is not taken for gone", async () => {
+  await mkdir(join(folder, "blobs", "odd"), { recursive: true });
+  const loop = storage.pathOf("blobs/odd/loop");
+  await symlink(loop, loop);
+  expect(await storage.stat("blobs/odd/none")).toBeUndefined();
+  expect(await storage.stat("blobs/odd/none/below")).toBeUndefined();
+  expect(storage.stat("blobs/odd/loop")).rejects.toThrow("ELOOP");
 });
