@@ -47,7 +47,7 @@ export function helios(api: Api) {
       "/helios/loaders/:name/:minecraft/:file",
       ({ params: { name, minecraft, file }, request, server }) =>
         api.give({ request, server }, { slug: "*", path: `helios/loaders/${name}/${minecraft}/${file}` }, () =>
-          getProfile(api, { name, minecraft, version: file.replace(/\.json$/, "") }),
+          getProfile(api, { name, minecraft, version: /^(.+)\.json$/.exec(file)?.[1] ?? "" }),
         ),
       { detail },
     );

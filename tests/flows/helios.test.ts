@@ -28,6 +28,7 @@ beforeAll(async () => {
       if (pathname.endsWith(".jar")) return new Response(pathname.slice(pathname.lastIndexOf("/") + 1));
       const [, minecraft = "", version = ""] =
         /^\/v2\/versions\/loader\/([^/]+)\/([^/]+)\/profile\/json$/.exec(pathname) ?? [];
+      if (version === "8.8.8") return new Promise<Response>(() => undefined); // never
       if (isAway) return new Response(null, { status: 503 });
       if (version === "9.9.9") return new Response("no such loader", { status: 400 });
       return Response.json(makeProfile({ name: "fabric", version, minecraft }, `${origin}/maven/`));
@@ -41,8 +42,8 @@ beforeAll(async () => {
   await publishPack(author, { slug: "hidden", version: "1.0.0", files, visibility: "private" });
 });
 afterAll(async () => {
+  await outside?.stop(true); // first: a pod that stops lets its jobs end
   await system?.stop();
-  await outside?.stop(true);
 });
 
 type Launcher = { root: string; distribution: HeliosDistribution };
@@ -177,7 +178,12 @@ test("a profile is given as it came, and none that is not here", async () => {
   const bytes = await profile.bytes();
   expect([profile.status, bytes.byteLength]).toEqual([200, artifact.size]);
   expect(new Bun.CryptoHasher("md5").update(bytes).digest("hex")).toBe(artifact.MD5);
-  for (const path of ["fabric/1.21.1/0.1.json", "forge/1.21.1/0.16.0.json", "fabric/1.21.1/%2e%2e%2f.json"])
+  for (const path of [
+    "fabric/1.21.1/0.1.json",
+    "forge/1.21.1/0.16.0.json",
+    "fabric/1.21.1/%2e%2e%2f.json",
+    "fabric/1.21.1/0.16.0",
+  ])
     expect([path, (await system.call("GET", `/helios/loaders/${path}`)).status]).toEqual([path, 404]);
 });
 
@@ -195,4 +201,17 @@ test("a pack of a loader that there is not is left out, and says so at its own a
   expect(refused).toContain("fabric 9.9.9 for Minecraft 1.21.1 is unknown to its makers");
   const listsIt = async () => (await system.call("GET", "/helios/distribution.json")).text.includes('"odd"');
   await waitFor(async () => !(await listsIt()), "the list of all to leave it out");
+});
+
+test("nobody waits for makers who do not answer", async () => {
+  await publishPack(author, {
+    slug: "slow",
+    version: "1.0.0",
+    files: plain,
+    loader: { name: "fabric", version: "8.8.8" },
+  });
+  const startedAt = performance.now();
+  const { json } = await findServer("slow");
+  expect(performance.now() - startedAt).toBeLessThan(3_000);
+  expect(json.servers[0].modules[0].subModules).toHaveLength(1);
 });

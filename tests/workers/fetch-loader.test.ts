@@ -3,7 +3,7 @@ import { claimLoaders, findProfile, listLoaders } from "../../db/loader.ts";
 import type { Deps } from "../../deps.ts";
 import type { LoaderKey } from "../../loader-profile.ts";
 import { handle } from "../../workers/fetch-loader.ts";
-import { openTestDeps, testLog } from "../harness.ts";
+import { long, openTestDeps, testLog } from "../harness.ts";
 import { makeProfile } from "../loader-profiles.ts";
 import { type ByteServer, sendBytes, sendStatus, startByteServer } from "./byte-server.ts";
 
@@ -20,7 +20,8 @@ beforeAll(async () => {
 beforeEach(async () => {
   made += 1;
   key = { name: "fabric", version: `0.16.${made}+build.1`, minecraft: "1.21.1" };
-  expect(await claimLoaders(deps.db, [key, key])).toEqual([key]);
+  const claims = await Promise.all([claimLoaders(deps.db, [key, key]), claimLoaders(deps.db, [key])]);
+  expect(claims.flat()).toEqual([key]);
 });
 afterAll(async () => {
   await deps?.close();
@@ -94,11 +95,21 @@ test("whatever else comes changes nothing, and each time it is asked later", asy
   expect(waits.map((wait) => Math.round(wait / 30) * 30)).toEqual([30, 120, 480, 1920, 7680, 21600]);
 });
 
+test.if(long)("a host that does not answer is waited for ten seconds", async () => {
+  meta.reply = () => undefined;
+  const startedAt = performance.now();
+  expect(await fetchLoader()).toMatchObject({ state: "postponed" });
+  expect(performance.now() - startedAt).toBeGreaterThan(9_000);
+  expect(performance.now() - startedAt).toBeLessThan(15_000);
+});
+
 test("a private address is not asked unless it is allowed, and a host that is switched off never", async () => {
   meta.reply = sendBytes(profileOf(key));
   const before = meta.connections();
   const told = await fetchLoader({ config: { ...deps.config, OUTBOUND_ALLOW: "" } });
   expect(told).toMatchObject({ state: "postponed", problem: expect.stringContaining("is not public") });
   expect(await fetchLoader({ config: { ...deps.config, FABRIC_META_URL: "off" } })).toEqual({ state: "off" });
+  key = { ...key, name: "quilt" };
+  expect(await fetchLoader()).toEqual({ state: "off" }); // as in all tests that name no host
   expect(meta.connections()).toBe(before);
 });
