@@ -142,12 +142,19 @@ const hurryLoaders = () =>
     values: [],
   });
 
+/** The loader's sub-modules in the list of all. */
+const findListed = async (id: string) => {
+  const { servers } = (await system.call("GET", "/helios/distribution.json")).json;
+  return servers.find((server: { id: string }) => server.id === id)?.modules[0].subModules.length;
+};
+
 test("an ordinary Fabric pack is listed at once, and complete as soon as the loader's makers have told", async () => {
   await publishPack(author, { slug: "plain", version: "1.0.0", files: plain });
   const first = await findServer("plain");
   const [loaderModule] = first.json.servers[0].modules;
   expect([loaderModule.id, loaderModule.subModules.length]).toEqual(["net.fabricmc:fabric-loader:0.16.0", 1]);
   expect((await openLauncher(`${system.url}/helios/plain/distribution.json`)).distribution.servers).toHaveLength(1);
+  await waitFor(async () => (await findListed("plain")) === 1, "the list of all to have it");
   isAway = false;
   const address = `${system.url}/helios/plain/distribution.json`;
   const launcher = await waitFor(async () => {
@@ -164,11 +171,14 @@ test("an ordinary Fabric pack is listed at once, and complete as soon as the loa
   expect(await install(launcher, "plain")).toBe(0);
   const [again, once] = [await findServer("plain"), await findServer("plain")];
   expect(again.text).toBe(once.text);
-  await waitFor(async () => {
-    const { servers } = (await system.call("GET", "/helios/distribution.json")).json;
-    const listed = servers.find(({ id }: { id: string }) => id === "plain");
-    return Bun.deepEquals(listed?.modules, again.json.servers[0].modules);
-  }, "the list of all to have it too");
+  await waitFor(async () => (await findListed("plain")) === 4, "the list of all to have it too");
+});
+
+test("publishing asks the makers, before anybody asks for a distribution", async () => {
+  const loader = { name: "fabric-loader", version: "0.17.0" };
+  await publishPack(author, { slug: "early", version: "1.0.0", files: plain, visibility: "private", loader });
+  const path = "/helios/loaders/fabric/1.21.1/0.17.0.json";
+  await waitFor(async () => (await system.call("GET", path)).status === 200, "the profile");
 });
 
 test("a profile is given as it came, and none that is not here", async () => {
