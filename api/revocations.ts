@@ -2,6 +2,7 @@ import type { Bus } from "../db/bus.ts";
 import type { Revocation, RevocationFeed } from "../db/revocation.ts";
 import { Fault } from "../fault.ts";
 import type { Log } from "../log.ts";
+import { waitAtMost } from "../patience.ts";
 
 /** What a token says of itself, as far as it can be revoked. */
 export type Revocable = { userId: string; sessionId: string | null; tokenId: string | null; ver: number };
@@ -79,13 +80,16 @@ export function openRevocations({ feed, bus, log }: { feed: RevocationFeed; bus:
     const deadline = performance.now() + renewalLimitMs;
     while (!holds()) {
       const leftMs = deadline - performance.now();
-      const failed = await Promise.race([
-        renew().catch((error: unknown) => error),
-        Bun.sleep(Math.max(0, leftMs)).then(() => new Error("the database takes too long")),
-      ]);
+      const failed = await waitAtMost(
+        renew().then(
+          () => "",
+          (error: unknown) => error,
+        ),
+        Math.max(0, leftMs),
+      );
       if (holds()) return;
       if (performance.now() >= deadline) {
-        log.debug({ err: failed }, "no lease on the revocations");
+        log.debug({ err: failed || new Error("the database takes too long") }, "no lease on the revocations");
         throw new Fault("unavailable", "Cannot tell at this moment whether your session still holds: try again", {
           retryAfterSeconds: 1,
         });

@@ -1,5 +1,6 @@
 import type { Log } from "../log.ts";
 import type { LogBuffer } from "../log-buffer.ts";
+import { waitAtMost } from "../patience.ts";
 import type { LogStream } from "./log-stream.ts";
 
 /** Sends a process' lines to where all lines are collected. */
@@ -62,7 +63,7 @@ export function shipLogs({ buffer, stream, log }: { buffer: LogBuffer; stream: L
         await flushing;
         await flush();
       };
-      await Promise.race([last(), Bun.sleep(closeLimitMs)]);
+      await waitAtMost(last(), closeLimitMs);
     },
   };
 }

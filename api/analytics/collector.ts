@@ -1,6 +1,7 @@
 import { type AnalyticsRow, addDropped, insertAnalytics, prepareMonths } from "../../db/analytics-event.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault, hasCode } from "../../fault.ts";
+import { waitAtMost } from "../../patience.ts";
 import { digestBytes, digestVisitor, openVisitors, type Visitor } from "./visitor.ts";
 
 /** Something that was seen. The visitor's address is forgotten when its batch is written, and never kept. */
@@ -139,11 +140,14 @@ export function openCollector({ db, log, gatherMs = 10, maxWaiting = 10_000, max
       return `# HELP ${name} Analytics of this process: written, repeated within the hour, dropped\n# TYPE ${name} counter\n${lines.join("\n")}\n`;
     },
     close: async () => {
-      await Promise.race([running, Bun.sleep(closeMs)]);
+      await waitAtMost(Promise.resolve(running), closeMs);
       const left = waiting.filter(({ text }) => text !== null).length;
       waiting = [];
       if (left > 0) drop("not written", left);
-      await Promise.race([tellDropped().catch(() => undefined), Bun.sleep(closeMs)]);
+      await waitAtMost(
+        tellDropped().catch(() => undefined),
+        closeMs,
+      );
       const lost = [...untold.values()].reduce((sum, count) => sum + count, 0);
       if (lost > 0) log.warn({ lost }, "analytics are dropped, and the database does not know");
     },

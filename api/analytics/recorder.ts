@@ -1,3 +1,4 @@
+import { waitAtMost } from "../../patience.ts";
 import type { Collector, Seen } from "./collector.ts";
 import { refusesCounting } from "./visitor.ts";
 
@@ -48,7 +49,7 @@ export function openAnalytics({ collector, addressOf }: Options): Analytics {
     note: (noticed) => void add(noticed),
     record: (noticed) => {
       const written = add(noticed);
-      return written ? Promise.race([written, Bun.sleep(patienceMs)]) : Promise.resolve();
+      return written ? waitAtMost(written, patienceMs) : Promise.resolve();
     },
   };
 }

@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { countJobs } from "../../db/job.ts";
 import { listRuns, type RunSum, runBounds } from "../../db/log-run.ts";
 import { sumStorage, sumUploads } from "../../db/sweep.ts";
+import { waitAtMost } from "../../patience.ts";
 import type { Api } from "../api.ts";
 import type { PartCheck } from "./checks.ts";
 
@@ -104,7 +105,7 @@ export function openMetrics(api: MetricsParts, { checkParts, version }: Settings
   };
   const readInTime = async (read: () => Promise<void>) => {
     const reading = read().catch((error) => log.debug({ err: error }, "numbers are missing"));
-    await Promise.race([reading, Bun.sleep(limitMs)]);
+    await waitAtMost(reading, limitMs);
   };
   return {
     contentType: registry.contentType,

@@ -1,6 +1,7 @@
 import { findJob, type JobRow } from "../../db/job.ts";
 import type { Deps } from "../../deps.ts";
 import { Fault } from "../../fault.ts";
+import { waitAtMost } from "../../patience.ts";
 
 /** A hint may get lost, so the row is read so often besides. */
 const lookMs = 250;
@@ -29,7 +30,7 @@ export async function waitForResult(
         throw new Fault("unavailable", "Cannot answer yet: the work takes longer than usual. Look again in a moment", {
           retryAfterSeconds: 5,
         });
-      await Promise.race([hint, Bun.sleep(lookMs)]);
+      await waitAtMost(hint, lookMs);
     }
   } finally {
     unsubscribe();

@@ -1,5 +1,6 @@
 import type { LogStream } from "../../db/log-stream.ts";
 import { listLogFiles, readLogFile } from "../../log-files.ts";
+import { waitAtMost } from "../../patience.ts";
 
 /** A line as it was written, and its parts by which lines are ordered. */
 export type FoundLine = { time: string; id: string; level: number; line: Record<string, unknown> };
@@ -44,7 +45,7 @@ export async function searchLogs(
     if (found.size > 4 * wanted.limit + 1_000) found = newest(found, wanted.limit + 1);
   };
   const missing: "stream"[] = [];
-  const batches = await Promise.race([stream.read(), Bun.sleep(streamLimitMs)]).catch(() => undefined);
+  const batches = await waitAtMost(stream.read(), streamLimitMs).catch(() => undefined);
   if (batches) for (const { lines } of batches) look(lines);
   else missing.push("stream");
   const days = Map.groupBy(await listLogFiles(folder), ({ day }) => day);
