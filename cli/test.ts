@@ -18,10 +18,10 @@ const root = join(import.meta.dir, "..");
  */
 const alike = new Set(
   [
-    "races: double-publish event-changes links-once ownership seats",
-    "flows: access albums analytics audit avatars calendars cli-login deletion-mail device-page drafts event-search events helios image-access",
-    "flows: install-link link-pages mail me members modrinth notifications oauth oauth-presets oidc openid operate operator-links organizations players profile-images publishing real-pack refusals registration reports",
-    "flows: second-factor sign-in-notices solder sources tokens users yggdrasil",
+    "races: collect-and-publish double-publish event-changes links-once ownership seats",
+    "flows: access albums aliases analytics audit avatars calendars cli-login deletion-images deletion-mail device-page drafts event-search events helios image-access image-backfill",
+    "flows: install-link link-pages mail me members modrinth notifications oauth oauth-presets oidc openid operate operator-links organizations players profile-images publishing real-pack refusals registration registrations reports scale",
+    "flows: second-factor sign-in-notices solder sources tokens users yank-withdraw yggdrasil",
     "workers: backfill-images build-album-archive build-solder decoder erase-user extend-events fetch-loader make-texture notify quiet-hours render-again roll-up send-mail send-reports start-publishing sweep-accounts sync-feed",
   ].flatMap((line) => {
     const [folder = "", names = ""] = line.split(": ");

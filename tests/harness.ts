@@ -218,7 +218,7 @@ export type System = {
 
 type SystemOptions = {
   environment?: Record<string, string>;
-  /** One on embedded parts and two on cluster parts when not given; 0 where nobody waits for a job. Each takes a second to start. */
+  /** One when not given; 0 where nobody waits for a job. Each takes a second to start. */
   pods?: number;
   /** API processes: one on embedded parts and two on cluster parts when not given. */
   apis?: number;
@@ -228,10 +228,10 @@ type SystemOptions = {
   logFile?: string;
 };
 
-/** Starts a whole system as processes: one API and one pod on embedded parts; two of each and the gateway on cluster parts. */
+/** Starts a whole system as processes: one API and one pod on embedded parts; two APIs, a pod and the gateway on cluster parts. */
 export async function startSystem({
   environment: extra = {},
-  pods: podCount = parts === "cluster" ? 2 : 1,
+  pods: podCount = 1,
   apis: apiCount = parts === "cluster" ? 2 : 1,
   reshape = () => ({}),
   logFile,

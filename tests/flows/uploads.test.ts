@@ -411,7 +411,12 @@ describe("a quota is exact", () => {
 
   test("in bytes that the caller may read already, which are not sent again and cost nothing", async () => {
     user = await system.signUp();
+    const countStaged = async () =>
+      (await readTraces(system)).objects.filter((key) => key.startsWith("staging/")).length;
+    const staged = await countStaged();
     await upload(user, `mine ${user.login}`);
+    // What was sent goes a moment after it is verified.
+    await waitFor(async () => (await countStaged()) === staged, "nothing to be left of it");
     const before = await readTraces(system);
     for (let index = 0; index < 12; index++) {
       const again = await open(user, `mine ${user.login}`);
