@@ -182,7 +182,7 @@ const withToken = (options: { headers?: Record<string, string> }, token: string)
   headers: { ...options.headers, authorization: `Bearer ${token}` },
 });
 
-test("a backup that is made while versions are published and sweeps run is whole: every version in it installs", async () => {
+test("a backup that is made while versions are published and sweeps run is whole: versions in it install", async () => {
   const to = await createPlace("busy");
   const published: typeof versions = {};
   let stop = false;
@@ -213,10 +213,12 @@ test("a backup that is made while versions are published and sweeps run is whole
     const { json: pack } = await other.call("GET", "/v1/packs/busy/versions?limit=100");
     const saved = pack.items.filter(({ state }: any) => state === "published").map(({ version }: any) => version);
     expect(saved.length).toBeGreaterThan(0);
+    // An install takes half a second: the newest, which the backup met on their way, and the oldest.
+    const looked: string[] = long ? saved : [...new Set([...saved.slice(0, 4), ...saved.slice(-1)])];
     await expectInstalls(
       other.url,
       "busy",
-      Object.fromEntries(saved.map((version: string) => [version, published[version] ?? {}])),
+      Object.fromEntries(looked.map((version) => [version, published[version] ?? {}])),
     );
   } finally {
     await other.stop();
