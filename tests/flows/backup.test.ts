@@ -243,7 +243,7 @@ describe("kill -9", () => {
     return child.signalCode === null;
   }
 
-  const rounds = long ? 30 : 2;
+  const rounds = long ? 30 : 1;
 
   test("of a backup leaves none that looks whole and is not; the next one is, and clears up", async () => {
     const to = await createPlace("killed");

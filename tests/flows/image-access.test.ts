@@ -527,7 +527,7 @@ test("page, JSON, lists, every variant and the archive show an image to the same
         expect([n, await opened(n)]).toEqual([n, isOpen ? imagesIn(world, n, viewer) : "404 "]);
       }
     }),
-    { numRuns: long ? 150 : 10, endOnFailure: true },
+    { numRuns: long ? 150 : 6, endOnFailure: true },
   );
   expect(seen).toBeGreaterThan(0);
 }, 600_000);
