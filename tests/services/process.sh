@@ -3,7 +3,7 @@
 
 # The command line of a process, "" when there is none (or only a zombie that nobody has reaped).
 command_of() {
-  if [ -d /proc/self ]; then tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null || true
+  if [ -d /proc/self ]; then tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" || true
   else ps -ww -o args= -p "$1" 2>/dev/null || true
   fi
 }
@@ -61,7 +61,8 @@ ask() {
 wait_for() {
   for _ in $(seq 1200); do
     if "$2"; then return 0; fi
-    alive "$1" || break
+    # While it becomes another program a process has no command line for a moment.
+    alive "$1" || { sleep 0.2 && alive "$1"; } || break
     sleep 0.05
   done
   echo "Starting $1: it $(alive "$1" && echo "does not answer" || echo "has ended")" >&2
