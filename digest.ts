@@ -1,3 +1,5 @@
+import { timingSafeEqual } from "node:crypto";
+
 /** Largest file that gets a murmur2, in bytes: its seed holds the filtered length, so the filtered bytes are kept until the end. */
 export const murmurLimitBytes = 64 * 1024 * 1024;
 
@@ -212,4 +214,10 @@ export async function* readChunks(
 /** SHA-256 of a token or code, as it is kept in its place: 64 hexadecimal digits. */
 export function hashToken(token: string): string {
   return new Bun.CryptoHasher("sha256").update(token).digest("hex");
+}
+
+/** Whether two secrets are the same, in a time that does not depend on where they differ. */
+export function isSameSecret(given: string, right: string): boolean {
+  const [left, other] = [Buffer.from(given), Buffer.from(right)];
+  return left.length === other.length && timingSafeEqual(left, other);
 }

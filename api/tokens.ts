@@ -1,7 +1,8 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { type Static, Type as t } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { type JWK, jwtVerify } from "jose";
+import { isSameSecret } from "../digest.ts";
 import type { Keys } from "../keys.ts";
 import { accessType, openAccessKeys } from "./access-keys.ts";
 
@@ -112,17 +113,11 @@ export function openTokens(keys: Keys): Tokens {
         return undefined;
       return { sessionId, counter: Number(counter), mac: given };
     },
-    isRefreshGenuine: (parsed, salt) => isSame(parsed.mac, mac(parsed.sessionId, parsed.counter, salt)),
+    isRefreshGenuine: (parsed, salt) => isSameSecret(parsed.mac, mac(parsed.sessionId, parsed.counter, salt)),
     makeCookie: (sessionId) => `${sessionId}.${cookieMac(sessionId)}`,
     readCookie: (value) => {
       const [, sessionId = "", given = ""] = /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(value) ?? [];
-      return given !== "" && isSame(given, cookieMac(sessionId)) ? sessionId : undefined;
+      return given !== "" && isSameSecret(given, cookieMac(sessionId)) ? sessionId : undefined;
     },
   };
-}
-
-/** Compares in a time that does not depend on where they differ. */
-function isSame(given: string, right: string): boolean {
-  const [left, other] = [Buffer.from(given), Buffer.from(right)];
-  return left.length === other.length && timingSafeEqual(left, other);
 }

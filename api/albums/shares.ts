@@ -3,6 +3,7 @@ import { findAlbum } from "../../db/album.ts";
 import { findShare, insertShare, listShares, noteShareUse, revokeShare, type ShareRow } from "../../db/share.ts";
 import { hashToken } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
+import { makeSecret } from "../../keys.ts";
 import type { Api } from "../api.ts";
 import { toReader } from "../caller.ts";
 import type { Image } from "../images/model.ts";
@@ -16,7 +17,6 @@ import { describeAlbum, listImages } from "./service.ts";
 
 const Cursor = t.Tuple([CursorId]);
 const mostShares = 100;
-const tokenBytes = 32;
 
 /** Makes a link to an album. Its token is in the answer and nowhere else: only the hash is kept. */
 export async function makeShare(
@@ -29,7 +29,7 @@ export async function makeShare(
       errors: [{ pointer: "/expiresAt", detail: "is past" }],
     });
   const passwordHash = password === undefined ? null : await passwords.hash(password);
-  const token = Buffer.from(crypto.getRandomValues(new Uint8Array(tokenBytes))).toString("base64url");
+  const token = makeSecret();
   const id = Bun.randomUUIDv7();
   await db.transaction(async (tx) => {
     await confirmCaller(tx, caller);

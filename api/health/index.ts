@@ -1,5 +1,5 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { Elysia, t } from "elysia";
+import { hashToken, isSameSecret } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import manifest from "../../package.json" with { type: "json" };
 import type { Api } from "../api.ts";
@@ -54,7 +54,7 @@ export function health(api: Api) {
       async ({ request, server }) => {
         const token = api.config.METRICS_TOKEN;
         const allowed = token
-          ? isSame(request.headers.get("authorization") ?? "", `Bearer ${token}`)
+          ? isSameSecret(hashToken(request.headers.get("authorization") ?? ""), hashToken(`Bearer ${token}`))
           : isNear(request, server);
         if (!allowed) throw new Fault("not-found", "There is nothing at this address");
         return new Response(await metrics.render(), {
@@ -86,10 +86,4 @@ function isNear(request: Request, server: Server): boolean {
 /** What a driver says of a part may name hosts and accounts: that is for this machine alone. */
 function hideDetail({ part, ok, required, state }: PartCheck): PartCheck {
   return { part, ok, required, state };
-}
-
-/** Compares in constant time. */
-function isSame(given: string, right: string): boolean {
-  const [left, other] = [given, right].map((text) => createHash("sha256").update(text).digest());
-  return left !== undefined && other !== undefined && timingSafeEqual(left, other);
 }

@@ -2,6 +2,7 @@ import { Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { Elysia } from "elysia";
 import { listPlayers } from "../../db/player.ts";
+import { isSameSecret } from "../../digest.ts";
 import { Fault } from "../../fault.ts";
 import { requireSecondFactor } from "../accounts/second-factor.ts";
 import { checkPassword } from "../accounts/service.ts";
@@ -12,7 +13,7 @@ import { originOf } from "../origin.ts";
 import { addressAllowance, codeAllowance, signInAllowances } from "../sign-in-limits.ts";
 import { type AuthorizeProblem, consentPage, refusedPage, signInPage } from "./authorize-pages.ts";
 import { type AuthorizeRequest, type ReadRequest, readAuthorizeRequest } from "./authorize-request.ts";
-import { type Browser, findBrowser, isSame, signInBrowser } from "./browser-session.ts";
+import { type Browser, findBrowser, signInBrowser } from "./browser-session.ts";
 import type { Clients } from "./clients.ts";
 import { issueCode } from "./code.ts";
 import { type Form, readForm } from "./form.ts";
@@ -113,7 +114,7 @@ export function authorizePages(api: Api, clients: Clients) {
     const browser = await findBrowser(api, request);
     const at = form.get("at") ?? "";
     const inTime = /^\d{1,12}$/.test(at) && Date.now() / 1000 - Number(at) < consentSeconds;
-    if (!browser || !inTime || !isSame(form.get("consent") ?? "", consentOf(browser, { at, query: asked.query })))
+    if (!browser || !inTime || !isSameSecret(form.get("consent") ?? "", consentOf(browser, { at, query: asked.query })))
       return gone({ request, asked });
     if (form.get("action") !== "allow")
       return sendBack(asked, { error: "access_denied", error_description: "the person said no" });

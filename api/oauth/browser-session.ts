@@ -1,5 +1,5 @@
-import { timingSafeEqual } from "node:crypto";
 import { type BrowserSessionRow, findBrowserSession } from "../../db/session.ts";
+import { isSameSecret } from "../../digest.ts";
 import type { Api } from "../api.ts";
 import { type Cookie, clearHandover, readCookie, writeCookie } from "../oidc/cookies.ts";
 import { type Origin, openSession, revokeSessions } from "../sessions/service.ts";
@@ -51,11 +51,5 @@ function writeOwnCookie(api: Api, sessionId: string): string {
 
 function readOwnCookie(api: Api, request: Request): string | undefined {
   const [, id = "", mac = ""] = /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(readCookie(api, cookie, request) ?? "") ?? [];
-  return mac !== "" && isSame(mac, api.seal.derive("browser", id)) ? id : undefined;
-}
-
-/** Compares in a time that does not depend on where they differ. */
-export function isSame(given: string, right: string): boolean {
-  const [left, other] = [Buffer.from(given), Buffer.from(right)];
-  return left.length === other.length && timingSafeEqual(left, other);
+  return mac !== "" && isSameSecret(mac, api.seal.derive("browser", id)) ? id : undefined;
 }

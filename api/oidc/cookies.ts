@@ -1,4 +1,4 @@
-import { timingSafeEqual } from "node:crypto";
+import { isSameSecret } from "../../digest.ts";
 import { makeSecret } from "../../keys.ts";
 import type { Api } from "../api.ts";
 
@@ -50,8 +50,7 @@ export function readHandover(api: Pick<Api, "publicUrl" | "seal">, request: Requ
   const [, sessionId = "", mac = ""] =
     /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(readCookie(api, handover, request) ?? "") ?? [];
   if (mac === "") return undefined;
-  const right = api.seal.derive("handover", sessionId);
-  return timingSafeEqual(Buffer.from(mac), Buffer.from(right)) ? sessionId : undefined;
+  return isSameSecret(mac, api.seal.derive("handover", sessionId)) ? sessionId : undefined;
 }
 
 /** The Set-Cookie header that removes it. */
