@@ -4,7 +4,7 @@ import { Fault } from "../../fault.ts";
 import { tarEnd, tarFile } from "../../tar.ts";
 
 /** What one bundle may hold; what is larger, or more, is left out and named. */
-export const bundleLimits = { fileBytes: 1024 ** 2, totalBytes: 64 * 1024 ** 2 };
+const bundleLimits = { fileBytes: 1024 ** 2, totalBytes: 64 * 1024 ** 2 };
 
 const atOnce = 32;
 const atOnceForOne = 4;
@@ -15,6 +15,7 @@ const pieceBytes = 128 * 1024;
 const longestMs = 300_000;
 const busyRetrySeconds = 2;
 
+type Parts = Pick<Deps, "log"> & { storage: Pick<Deps["storage"], "read"> };
 type Asked = {
   sha256: string[];
   /** Of these, those that the caller may read. */
@@ -33,11 +34,7 @@ export type Bundles = {
  * for small files the round trips cost more than their bytes. So it is bounded: in its size, in how many there are at once,
  * and in how long a reader may take over it.
  */
-export function openBundles({
-  storage,
-  log,
-  patienceMs = 20_000,
-}: Pick<Deps, "storage" | "log"> & { patienceMs?: number }): Bundles {
+export function openBundles({ storage, log, patienceMs = 20_000 }: Parts & { patienceMs?: number }): Bundles {
   const running = new Map<string, number>();
   let all = 0;
   const begin = (who: string) => {
@@ -76,7 +73,7 @@ export function openBundles({
   };
 }
 
-type Sources = Pick<Deps, "storage" | "log"> & { signal: AbortSignal };
+type Sources = Parts & { signal: AbortSignal };
 
 async function* writeBundle(sources: Sources, { sha256, blobs }: Pick<Asked, "sha256" | "blobs">) {
   const { files, index } = choose(sha256, blobs);

@@ -8,7 +8,7 @@ import { getPublished } from "./service.ts";
 const Flaw = t.Union([t.Literal("missing"), t.Literal("changed")], { description: "What the stored bytes are" });
 const shown = 1_000;
 
-export const Integrity = t.Object({
+const Integrity = t.Object({
   version: t.String(),
   state: t.Union([t.Literal("intact"), t.Literal("broken")]),
   stored: t.Integer({ description: "Files whose bytes are kept here" }),

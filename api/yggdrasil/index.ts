@@ -11,7 +11,7 @@ import { services } from "./service-routes.ts";
 import { textures } from "./texture-routes.ts";
 
 /** Under which games find their servers: the address that authlib-injector is given. */
-export const yggdrasilPath = "/yggdrasil/";
+const yggdrasilPath = "/yggdrasil/";
 /** By which launchers find it on any page of a server ("API Location Indication"). */
 export const locationHeader = { "x-authlib-injector-api-location": yggdrasilPath };
 

@@ -23,7 +23,7 @@ function arrange({ patienceMs = 20_000 } = {}) {
     if (stored !== undefined) objects.set(digest, stored);
     return { sha256: digest, key: digest, sizeBytes: bytes.byteLength, access: "private" };
   };
-  const bundles = openBundles({ storage: { read } as any, log: testLog, patienceMs });
+  const bundles = openBundles({ storage: { read }, log: testLog, patienceMs });
   const give = (blobs: ReadableBlob[], who = "somebody") =>
     bundles.give({ sha256: blobs.map((blob) => blob.sha256), blobs, who }, quiet);
   return { bundles, reads, add, give };

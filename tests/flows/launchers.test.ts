@@ -249,7 +249,7 @@ describe("packwiz", () => {
     const index: any = parseToml(text(await get(`${system.url}/p/grouped/index.toml`)));
     const options = [];
     for (const { file } of index.files)
-      options.push((parseToml(text(await get(`${system.url}/p/grouped/${encode(file)}`))) as any).option);
+      options.push(parseToml(text(await get(`${system.url}/p/grouped/${encode(file)}`))).option);
     expect(options).toEqual([
       { optional: true, description: 'Maps: Minimap "and" more', default: true },
       { optional: true, description: "Music", default: false },

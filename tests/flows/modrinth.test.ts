@@ -180,12 +180,12 @@ describe("a project", () => {
     expect(one.json).toEqual(list[1]);
     expect((await get(`/versions?ids=["${json.versions[0]}","${json.versions[3]}","x"]`)).json).toHaveLength(2);
     expect((await get(`/project/castle/check`)).json).toEqual({ id: json.id });
-    const { rows } = await system.db.query({
+    const { rows }: { rows: any[] } = await system.db.query({
       name: "test_pack_id",
       text: `select id::text, pack.short_id(id) as short from pack.pack where slug = 'castle'`,
       values: [],
     });
-    expect(writeShortId((rows[0] as any).id)).toBe(json.id);
+    expect(writeShortId(rows[0].id)).toBe(json.id);
   });
 
   test("whose slug looks like another's id does not take its place", async () => {

@@ -37,7 +37,8 @@ async function put(user: { token: string }, path: string, body: Body, type = "im
   };
   const sent = body instanceof Uint8Array ? new Blob([Buffer.from(body)]) : body;
   const response = await fetch(`${system.url}/v1/me/players/${path}`, { method: "PUT", headers, body: sent });
-  return { status: response.status, json: (await response.json()) as any };
+  const json: any = await response.json();
+  return { status: response.status, json };
 }
 
 describe("a player", () => {

@@ -345,8 +345,13 @@ test("a draft waits longer than drafts live, and its author is told when it cann
   expect((await author.call("GET", at("3.3.0"))).json.publishAt).toBeUndefined();
 });
 
-async function look(text: string): Promise<any[]> {
-  return (await system.db.query({ name: `test_${sha256(text).slice(0, 20)}`, text, values: [] })).rows as any[];
+async function look(text: string) {
+  const { rows }: { rows: any[] } = await system.db.query({
+    name: `test_${sha256(text).slice(0, 20)}`,
+    text,
+    values: [],
+  });
+  return rows;
 }
 
 test("a pipeline publishes with a token for packs alone, at a time, and downloads what a server needs", async () => {

@@ -42,9 +42,9 @@ describe("a version in the packwiz format", () => {
     expect(destinations(rendered)).toEqual(everything.files.map(({ path }) => path));
   });
 
-  const metaOf = (name: string) => {
+  const metaOf = (name: string): any => {
     const found = [...rendered.metafiles].find(([, text]) => parseToml(text).name === name);
-    return parseToml(found?.[1] ?? "") as any;
+    return parseToml(found?.[1] ?? "");
   };
   test.each([
     ["far.jar", "sha512", /^[0-9a-f]{128}$/],
@@ -85,7 +85,7 @@ describe("a version in the packwiz format", () => {
       const one = renderPackwiz(manifestOf([storedFile(path)]), options);
       expect([...one.raw]).toEqual([]);
       expect(destinations(one)).toEqual([path]);
-      const meta = parseToml([...one.metafiles.values()][0] ?? "") as any;
+      const meta: any = parseToml([...one.metafiles.values()][0] ?? "");
       expect(meta.download.url).toBe(`${root}/blobs/${sha256(path)}`);
     }
     const free = renderPackwiz(manifestOf([storedFile("config/pack.toml"), storedFile("config/hmcl/x")]), options);
@@ -149,7 +149,7 @@ test(`any of ${names} paths is installed where it belongs, and any text is read 
     expect(new Set(entriesOf(rendered).map(({ file }) => file)).size).toBe(files.length);
     expect(parseToml(rendered.pack).name).toBe(name.toWellFormed() || "winter");
     for (const text of rendered.metafiles.values()) {
-      const { option } = parseToml(text) as any;
+      const { option }: any = parseToml(text);
       if (option) expect(option.description).toBe(description ? `G: ${description}`.toWellFormed() : "G");
     }
     // Joined as a client does that knows of addresses only that they are text.
