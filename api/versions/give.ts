@@ -3,6 +3,7 @@ import { Fault } from "../../fault.ts";
 import type { Analytics, Noticed } from "../analytics/recorder.ts";
 import type { Identify } from "../caller.ts";
 import { isUnchanged } from "../etag.ts";
+import type { Asker } from "../launchers/releases.ts";
 import type { KnownLinks } from "../links/known-links.ts";
 import type { Caller } from "../tokens.ts";
 import { isPackable, openPackedBodies, packedTag } from "./packed-bodies.ts";
@@ -17,7 +18,6 @@ type Question = {
   /** Of a share link, where the address has one. */
   token?: string | undefined;
 };
-type Asker = { caller: Caller | null; link: GoodLink | null };
 
 /** Answers a head: from memory where that is right, else by looking, once for all who wait for the same. */
 export type Give = (
